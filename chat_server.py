@@ -1,0 +1,858 @@
+"""The chat server: one room for everybody who connects.
+
+Threads:
+
+* main waits for a signal and then stops everything in order;
+* accept takes connections in and starts a thread for each;
+* one thread per client reads that client alone, and is the one that closes its socket;
+* delivery alone numbers what is said and writes to clients, so that there is one order and no write waits for another.
+
+A client's thread hands what its client did to the delivery thread as an order, and never writes to a socket itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import io
+import logging
+import queue
+import secrets
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import protocol
+from protocol import (
+    Allowance,
+    Bare,
+    Dialect,
+    EndConn,
+    Error,
+    Event,
+    Events,
+    Fault,
+    Greeting,
+    Join,
+    Joined,
+    Left,
+    LineEnd,
+    Lines,
+    Message,
+    Quit,
+    Reason,
+    Refused,
+    Resume,
+    Say,
+    Welcome,
+    Words,
+)
+
+MAX_CLIENTS = 1000
+RATE = 20.0
+"""Messages a second that one client may say on and on."""
+BURST = 100
+"""Messages that one client may say at once after a silence."""
+NAME_S = 300.0
+"""Time to choose a name, in seconds."""
+MAX_UNSENT_BYTES = 8 * 1024 * 1024
+"""What may wait for one client that reads too slowly."""
+MAX_BARE_PIECES = 50
+"""Pieces that may wait for a bare peer's pauses (half a second's worth) before they go out at once and merge."""
+RECV_BYTES = 16 * 1024
+BACKLOG = 128
+"""Connections that the system may complete before `accept` takes them; one that is full looks like a dead server."""
+
+IDLE_S = 3600.0
+"""How long one `recv` waits where nothing limits it; the number means nothing, but None would block the writer."""
+POLL_S = 0.2
+"""How often the main and the accept thread look up from a wait that nothing can break on Windows."""
+TICK_S = protocol.BARE_PAUSE_S
+"""How often the delivery thread looks at the clients that are behind."""
+ACCEPT_PAUSE_S = 1.0
+"""How long accepting rests when the system has no descriptor or thread left."""
+FLUSH_S = 1.0
+"""How long a client that leaves, or is told that the server stops, may take to read the rest."""
+LINGER_S = 0.5
+"""How long a client may take to close its side after us; closing earlier could destroy what it has not read."""
+JOIN_S = 5.0
+"""How long stopping waits for a thread to end."""
+
+KEEPALIVE_IDLE_S = 30
+KEEPALIVE_INTERVAL_S = 10
+KEEPALIVE_COUNT = 3
+UNACKNOWLEDGED_MS = 60_000
+"""With these a peer whose cable was pulled is noticed after 60 seconds, whether we were sending to it or not."""
+
+Address = tuple[str, int]
+
+log = logging.getLogger("chat_server")
+
+
+class Outbox:
+    """What is on its way to one client. Belongs to the delivery thread; no write blocks.
+
+    A chunk goes out at once if the socket takes it. What it does not take waits for `flush`. For a bare peer a chunk
+    is one message: each has a `send` of its own, BARE_PAUSE_S apart, until MAX_BARE_PIECES wait.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        # A second view of the same descriptor: the client's thread reads with a time limit, we write with none.
+        self._sock = socket.socket(sock.family, sock.type, sock.proto, fileno=sock.fileno())
+        self._sock.setblocking(False)
+        self._chunks: deque[bytes | memoryview] = deque()
+        self._next_at = 0.0
+        self.is_paced = True
+        """Whether this is a bare peer; everybody is, until the client's thread finds another dialect."""
+        self.unsent_bytes = 0
+
+    def detach(self) -> None:
+        """Give up the descriptor, which somebody else closes; call it before that."""
+        self._sock.detach()
+
+    def push(self, chunk: bytes) -> None:
+        """Send a chunk, or keep what the socket does not take. Raises OSError where the connection has failed."""
+        if not self._chunks and not self.is_paced:
+            sent = self._send(chunk)
+            if sent == len(chunk):
+                return
+            self._keep(memoryview(chunk)[sent:])
+        else:
+            self._keep(chunk)
+            if self.is_paced:
+                self.flush()
+
+    def flush(self, at_once: bool = False) -> bool:
+        """Send what is due and tell whether nothing is left. Raises OSError where the connection has failed."""
+        at_once = at_once or not self.is_paced or len(self._chunks) > MAX_BARE_PIECES
+        while self._chunks:
+            if at_once and len(self._chunks) > 1:
+                merged = b"".join(self._chunks)
+                self._chunks = deque([merged])
+            elif not at_once and time.monotonic() < self._next_at:
+                return False
+            chunk = self._chunks[0]
+            sent = self._send(chunk)
+            self._next_at = time.monotonic() + protocol.BARE_PAUSE_S
+            self.unsent_bytes -= sent
+            if sent < len(chunk):
+                self._chunks[0] = memoryview(chunk)[sent:]
+                return False
+            self._chunks.popleft()
+        return True
+
+    def clear(self) -> None:
+        """Forget what was not sent."""
+        self._chunks.clear()
+        self.unsent_bytes = 0
+
+    def _keep(self, chunk: bytes | memoryview) -> None:
+        self._chunks.append(chunk)
+        self.unsent_bytes += len(chunk)
+
+    def _send(self, chunk: bytes | memoryview) -> int:
+        try:
+            return self._sock.send(chunk)
+        except (BlockingIOError, InterruptedError):
+            return 0
+
+
+class TooLateError(Exception):
+    """A client did not choose a name in time."""
+
+
+class Client:
+    """One connection. Its own thread reads and closes it; the delivery thread writes to it."""
+
+    def __init__(self, sock: socket.socket, address: Address, words: Words) -> None:
+        self.address = address
+        self.thread: threading.Thread | None = None
+        # For the client's thread alone.
+        self._sock = sock
+        self._sock.settimeout(IDLE_S)
+        self._words = words
+        self._dialect: Dialect = Bare(words)
+        self._first_chunks: list[bytes] = []
+        self.name_deadline: float | None = time.monotonic() + NAME_S
+        self.last_nonce = 0
+        # Written by the client's thread before the order that needs it, read by the delivery thread after that.
+        self.kind: type[Dialect] = Bare
+        self.name = ""
+        # For the delivery thread alone.
+        self.outbox = Outbox(sock)
+        self.is_member = False
+        self.seen = 0
+        # Between the two.
+        self.turn = threading.Lock()
+        """Held while an order of this client waits for the delivery thread, so that at most one does."""
+        self.ending = threading.Event()
+        """Set when nothing more that this client says shall count."""
+        self.dropped = threading.Event()
+        """Set by the delivery thread when it will never touch this client again."""
+
+    def settle(self) -> type[Dialect]:
+        """Read until it is known which dialect this client speaks. Raises as `incoming` does."""
+        received, kind = b"", None
+        while kind is None:
+            data = self._receive(protocol.settle_s(received) if received else None)
+            if data:
+                self._first_chunks.append(data)
+                received += data
+            kind = protocol.recognise_client(received, is_over=not data)
+        self.kind = kind
+        self._dialect = Events() if issubclass(kind, Events) else kind(self._words)
+        self.outbox.is_paced = kind is Bare
+        return kind
+
+    def incoming(self) -> Iterator[list[Event]]:
+        """Yield what the client says, whenever something came, until it ends its stream.
+
+        Raises TooLateError past `name_deadline`, OSError where the connection fails.
+        """
+        for chunk in self._first_chunks:  # one by one: to a bare client each `recv` was a message
+            yield self._dialect.feed(chunk)
+        self._first_chunks.clear()
+        while (data := self._receive(protocol.SETTLE_S if self._dialect.is_waiting else None)) != b"":
+            yield self._dialect.flush() if data is None else self._dialect.feed(data)
+        yield self._dialect.finish()
+
+    def cut(self) -> None:
+        """Wake the client's thread out of whatever it waits for. From any thread, as often as one likes."""
+        self.ending.set()
+        with contextlib.suppress(OSError):  # the other side may have been faster
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def turn_away(self, sentence: str) -> None:
+        """Say one sentence and close: for a connection that never got a thread."""
+        try:
+            self.outbox.push(sentence.encode())
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # it has gone already
+        self.outbox.detach()
+        self._sock.close()
+
+    def close(self) -> None:
+        """Say that we are done, let the other side read that, close. For the client's thread, when it is dropped."""
+        self.outbox.detach()
+        with self._sock as sock:
+            try:
+                sock.shutdown(socket.SHUT_WR)
+                sock.settimeout(LINGER_S)
+                deadline = time.monotonic() + LINGER_S
+                while sock.recv(RECV_BYTES) and time.monotonic() < deadline:
+                    pass
+            except OSError:
+                pass  # it is gone, or does not care
+
+    def _receive(self, limit_s: float | None) -> bytes | None:
+        """Read what there is: b"" at the end of the stream, None where nothing came for `limit_s`."""
+        while True:
+            wait_s = IDLE_S if limit_s is None else limit_s
+            if self.name_deadline is not None:
+                wait_s = min(wait_s, self.name_deadline - time.monotonic())
+                if wait_s <= 0:
+                    raise TooLateError
+            if wait_s != self._sock.gettimeout():
+                self._sock.settimeout(wait_s)
+            try:
+                return self._sock.recv(RECV_BYTES)
+            except TimeoutError as error:
+                if error.errno is not None:  # the system gave the connection up; ours has no number
+                    raise
+                if wait_s == limit_s:
+                    return None
+
+
+class Room:
+    """Who is here: the registries, which every client's thread and the accept thread share."""
+
+    def __init__(self, max_clients: int) -> None:
+        self._max_clients = max_clients
+        self._lock = threading.Lock()
+        """Guards `addresses` and `names`. Nothing is sent and nothing else is locked while it is held."""
+        self.addresses: dict[Client, Address] = {}
+        self.names: dict[str, Client] = {}
+        """Who has which name, by `protocol.name_key`."""
+
+    def register(self, client: Client) -> bool:
+        """Note a new connection, or give False where there are too many."""
+        with self._lock:
+            if len(self.addresses) >= self._max_clients:
+                return False
+            self.addresses[client] = client.address
+            return True
+
+    def forget(self, client: Client) -> None:
+        """Strike out a connection that is closed."""
+        with self._lock:
+            self.addresses.pop(client, None)
+
+    def clients(self) -> list[Client]:
+        """Give everybody who is connected, as a copy."""
+        with self._lock:
+            return list(self.addresses)
+
+    def claim(self, client: Client, raw_name: str) -> Reason | None:
+        """Give a client the name that it asks for, or say why not."""
+        name = protocol.parse_name(raw_name)
+        if name is None:
+            return Reason.INVALID
+        key = protocol.name_key(name)
+        with self._lock:
+            if key in self.names or key in protocol.RESERVED_KEYS:
+                return Reason.TAKEN
+            self.names[key] = client
+        client.name = name
+        return None
+
+    def release(self, client: Client) -> None:
+        """Make a client's name free for others, if it has one."""
+        key = protocol.name_key(client.name)
+        with self._lock:
+            if self.names.get(key) is client:
+                del self.names[key]
+
+
+class Batch:
+    """What happened in the room in one turn, in order, and each dialect's bytes of it, made once."""
+
+    def __init__(self, writers: dict[type[Dialect], Dialect]) -> None:
+        self._writers = writers
+        self.events: list[Event] = []
+        self._chunks: dict[type[Dialect], list[bytes]] = {}
+
+    def chunks(self, kind: type[Dialect], start: int = 0) -> list[bytes]:
+        """Write the events from number `start` on: one chunk a message for a bare peer, one in all for the others."""
+        if start:
+            return write_events(self._writers[kind], self.events[start:])
+        if kind not in self._chunks:
+            self._chunks[kind] = write_events(self._writers[kind], self.events)
+        return self._chunks[kind]
+
+
+def write_events(writer: Dialect, events: list[Event]) -> list[bytes]:
+    """Write events in a dialect, as the chunks that an Outbox takes."""
+    if isinstance(writer, Bare):
+        return [writer.encode(part) for event in events for part in protocol.bare_parts(event)]
+    whole = b"".join([writer.encode(event) for event in events])
+    return [whole] if whole else []
+
+
+class Delivery:
+    """The one thread that numbers what happens in the room and writes to clients.
+
+    An order is what a client did, as the events that its thread read: `Say`, `Join` (under a name that it holds) and
+    `Quit` concern the room; every other event is an answer to this client alone.
+    """
+
+    def __init__(self, words: Words, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._writers: dict[type[Dialect], Dialect] = {Bare: Bare(words), Lines: Lines(words), Events: Events()}
+        self._orders: queue.SimpleQueue[tuple[Client | None, list[Event]]] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
+        # All that follows belongs to the delivery thread.
+        self._clients: dict[Client, None] = {}
+        """Everybody who was greeted and has not left; a dict for its order."""
+        self._members: dict[Client, None] = {}
+        """Those of them who hear the room."""
+        self._behind: set[Client] = set()
+        """Those who have not been sent all that they should."""
+        self._leaving: dict[Client, float] = {}
+        """Those of them who are going, and until when they may read the rest."""
+        self._batch = Batch(self._writers)
+        self._ahead: list[Client] = []
+        """Those who have been sent a part of the batch before the others (`Client.seen` says how much)."""
+        self._last_id = 0
+        self._is_over = False
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """Tell everybody `{end_conn}`, after all that was said, and end the thread."""
+        self._orders.put((None, []))
+        self._thread.join(timeout_s)
+
+    def order(self, client: Client, events: list[Event]) -> None:
+        """Hand over what a client did; waits until its last order was taken. For that client's thread."""
+        while not client.turn.acquire(timeout=POLL_S):
+            if client.dropped.is_set():
+                return
+        self._orders.put((client, events))
+
+    def _run(self) -> None:
+        while not self._is_over:
+            try:
+                self._carry_out(self._collect())
+                self._broadcast()
+                self._catch_up()
+            except Exception:
+                log.exception("A failure in the delivery thread")
+
+    def _collect(self) -> list[tuple[Client | None, list[Event]]]:
+        """Wait for orders, no longer than a tick when somebody is behind, and take all that are there."""
+        orders = []
+        with contextlib.suppress(queue.Empty):
+            orders.append(self._orders.get(timeout=TICK_S if self._behind else None))
+            while True:
+                orders.append(self._orders.get_nowait())
+        return orders
+
+    def _carry_out(self, orders: list[tuple[Client | None, list[Event]]]) -> None:
+        now = self._clock()
+        for client, events in orders:
+            if client is None:
+                self._close_room()
+                continue
+            client.turn.release()
+            if self._is_over:
+                continue
+            for event in events:
+                if isinstance(event, Say):
+                    if client.is_member:
+                        self._tell_room(Message(self._next_id(), now, client.name, event.text, event.nonce))
+                elif isinstance(event, Join):
+                    self._admit(client, now)
+                elif isinstance(event, Quit):
+                    self._dismiss(client, now)
+                else:
+                    self._clients[client] = None
+                    self._tell(client, event)
+
+    def _next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def _tell_room(self, event: Event) -> None:
+        self._batch.events.append(event)
+
+    def _tell(self, client: Client, event: Event) -> None:
+        """Write to one client, after all that it should have heard by now."""
+        self._hear(client)
+        self._write(client, write_events(self._writers[client.kind], [event]))
+
+    def _admit(self, client: Client, now: float) -> None:
+        names = (*(member.name for member in self._members), client.name)
+        self._tell(client, Welcome(client.name, secrets.token_urlsafe(16), names, self._last_id))
+        self._mark_as_seen(client)
+        client.is_member = True
+        self._members[client] = None
+        self._tell_room(Joined(self._next_id(), now, client.name))
+
+    def _dismiss(self, client: Client, now: float) -> None:
+        self._hear(client)
+        self._members.pop(client, None)
+        if client.is_member:
+            client.is_member = False
+            self._tell_room(Left(self._next_id(), now, client.name))
+        self._clients.pop(client, None)
+        self._leaving[client] = time.monotonic() + FLUSH_S
+        self._behind.add(client)
+
+    def _hear(self, client: Client) -> None:
+        """Send a member its part of the batch now, ahead of the others."""
+        if client in self._members:
+            chunks = self._batch.chunks(client.kind, client.seen)
+            self._mark_as_seen(client)
+            self._write(client, chunks)
+
+    def _mark_as_seen(self, client: Client) -> None:
+        client.seen = len(self._batch.events)
+        self._ahead.append(client)
+
+    def _broadcast(self) -> None:
+        """Send the batch to every member, and begin the next."""
+        batch = self._batch
+        if not batch.events:
+            return
+        for client in list(self._members):
+            self._write(client, batch.chunks(client.kind, client.seen))
+        for client in self._ahead:
+            client.seen = 0
+        self._ahead.clear()
+        self._batch = Batch(self._writers)
+
+    def _write(self, client: Client, chunks: list[bytes]) -> None:
+        outbox = client.outbox
+        try:
+            for chunk in chunks:
+                outbox.push(chunk)
+        except OSError as error:
+            self._lose(client, f"the connection failed: {error}")
+            return
+        if outbox.unsent_bytes:
+            self._behind.add(client)
+            if outbox.unsent_bytes > MAX_UNSENT_BYTES:
+                self._lose(client, f"it reads too slowly: {outbox.unsent_bytes} bytes were waiting for it")
+
+    def _lose(self, client: Client, reason: str) -> None:
+        """Write no more to a client, and wake its thread, which will let the room know that it left."""
+        log.debug("%s:%s is let go: %s", *client.address, reason)
+        self._members.pop(client, None)
+        self._behind.discard(client)
+        client.outbox.clear()
+        client.cut()
+
+    def _catch_up(self) -> None:
+        """Send those who are behind what they take by now, and drop those who are leaving and have it all."""
+        for client in list(self._behind):
+            try:
+                is_done = client.outbox.flush(at_once=client in self._leaving)
+            except OSError as error:
+                self._lose(client, f"the connection failed: {error}")
+                is_done = True
+            if client in self._leaving:
+                is_done = is_done or time.monotonic() > self._leaving[client]
+                if is_done:
+                    del self._leaving[client]
+                    client.dropped.set()
+            if is_done:
+                self._behind.discard(client)
+
+    def _close_room(self) -> None:
+        """Tell everybody that the server closes, whatever dialect it speaks, and drop it."""
+        self._broadcast()
+        bare = [client for client in self._clients if client.kind is Bare]
+        for client in self._clients:
+            if client.kind is not Bare:
+                self._write(client, [self._writers[client.kind].encode(EndConn())])
+        if bare:
+            self._flush(bare)
+            time.sleep(protocol.BARE_FAREWELL_S)  # or the control word merges with the last message
+            for client in bare:
+                self._write(client, [self._writers[Bare].encode(EndConn())])
+        everybody = [*self._clients, *self._leaving]
+        self._flush(everybody)
+        self._clients.clear()
+        self._members.clear()
+        self._behind.clear()
+        self._leaving.clear()
+        for client in everybody:
+            client.cut()
+            client.dropped.set()
+        self._is_over = True
+
+    def _flush(self, clients: list[Client]) -> None:
+        """Send clients the rest at once, as far as they take it within FLUSH_S."""
+        deadline = time.monotonic() + FLUSH_S
+        waiting = set(clients)
+        while waiting and time.monotonic() < deadline:
+            for client in list(waiting):
+                try:
+                    is_done = client.outbox.flush(at_once=True)
+                except OSError:
+                    is_done = True
+                if is_done:
+                    waiting.discard(client)
+            if waiting:
+                time.sleep(TICK_S)
+
+
+class ChatServer:
+    """The listener, the accept thread and the clients' threads around a room."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        words: Words = protocol.ITALIAN,
+        max_clients: int = MAX_CLIENTS,
+        rate: float = RATE,
+    ) -> None:
+        self._listener = listener
+        self._listener.settimeout(POLL_S)
+        self._words = words
+        self._rate = rate
+        self.room = Room(max_clients)
+        self._delivery = Delivery(words)
+        self._stopping = threading.Event()
+        self._accept_thread = threading.Thread(target=self._accept_connections, name="accept", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self._listener.getsockname()[1])
+
+    def start(self) -> None:
+        """Start to deliver and to accept."""
+        self._delivery.start()
+        self._accept_thread.start()
+
+    def stop(self) -> None:
+        """Say `{end_conn}` to everybody, end every thread and close every socket. May be called twice."""
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        with contextlib.suppress(OSError):  # wakes `accept` on Linux; elsewhere it looks up by itself
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._accept_thread.join(JOIN_S)
+        self._listener.close()
+        self._delivery.stop(JOIN_S)
+        deadline = time.monotonic() + JOIN_S
+        for client in self.room.clients():
+            client.cut()
+            client.dropped.set()
+            if client.thread is not None:
+                client.thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _accept_connections(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                sock, address = self._listener.accept()
+            except (TimeoutError, ConnectionAbortedError):
+                continue
+            except OSError as error:
+                if not self._stopping.is_set():
+                    self._rest(error)
+                continue
+            self._take_in(sock, address[:2])
+
+    def _take_in(self, sock: socket.socket, address: Address) -> None:
+        """Register a new connection and start its thread, or turn it away in words."""
+        try:
+            tune(sock)
+        except OSError:  # it has gone already
+            sock.close()
+            return
+        client = Client(sock, address, self._words)
+        if not self.room.register(client):
+            log.warning("%s:%s was turned away: the room is full.", *address)
+            client.turn_away(self._words.full)
+            return
+        log.info(protocol.HAS_CONNECTED, *address)
+        name = "client {}:{}".format(*address)
+        client.thread = threading.Thread(target=self._handle_client, args=(client,), name=name, daemon=True)
+        try:
+            client.thread.start()
+        except RuntimeError as error:
+            client.thread = None
+            self.room.forget(client)
+            client.turn_away(self._words.full)
+            self._rest(error)
+
+    def _rest(self, error: Exception) -> None:
+        """Accept nothing for a while, because the system has nothing left to do it with."""
+        log.warning("Accepting pauses for %g s: %s", ACCEPT_PAUSE_S, error)
+        self._stopping.wait(ACCEPT_PAUSE_S)
+
+    def _handle_client(self, client: Client) -> None:
+        """Live one client's life, from the greeting to the closed socket. Runs in that client's thread."""
+        try:
+            self._converse(client)
+        except TooLateError:
+            self._delivery.order(client, [Refused(Reason.TOO_LATE.value)])
+        except OSError as error:
+            log.debug("%s:%s: the connection failed: %s", *client.address, error)
+        except Exception:
+            log.exception("A failure in the thread of %s:%s", *client.address)
+        finally:
+            self._delivery.order(client, [Quit()])
+            self.room.release(client)
+            client.dropped.wait()
+            client.close()
+            self.room.forget(client)
+            log.info(protocol.HAS_LEFT, *client.address)
+
+    def _converse(self, client: Client) -> None:
+        allowance = Allowance(self._rate, BURST)
+        self._delivery.order(client, [Greeting()])
+        if client.settle() is Lines:
+            self._delivery.order(client, [LineEnd()])
+        for events in client.incoming():
+            orders, is_quitting = self._decide(client, events)
+            while orders:
+                granted, wait_s = allowance.take(len(orders), time.monotonic())
+                if granted:
+                    self._delivery.order(client, orders[:granted])
+                    orders = orders[granted:]
+                if wait_s:
+                    client.ending.wait(wait_s)
+                if client.ending.is_set():
+                    return
+            if is_quitting:
+                return
+
+    def _decide(self, client: Client, events: list[Event]) -> tuple[list[Event], bool]:
+        """Tell what is to be ordered for what a client said, and whether it quits after that."""
+        orders: list[Event] = []
+        for event in events:
+            match event:
+                case Say(text, nonce) if client.name:
+                    if nonce is None:
+                        orders.append(event)
+                    elif nonce > client.last_nonce:
+                        client.last_nonce = nonce
+                        orders.append(event)
+                case Say(text, nonce):
+                    if client.kind is Events:
+                        orders.append(Error(Reason.NOT_JOINED.value, nonce=nonce))
+                    else:
+                        orders.append(self._let_in(client, text))
+                case Join() | Resume() if client.name:
+                    orders.append(Error(Reason.ALREADY_JOINED.value))
+                case Join(name):
+                    orders.append(self._let_in(client, name))
+                case Resume():
+                    orders.append(Refused(Reason.UNKNOWN_TOKEN.value))
+                case Fault():
+                    orders.append(event.answer())
+                case Quit():
+                    return orders, True
+                case _:  # a hello, or what only a server says
+                    pass
+        return orders, False
+
+    def _let_in(self, client: Client, raw_name: str) -> Event:
+        reason = self.room.claim(client, raw_name)
+        if reason is not None:
+            return Refused(reason.value)
+        client.name_deadline = None
+        return Join(client.name)
+
+
+def tune(sock: socket.socket) -> None:
+    """Send small messages at once, and notice a peer that is gone without a word. Raises OSError."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (
+        ("TCP_KEEPIDLE", KEEPALIVE_IDLE_S),  # Linux, Windows 10 from 1709
+        ("TCP_KEEPALIVE", KEEPALIVE_IDLE_S),  # macOS
+        ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_S),
+        ("TCP_KEEPCNT", KEEPALIVE_COUNT),
+        ("TCP_USER_TIMEOUT", UNACKNOWLEDGED_MS),  # Linux; Windows gives up by itself after about 20 s
+    ):
+        option = getattr(socket, name, None)
+        if option is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def open_listener(host: str, port: int) -> socket.socket:
+    """Listen on a port of one address of this machine, or of all for an empty host. Raises OSError.
+
+    A port that another server uses is refused. One that was left a moment ago is not.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform == "win32":
+            # There SO_REUSEADDR means that two servers may share a port, and get half of the clients each.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def lan_addresses() -> list[str]:
+    """Give the IPv4 addresses by which others may reach this machine, the likeliest first."""
+    found: list[str] = []
+    # The address that the system would use towards the world and the usual private networks; nothing is sent.
+    for target in ("192.0.2.1", "192.168.0.1", "10.0.0.1", "172.16.0.1"):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect((target, 9))
+                found.append(probe.getsockname()[0])
+            except OSError:
+                pass  # no way there
+    with contextlib.suppress(OSError):  # some machines do not know their own name
+        found += socket.gethostbyname_ex(socket.gethostname())[2]
+    usable = [address for address in dict.fromkeys(found) if not address.startswith(("127.", "0."))]
+    # 169.254.x.x is what a machine gives itself when nobody gave it an address.
+    return sorted(usable, key=lambda address: address.startswith("169.254."))
+
+
+def explain_listen_error(error: OSError, host: str, port: int, words: Words) -> str:
+    """Say why the server cannot listen, and what to do."""
+    sentence = {
+        errno.EADDRINUSE: words.port_in_use,
+        errno.EACCES: words.port_forbidden,
+        errno.EADDRNOTAVAIL: words.host_not_here,
+    }.get(error.errno or 0, words.cannot_listen)
+    if isinstance(error, socket.gaierror):
+        sentence = words.host_not_here
+    return sentence.format(host=host, port=port, error=error)
+
+
+def show_addresses(host: str, port: int, words: Words) -> None:
+    """Print where the others find this server."""
+    everywhere = host in ("", "0.0.0.0", "::")
+    addresses = lan_addresses() if everywhere else [host]
+    is_alone = not addresses or host == "localhost" or host.startswith("127.") or host == "::1"
+    print(words.reach_here if is_alone else words.reach_title)
+    for address in addresses or ["127.0.0.1"]:
+        print(words.reach_line.format(host=address, port=port))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the server until Ctrl+C or SIGTERM; gives the exit status."""
+    arguments = parse_arguments(argv)
+    words = protocol.LANGUAGES[arguments.lang]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace", line_buffering=True)  # a console may lack a letter
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    try:
+        listener = open_listener(arguments.host, arguments.port)
+    except OSError as error:
+        print(explain_listen_error(error, arguments.host, arguments.port, words), file=sys.stderr)
+        return 2
+
+    # A SimpleQueue, because its `put` may interrupt its own `get` in the same thread; an Event's `set` could deadlock.
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def note_signal(number: int, frame: FrameType | None) -> None:
+        signals.put(number)
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), note_signal)
+
+    server = ChatServer(listener, words, arguments.max_clients, arguments.rate)
+    server.start()
+    print(protocol.WAITING)
+    show_addresses(arguments.host, server.port, words)
+    number = wait_for_signal(signals)
+    print(protocol.CLOSING if number == signal.SIGINT else protocol.CLOSING_OTHERWISE)
+    server.stop()
+    print(protocol.CLOSED)
+    return 0
+
+
+def wait_for_signal(signals: queue.SimpleQueue[int]) -> int:
+    """Wait for a signal, in short steps: on Windows Ctrl+C does not break a wait."""
+    while True:
+        try:
+            return signals.get(timeout=POLL_S)
+        except queue.Empty:
+            pass
+
+
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="The chat server: one room for a local network. Ctrl+C closes it.")
+    parser.add_argument("--host", default="", metavar="ADDR", help="listen on this address only (default: all)")
+    parser.add_argument("--port", type=int, default=protocol.DEFAULT_PORT, help="default: %(default)s; 0: any")
+    parser.add_argument("--lang", choices=sorted(protocol.LANGUAGES), default=protocol.DEFAULT_LANGUAGE)
+    parser.add_argument("--max-clients", type=int, default=MAX_CLIENTS, metavar="N", help="default: %(default)s")
+    rate_help = "messages a second that each may say; 0: no limit (default: %(default)g)"
+    parser.add_argument("--rate", type=float, default=RATE, metavar="N", help=rate_help)
+    arguments = parser.parse_args(argv)
+    if not 0 <= arguments.port <= 65535:
+        parser.error("--port: 0-65535")
+    if arguments.max_clients < 1 or not 0 <= arguments.rate < float("inf"):
+        parser.error("--max-clients: 1 or more; --rate: 0 or more")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,865 @@
+"""The wire of the chat: what the bytes mean, and the words that people read.
+
+Pure: bytes in, events out; events in, bytes out. No socket, no thread, no tkinter and no clock: whoever calls hands in
+the bytes and the time. Server and client share this module, so that both keep the same rules.
+
+One TCP connection carries one conversation, in one of three dialects:
+
+* bare, of the original's two scripts: no framing, a message is what one `recv` gave;
+* lines, of netcat, telnet and scripts: a message is a line;
+* events, of our own client and server: a line is one JSON object.
+
+In all three a control word (`{quit}`, `{end_conn}`) stands alone as a whole message, and is just text anywhere else.
+"""
+
+from __future__ import annotations
+
+import codecs
+import dataclasses
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar, Protocol
+
+DEFAULT_PORT = 53000
+VERSION = 1
+"""The version of the events dialect, told in `hello`."""
+
+MAX_MESSAGE_BYTES = 16 * 1024
+"""The longest text that one may say at once, in bytes of UTF-8."""
+MAX_NAME_CHARACTERS = 32
+MAX_NAME_INPUT = 8 * MAX_NAME_CHARACTERS
+"""Characters of what is looked at as a name: NFKC can shorten it, but nobody types more than this by mistake."""
+MAX_LINE_BYTES = 6 * MAX_MESSAGE_BYTES + 1024
+"""The longest line that a server reads: a full message whose every byte is written as `\\u0000`, and its wrapping."""
+MAX_SERVER_LINE_BYTES = 16 * 1024 * 1024
+"""The longest line that a client reads: a `welcome` that names 10,000 people of 32 four-byte letters takes 1.3 MB."""
+MAX_NUMBER = 2**53 - 1
+"""The largest `id` or `nonce`: beyond it, not every reader of JSON keeps an integer whole (RFC 8259, section 6)."""
+
+BARE_RECV_BYTES = 1024
+"""What the original's two scripts hand to `recv`: the longest message that they can take as one."""
+BARE_PAUSE_S = 0.010
+"""Between two sends to a bare peer, so that each is a `recv` of its own."""
+BARE_FAREWELL_S = 0.100
+"""Before a control word to a bare peer: merged with a message it would not be understood at all."""
+SETTLE_S = 0.3
+"""How long to wait for more of a first packet that may have been split, before the dialect is settled."""
+HELLO_SETTLE_S = 10.0
+"""The same for what began as a JSON object does: no name begins so, and a slow link may cut a `hello`."""
+
+MARK = "\N{NO-BREAK SPACE}"
+"""Ends the greeting of a server that knows all three dialects; blank on the screen of one that does not."""
+
+SERVER_NAME = "Server"
+"""What stands before the operator's announcements in the original's form; nobody else may bear it."""
+
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+class Reason(str, Enum):
+    """Why something was refused, as it stands on the wire."""
+
+    TAKEN = "taken"
+    INVALID = "invalid"
+    FULL = "full"
+    UNKNOWN_TOKEN = "unknown token"
+    TOO_LONG = "too long"
+    EMPTY = "empty"
+    MALFORMED = "malformed"
+    NOT_JOINED = "not joined"
+    ALREADY_JOINED = "already joined"
+    TOO_LATE = "too late"
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that one side tells the other."""
+
+
+@dataclass(frozen=True)
+class Greeting(Event):
+    """The server asks for a name; the first thing on every connection, and the same in every dialect."""
+
+
+@dataclass(frozen=True)
+class LineEnd(Event):
+    """The server ends the line that its greeting began, once it knows that the client reads lines."""
+
+
+@dataclass(frozen=True)
+class Quit(Event):
+    """`{quit}`, client to server: I leave."""
+
+
+@dataclass(frozen=True)
+class EndConn(Event):
+    """`{end_conn}`, server to client: I close."""
+
+
+@dataclass(frozen=True)
+class Hello(Event):
+    """Client to server, first: I speak events, and my reader reads this language."""
+
+    version: int
+    language: str
+
+
+@dataclass(frozen=True)
+class Join(Event):
+    """Client to server: let me in under this name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Resume(Event):
+    """Client to server: the member with this token is back; `last` is the last `id` that it saw."""
+
+    token: str
+    last: int
+
+
+@dataclass(frozen=True)
+class Say(Event):
+    """Client to server: a text for everybody; `nonce` is the client's own counter, None in the bare and line dialects.
+
+    In these two everything that is no control word is a `Say`, in either direction: the name that one chooses, and
+    whatever an original server writes.
+    """
+
+    text: str
+    nonce: int | None = None
+
+
+@dataclass(frozen=True)
+class Welcome(Event):
+    """Server to client: you are in, as `name`; `names` are those in the room, `last` the `id` of its latest event."""
+
+    name: str
+    token: str
+    names: tuple[str, ...]
+    last: int
+
+
+@dataclass(frozen=True)
+class Refused(Event):
+    """Server to client: not let in, for this reason; another try is welcome."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Error(Event):
+    """Server to client: what you sent was not accepted; `limit` is the bound it broke, `nonce` tells which it was."""
+
+    reason: str
+    limit: int | None = None
+    nonce: int | None = None
+
+
+@dataclass(frozen=True)
+class Message(Event):
+    """Server to client: somebody said this; `id` orders the room, `time` is in seconds since the epoch."""
+
+    id: int
+    time: float
+    name: str
+    text: str
+    nonce: int | None = None
+
+
+@dataclass(frozen=True)
+class Joined(Event):
+    """Server to client: somebody came in."""
+
+    id: int
+    time: float
+    name: str
+
+
+@dataclass(frozen=True)
+class Left(Event):
+    """Server to client: somebody went."""
+
+    id: int
+    time: float
+    name: str
+
+
+@dataclass(frozen=True)
+class Announcement(Event):
+    """Server to client: the operator speaks."""
+
+    id: int
+    time: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Fault(Event):
+    """Never on the wire: what a decoder makes of something that cannot be accepted; the answer to it is an `Error`."""
+
+    reason: Reason
+    nonce: int | None = None
+
+    def answer(self) -> Error:
+        """Put the fault into words that the peer can be sent."""
+        limit = MAX_MESSAGE_BYTES if self.reason is Reason.TOO_LONG else None
+        return Error(self.reason.value, limit, self.nonce)
+
+
+CONTROL_WORDS: dict[str, Event] = {
+    "{quit}": Quit(),
+    "{end_conn}": EndConn(),
+    "<quit>": Quit(),
+    "<end_conn>": EndConn(),
+}
+"""The control words that are understood; those in braces are the ones that are sent."""
+
+
+# --- the words for people -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Words:
+    """All that the two programs say to people, in one language; `{}` fields are filled by whoever shows it."""
+
+    # The conversation, as the server writes it to bare and line peers and the client to its own user.
+    greeting: str
+    taken: str
+    invalid: str
+    full: str
+    unknown_token: str
+    welcome: str
+    joined: str
+    left: str
+    too_long: str
+    empty: str
+    malformed: str
+    not_joined: str
+    already_joined: str
+    too_late: str
+    refused: str
+
+    # The client's questions and its window.
+    ask_host: str
+    ask_port: str
+    placeholder: str
+    send: str
+    connect: str
+    cancel: str
+    people: str
+    disconnected: str
+    closing_soon: str
+    connection_error: str
+    restart: str
+    not_sent: str
+    draft_too_long: str
+    connecting: str
+    unreachable_unknown: str
+    unreachable_refused: str
+    unreachable_silent: str
+    unreachable_network: str
+    unreachable_stranger: str
+    bad_port: str
+    no_tkinter: str
+    no_display: str
+
+    # The server's terminal.
+    reach_title: str
+    reach_here: str
+    reach_line: str
+    port_in_use: str
+    port_forbidden: str
+    host_not_here: str
+    cannot_listen: str
+
+    def explain(self, reason: str, limit: int | None = None) -> str:
+        """Say why something was refused, also for a reason that a newer server made up."""
+        sentences = {
+            Reason.TAKEN: self.taken,
+            Reason.INVALID: self.invalid,
+            Reason.FULL: self.full,
+            Reason.UNKNOWN_TOKEN: self.unknown_token,
+            Reason.TOO_LONG: self.too_long,
+            Reason.EMPTY: self.empty,
+            Reason.MALFORMED: self.malformed,
+            Reason.NOT_JOINED: self.not_joined,
+            Reason.ALREADY_JOINED: self.already_joined,
+            Reason.TOO_LATE: self.too_late,
+        }
+        sentence = {key.value: words for key, words in sentences.items()}.get(reason, self.refused)
+        return sentence.format(reason=reason, limit=MAX_MESSAGE_BYTES if limit is None else limit)
+
+
+ITALIAN = Words(
+    greeting="Salve! Digita il tuo Nome seguito dal tasto Invio!",
+    taken="Il nome scelto è già assegnato, inserire un nome diverso:",
+    invalid="Il nome scelto non è valido (da 1 a 32 caratteri visibili, senza i due punti), inserire un nome diverso:",
+    full="La chat è al completo, riprova più tardi.",
+    unknown_token="Il server non ricorda più questa connessione, inserire di nuovo il nome:",
+    welcome="Benvenuto {name}! Se vuoi lasciare la Chat, scrivi {{quit}} per uscire.",
+    joined="{name} si è unito alla chat!",
+    left="{name} ha abbandonato la Chat.",
+    too_long="Messaggio non inviato: supera il limite di {limit} byte. Dividilo in più parti.",
+    empty="Messaggio non inviato: è vuoto.",
+    malformed="Messaggio non inviato: il server non lo ha capito.",
+    not_joined="Messaggio non inviato: prima scegli un nome.",
+    already_joined="Hai già un nome in questa chat.",
+    too_late="Il tempo per scegliere un nome è scaduto: collegati di nuovo quando vuoi.",
+    refused="Il server ha rifiutato la richiesta ({reason}).",
+    ask_host="Inserire il Server host: ",
+    ask_port="Inserire la porta del server host: ",
+    placeholder="Scrivi qui i tuoi messaggi.",
+    send="Invio",
+    connect="Connetti",
+    cancel="Annulla",
+    people="Nella chat: {count}",
+    disconnected="Il server si è disconnesso.",
+    closing_soon="La finestra si chiuderà tra 5 secondi.",
+    connection_error="ERRORE: Si è verificato un errore di connessione con il server.",
+    restart="Chiudi la finestra e riavvia l'applicazione per collegarti di nuovo.",
+    not_sent="Non consegnato, il testo è di nuovo nella casella.",
+    draft_too_long="Messaggio non inviato: è di {size} byte, il limite è {limit}. Il testo resta nella casella.",
+    connecting="Connessione a {host}, porta {port}...",
+    unreachable_unknown="Il server «{host}» non esiste o non si trova. Controlla il nome o usa l'indirizzo IP che il "
+    "server mostra all'avvio.",
+    unreachable_refused="{host} non accetta connessioni sulla porta {port}. Controlla che il server sia avviato e che "
+    "la porta sia giusta.",
+    unreachable_silent="{host} non risponde sulla porta {port}. Controlla l'indirizzo, che i due computer siano sulla "
+    "stessa rete e che il firewall del server permetta la connessione.",
+    unreachable_network="Connessione a {host}, porta {port}, non riuscita ({error}). Controlla l'indirizzo e la rete "
+    "di questo computer.",
+    unreachable_stranger="Su {host}, porta {port}, risponde un programma che non è una chat. Controlla la porta.",
+    bad_port="La porta deve essere un numero da 1 a 65535; premi Invio per la {default}.",
+    no_tkinter="Manca tkinter, la libreria delle finestre. Installala e riprova: su Debian e Ubuntu «sudo apt install "
+    "python3-tk», su Fedora «sudo dnf install python3-tkinter», su macOS con Homebrew «brew install python-tk».",
+    no_display="Non è possibile aprire una finestra ({error}). Avvia il programma da una sessione grafica.",
+    reach_title="Gli altri computer della rete si collegano a:",
+    reach_here="Solo questo computer può collegarsi, a:",
+    reach_line="    {host}  porta {port}",
+    port_in_use="La porta {port} è già in uso: forse il server è già avviato. Chiudilo o scegli un'altra porta con "
+    "--port.",
+    port_forbidden="Il sistema non permette di usare la porta {port}: scegline un'altra con --port.",
+    host_not_here="{host} non è un indirizzo di questo computer: correggi --host o avvia senza.",
+    cannot_listen="Non è possibile aprire la porta {port} ({error}).",
+)
+
+ENGLISH = Words(
+    greeting="Welcome! Type your name and press Enter!",
+    taken="That name is already taken, enter a different name:",
+    invalid="That name is not valid (1 to 32 visible characters, no colon), enter a different name:",
+    full="The chat is full, try again later.",
+    unknown_token="The server does not remember this connection any more, enter your name again:",
+    welcome="Welcome {name}! To leave the chat, type {{quit}}.",
+    joined="{name} has joined the chat!",
+    left="{name} has left the chat.",
+    too_long="Message not sent: it is over the limit of {limit} bytes. Split it up.",
+    empty="Message not sent: it is empty.",
+    malformed="Message not sent: the server did not understand it.",
+    not_joined="Message not sent: choose a name first.",
+    already_joined="You already have a name in this chat.",
+    too_late="The time to choose a name is over: connect again whenever you like.",
+    refused="The server refused this ({reason}).",
+    ask_host="Enter the server host: ",
+    ask_port="Enter the port of the server host: ",
+    placeholder="Type your messages here.",
+    send="Send",
+    connect="Connect",
+    cancel="Cancel",
+    people="In the chat: {count}",
+    disconnected="The server has disconnected.",
+    closing_soon="The window will close in 5 seconds.",
+    connection_error="ERROR: The connection with the server failed.",
+    restart="Close the window and start the application again to reconnect.",
+    not_sent="Not delivered, the text is back in the box.",
+    draft_too_long="Message not sent: it has {size} bytes, the limit is {limit}. The text stays in the box.",
+    connecting="Connecting to {host}, port {port}...",
+    unreachable_unknown="There is no server “{host}”, or it cannot be found. Check the name, or use the IP address "
+    "that the server shows when it starts.",
+    unreachable_refused="{host} does not accept connections on port {port}. Check that the server is running and that "
+    "the port is right.",
+    unreachable_silent="{host} does not answer on port {port}. Check the address, that both computers are on the same "
+    "network, and that the server's firewall allows the connection.",
+    unreachable_network="Connecting to {host}, port {port}, failed ({error}). Check the address and this computer's "
+    "network.",
+    unreachable_stranger="What answers at {host}, port {port}, is not a chat. Check the port.",
+    bad_port="The port must be a number from 1 to 65535; press Enter for {default}.",
+    no_tkinter="tkinter, the window library, is missing. Install it and try again: on Debian and Ubuntu “sudo apt "
+    "install python3-tk”, on Fedora “sudo dnf install python3-tkinter”, on macOS with Homebrew “brew install "
+    "python-tk”.",
+    no_display="No window can be opened ({error}). Start the program from a graphical session.",
+    reach_title="The other computers of the network connect to:",
+    reach_here="Only this computer can connect, to:",
+    reach_line="    {host}  port {port}",
+    port_in_use="Port {port} is already in use: perhaps the server is already running. Close it, or choose another "
+    "port with --port.",
+    port_forbidden="The system does not allow the use of port {port}: choose another with --port.",
+    host_not_here="{host} is not an address of this computer: correct --host, or start without it.",
+    cannot_listen="Port {port} cannot be opened ({error}).",
+)
+
+LANGUAGES = {"it": ITALIAN, "en": ENGLISH}
+DEFAULT_LANGUAGE = "it"
+
+# The server's terminal speaks English in the original, whatever the language of the chat.
+WAITING = "Waiting for connections..."
+HAS_CONNECTED = "%s:%s has connected to the server."
+HAS_LEFT = "%s:%s has left the server."
+CLOSING = "CTRL+C pressed. Closing the server..."
+CLOSING_OTHERWISE = "Closing the server..."
+CLOSED = "Server successfully closed."
+
+
+# --- what may be said, and by which name ----------------------------------------------------------------------------
+
+_LINE_BREAK = re.compile("\r\n|[\r\u2028\u2029]")
+_UNWANTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+"""Control characters, direction overrides and isolates, byte order marks, halves of letters; also all line breaks but
+`\\n`, so that a text without a match is clean as it is."""
+
+# Letters without a shape: they make two names look the same, or one name like nothing.
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+
+
+def clean_text(text: str) -> str:
+    """Take out what must never reach somebody's screen, make every line break a newline, drop those at either end."""
+    if _UNWANTED.search(text):
+        text = _UNWANTED.sub("", _LINE_BREAK.sub("\n", text))
+    return text.strip("\n")
+
+
+def is_too_long(text: str) -> bool:
+    """Tell whether a text is over MAX_MESSAGE_BYTES."""
+    return 4 * len(text) > MAX_MESSAGE_BYTES and len(text.encode()) > MAX_MESSAGE_BYTES
+
+
+def split_text(text: str, max_bytes: int) -> list[str]:
+    """Cut a text into pieces of at most `max_bytes` of UTF-8 (4 or more), never inside a letter."""
+    data = text.encode()
+    pieces = []
+    while len(data) > max_bytes:
+        end = max_bytes
+        while data[end] & 0xC0 == 0x80:  # a continuation byte: the letter began before
+            end -= 1
+        pieces.append(data[:end].decode())
+        data = data[end:]
+    return [*pieces, data.decode()]
+
+
+def parse_name(raw: str) -> str | None:
+    """Give the name that somebody meant, in NFKC and trimmed, or None where it cannot be one."""
+    if len(raw) > MAX_NAME_INPUT:
+        return None
+    name = unicodedata.normalize("NFKC", raw).strip(" ")
+    valid = (
+        0 < len(name) <= MAX_NAME_CHARACTERS
+        and name.isprintable()
+        and ":" not in name
+        and name.lower() not in CONTROL_WORDS
+        and name_key(name) != ""
+    )
+    return name if valid else None
+
+
+def name_key(name: str) -> str:
+    """Fold a name so that two which people would take for the same have the same key; empty if there is nothing to see.
+
+    NFKC and casefold, and further: runs of spaces count as one, letters without a shape do not count.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return " ".join(_INVISIBLE.sub("", folded).split())
+
+
+RESERVED_KEYS = frozenset({name_key(SERVER_NAME)})
+"""Keys of names that count as taken from the start."""
+
+
+def parse_port(text: str) -> int | None:
+    """Read a port that a client can connect to, 1 to 65535, or None where the text is no such number."""
+    text = text.strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= 5):
+        return None
+    port = int(text)
+    return port if 1 <= port <= 65535 else None
+
+
+class Allowance:
+    """How much somebody may say: `rate` messages a second, and `burst` at once after a silence (a token bucket)."""
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._left = float(burst)
+        self._filled_at: float | None = None
+
+    def take(self, wanted: int, now: float) -> tuple[int, float]:
+        """Tell how many of `wanted` messages may go now, and after how many seconds to ask for the others.
+
+        `now` is in seconds on any clock that never goes back. A rate of 0 means no limit.
+        """
+        if not self._rate:
+            return wanted, 0.0
+        if self._filled_at is not None:
+            self._left = min(self._burst, self._left + (now - self._filled_at) * self._rate)
+        self._filled_at = now
+        granted = min(wanted, int(self._left))
+        self._left -= granted
+        return granted, 0.0 if granted == wanted else (1.0 - self._left) / self._rate
+
+
+# --- the dialects ---------------------------------------------------------------------------------------------------
+
+
+class Dialect(Protocol):
+    """One way to write events, and what has come of the other side's so far. Not for two threads at once."""
+
+    name: ClassVar[str]
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Take what one `recv` gave, and give the events that are whole by now; never raises, whatever the bytes."""
+
+    def flush(self) -> list[Event]:
+        """Give what was held back in doubt, when `is_waiting` and nothing came for SETTLE_S."""
+
+    def finish(self) -> list[Event]:
+        """Give what can still be made of the rest: the other side has ended its stream."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something whole is held back until it is known what follows it."""
+
+    def encode(self, event: Event) -> bytes:
+        """Write an event; empty where this dialect has no way to tell it."""
+
+
+def in_words(event: Event, words: Words) -> str | None:
+    """Write an event as one text in the original's words, or None where the original says nothing."""
+    match event:
+        case Message(name=name, text=text):
+            return f"{name}: {text}"
+        case Say(text=text):
+            return text
+        case Join(name=name):
+            return name
+        case Joined(name=name):
+            return words.joined.format(name=name)
+        case Left(name=name):
+            return words.left.format(name=name)
+        case Announcement(text=text):
+            return f"{SERVER_NAME}: {text}"
+        case Welcome(name=name):
+            return words.welcome.format(name=name)
+        case Refused(reason=reason):
+            return words.explain(reason)
+        case Error(reason=reason, limit=limit):
+            return words.explain(reason, limit)
+        case Greeting():
+            return words.greeting + MARK
+        case Quit():
+            return "{quit}"
+        case EndConn():
+            return "{end_conn}"
+    return None
+
+
+def one_line_each(event: Event) -> list[Event]:
+    """Cut a text of several lines into events of one line, each under its speaker's name.
+
+    Without it a peer of the bare or line dialect would show the second line as if anybody had said it.
+    """
+    if isinstance(event, Message | Announcement) and "\n" in event.text:
+        return [dataclasses.replace(event, text=line) for line in event.text.split("\n")]
+    return [event]
+
+
+def bare_parts(event: Event) -> list[Event]:
+    """Cut an event into those that the original can take whole: one line and BARE_RECV_BYTES each, name included."""
+    parts: list[Event] = []
+    for line in one_line_each(event):
+        if isinstance(line, Message | Announcement | Say):
+            speaker = line.name if isinstance(line, Message) else SERVER_NAME
+            # Four bytes a letter are left for the name even of a `Say`: the original server puts it in front.
+            room = BARE_RECV_BYTES - max(len(speaker.encode()), 4 * MAX_NAME_CHARACTERS) - len(": ")
+            parts += [dataclasses.replace(line, text=piece) for piece in split_text(line.text, room)]
+        else:
+            parts.append(line)
+    return parts
+
+
+class Bare:
+    """The original's own way: no framing. What one `recv` gave is one message, and one `encode` is to be one `send`."""
+
+    name: ClassVar[str] = "bare"
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # keeps a letter cut in half for the next
+        self._held = ""
+
+    def feed(self, data: bytes) -> list[Event]:
+        events = self.flush()
+        text = clean_text(self._decoder.decode(data))
+        if text in CONTROL_WORDS:
+            return [*events, CONTROL_WORDS[text]]
+        if text.endswith(tuple(CONTROL_WORDS)):
+            self._held = text
+            return events
+        return events + self._say(text)
+
+    @property
+    def is_waiting(self) -> bool:
+        return bool(self._held)
+
+    def flush(self) -> list[Event]:
+        text, self._held = self._held, ""
+        return self._say(text)
+
+    def finish(self) -> list[Event]:
+        """As for every dialect; here the end of the stream shows that a trailing control word was a merged message."""
+        for word, event in CONTROL_WORDS.items():
+            if self._held.endswith(word):
+                text, self._held = self._held.removesuffix(word), ""
+                return [*self._say(clean_text(text)), event]
+        return []
+
+    @staticmethod
+    def _say(text: str) -> list[Event]:
+        # The cuts of a bare stream mean nothing, so one more loses nothing.
+        return [Say(piece) for piece in split_text(text, MAX_MESSAGE_BYTES)] if text.strip() else []
+
+    def encode(self, event: Event) -> bytes:
+        return (in_words(event, self._words) or "").encode()
+
+
+class _Framed:
+    """Cuts a stream into lines, within a bound; what the lines mean is decided by whoever inherits."""
+
+    def __init__(self, max_line_bytes: int) -> None:
+        self._max_line_bytes = max_line_bytes
+        self._buffer = b""
+        self._skipping = False  # inside a line that has outgrown the bound, until its end
+
+    def feed(self, data: bytes) -> list[Event]:
+        events: list[Event] = []
+        if self._skipping:
+            _, end, data = data.partition(b"\n")
+            self._skipping = not end
+        head, end, tail = (self._buffer + data).rpartition(b"\n")
+        self._buffer = tail
+        if end:
+            events = self._parse(head)
+        if len(tail) > self._max_line_bytes:
+            self._buffer = b""
+            self._skipping = True
+            events.append(Fault(Reason.TOO_LONG))
+        return events
+
+    @property
+    def is_waiting(self) -> bool:
+        return False
+
+    def flush(self) -> list[Event]:
+        return []
+
+    def _parse(self, lines: bytes) -> list[Event]:
+        raise NotImplementedError
+
+
+class Lines(_Framed):
+    """A message is a line: LF ends it, a CR before that is dropped."""
+
+    name: ClassVar[str] = "lines"
+
+    def __init__(self, words: Words) -> None:
+        super().__init__(MAX_LINE_BYTES)
+        self._words = words
+
+    def _parse(self, lines: bytes) -> list[Event]:
+        text = lines.decode("utf-8", "replace")
+        is_clean = not _UNWANTED.search(text)  # asked once for all: most of what people say is
+        events: list[Event] = []
+        for line in text.split("\n"):
+            if not is_clean:
+                line = clean_text(line.removesuffix("\r"))
+            if line in CONTROL_WORDS:
+                events.append(CONTROL_WORDS[line])
+            elif is_too_long(line):
+                events.append(Fault(Reason.TOO_LONG))
+            elif line and not line.isspace():
+                events.append(Say(line))
+        return events
+
+    def finish(self) -> list[Event]:
+        """As for every dialect; here a last line without its end counts, as `printf 'ciao'` would have it."""
+        rest, self._buffer = self._buffer, b""
+        return self._parse(rest)
+
+    def encode(self, event: Event) -> bytes:
+        if isinstance(event, Message) and "\n" not in event.text:  # most of all that is ever sent
+            return f"{event.name}: {event.text}\n".encode()
+        if isinstance(event, Greeting):
+            return (self._words.greeting + MARK).encode()
+        if isinstance(event, LineEnd):
+            return b"\n"
+        texts = (in_words(part, self._words) for part in one_line_each(event))
+        return "".join(f"{text}\n" for text in texts if text is not None).encode()
+
+
+EVENT_TYPES: dict[str, type[Event]] = {
+    "hello": Hello,
+    "join": Join,
+    "resume": Resume,
+    "say": Say,
+    "welcome": Welcome,
+    "refused": Refused,
+    "error": Error,
+    "message": Message,
+    "joined": Joined,
+    "left": Left,
+    "announcement": Announcement,
+}
+"""The `type` of a JSON object on the wire, and the event that it holds."""
+
+_TYPE_NAMES = {cls: name for name, cls in EVENT_TYPES.items()}
+_FIELDS = {cls: tuple((field.name, str(field.type)) for field in dataclasses.fields(cls)) for cls in _TYPE_NAMES}
+_OPTIONAL = " | None"
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
+class Events(_Framed):
+    """A line holds one JSON object, or a control word. Fields and types that we do not know are passed over."""
+
+    name: ClassVar[str] = "events"
+
+    def __init__(self, max_line_bytes: int = MAX_LINE_BYTES) -> None:
+        super().__init__(max_line_bytes)
+
+    def _parse(self, lines: bytes) -> list[Event]:
+        events = (_parse_event(line) for line in lines.split(b"\n"))
+        return [event for event in events if event is not None]
+
+    def finish(self) -> list[Event]:
+        """As for every dialect; here half an object is nothing, but a control word counts."""
+        rest, self._buffer = self._buffer, b""
+        return [event for event in self._parse(rest) if isinstance(event, Quit | EndConn)]
+
+    def encode(self, event: Event) -> bytes:
+        kind = _TYPE_NAMES.get(type(event))
+        if kind is None:
+            control_word = isinstance(event, Quit | EndConn)
+            return f"{in_words(event, ITALIAN)}\n".encode() if control_word else b""
+        fields = {name: value for name, value in vars(event).items() if value is not None}
+        return (_to_json({"type": kind, **fields}) + "\n").encode()
+
+
+def _parse_event(line: bytes) -> Event | None:
+    """Read one line of the events dialect; None where there is nothing in it for us."""
+    line = line.strip(b" \t\r")
+    if not line:
+        return None
+    try:
+        text = line.decode()
+        if text in CONTROL_WORDS:
+            return CONTROL_WORDS[text]
+        found = json.loads(text)
+    except (ValueError, RecursionError):  # not UTF-8, not JSON, a number of 5,000 digits; nested 100,000 deep
+        return Fault(Reason.MALFORMED)
+    if not isinstance(found, dict) or not isinstance(found.get("type"), str):
+        return Fault(Reason.MALFORMED)
+    cls = EVENT_TYPES.get(found["type"])
+    return None if cls is None else _build_event(cls, found)
+
+
+def _build_event(cls: type[Event], found: dict[str, Any]) -> Event:
+    """Make an event of a JSON object, or a Fault where a field is missing, of the wrong type or out of range."""
+    values: dict[str, Any] = {}
+    nonce = found.get("nonce")
+    nonce = nonce if _is_valid(nonce, "int") else None
+    for name, kind in _FIELDS[cls]:
+        value = found.get(name)
+        if value is None and kind.endswith(_OPTIONAL):
+            continue
+        if not _is_valid(value, kind.removesuffix(_OPTIONAL)):
+            return Fault(Reason.MALFORMED, nonce)
+        if name == "text":
+            value = clean_text(str(value))
+            if is_too_long(value):
+                return Fault(Reason.TOO_LONG, nonce)
+            if not value.strip():
+                return Fault(Reason.EMPTY, nonce)
+        values[name] = tuple(value) if isinstance(value, list) else value
+    return cls(**values)
+
+
+def _is_valid(value: Any, kind: str) -> bool:
+    """Tell whether a value out of JSON is of the type that an event's field is annotated with."""
+    match kind:
+        case "str":
+            return isinstance(value, str)
+        case "int":  # True is an int to Python, not on the wire
+            return type(value) is int and 0 <= value <= MAX_NUMBER
+        case "float":
+            return type(value) in (int, float) and 0 <= value <= MAX_NUMBER
+        case _:  # tuple[str, ...]
+            return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+# --- which dialect the other side speaks ----------------------------------------------------------------------------
+
+
+def settle_s(received: bytes) -> float:
+    """Tell how many seconds to wait for more, when `recognise_client` cannot yet tell."""
+    return HELLO_SETTLE_S if received.startswith(b'{"') else SETTLE_S
+
+
+def recognise_client(received: bytes, is_over: bool) -> type[Events | Lines | Bare] | None:
+    """Tell a client's dialect by the first that it says, or None while that could still change.
+
+    `is_over`: no more has come for `settle_s`, or the client has ended its stream.
+    """
+    first_line, newline, _ = received.partition(b"\n")
+    if newline and isinstance(_parse_event(first_line), Hello):
+        return Events
+    if received.endswith(b"\n"):
+        return Lines
+    if not is_over:
+        return None
+    # A line break inside is either some lines of a script cut short, or a name that was pasted into the original's
+    # window; only the latter fits into the one `recv` that the original reads a name with.
+    return Lines if newline and len(received) > BARE_RECV_BYTES else Bare
+
+
+def recognise_server(received: bytes, is_over: bool) -> type[Events | Bare] | None:
+    """Tell a server's dialect by its greeting, or None while that could still change.
+
+    Only a greeting that we know, and nothing behind its mark, speaks for events: what people say on an original server
+    may reach us in the same packet and end in anything. `is_over`: no more has come for SETTLE_S.
+    """
+    for words in LANGUAGES.values():
+        marked = (words.greeting + MARK).encode()
+        if received == marked:
+            return Events
+        if marked.startswith(received) and not is_over:
+            return None
+    return Bare
+
+
+def is_stranger(received: bytes) -> bool:
+    """Tell whether the first that a server says shows that it is no chat.
+
+    Text protocols of the Internet (SSH, SMTP, FTP, …) end their first line in CRLF, binary ones are no UTF-8; the
+    original's greeting has neither.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        text = decoder.decode(received)
+    except UnicodeDecodeError:
+        return True
+    return "\r\n" in text or "\0" in text
