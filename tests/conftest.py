@@ -1,0 +1,95 @@
+"""What every test has: a server to talk to, a screen to draw on, and a check that nothing is left behind."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import chat_server
+import pytest
+from chat_server import ChatServer
+from peers import wait_until
+
+try:
+    import tkinter as tk
+except ImportError:
+    tk = None  # type: ignore[assignment]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where everything can run, a test that was skipped has not been run: CI fails."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
+        reporter.write_line("A test was skipped, which CI does not accept.", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test that leaves a thread running, logs an error or raises in a Tk callback."""
+    before = set(threading.enumerate())
+    raised: list[str] = []
+    if tk is not None:
+        monkeypatch.setattr(
+            tk.Tk, "report_callback_exception", lambda _root, _kind, error, _tb: raised.append(repr(error))
+        )
+
+    def left() -> set[threading.Thread]:
+        return set(threading.enumerate()) - before
+
+    yield
+    wait_until(lambda: not left(), lambda: f"threads that never ended: {left()}")
+    assert not raised, f"raised in a Tk callback: {raised}"
+    errors = [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
+    assert not errors, f"logged as errors: {errors}"
+
+
+@pytest.fixture
+def server() -> Iterator[ChatServer]:
+    """A server with one room, in this process, without a limit on how fast one may talk."""
+    server = ChatServer(chat_server.open_listener("127.0.0.1", 0), rate=0)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def display() -> Iterator[None]:
+    """A screen: the one that is there, or else a virtual one."""
+    if tk is None:
+        pytest.skip("this Python has no tkinter")
+    if sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY"):
+        yield
+        return
+    if not shutil.which("Xvfb"):
+        pytest.skip("there is no screen, and no Xvfb to make one (Debian: apt install xvfb)")
+    read_end, write_end = os.pipe()
+    screen = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write_end), "-screen", "0", "1280x900x24", "-nolisten", "tcp"],
+        pass_fds=[write_end],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(write_end)
+    with open(read_end) as number:
+        os.environ["DISPLAY"] = f":{number.readline().strip()}"
+    yield
+    del os.environ["DISPLAY"]
+    screen.terminate()
+    screen.wait()
+
+
+@pytest.fixture
+def root(display: None) -> Iterator[tk.Tk]:
+    """A real window; the test, or what it tests, may destroy it."""
+    root = tk.Tk()
+    yield root
+    try:
+        root.destroy()
+    except tk.TclError:
+        pass  # it has been closed already
