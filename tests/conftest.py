@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -10,10 +11,11 @@ import sys
 import threading
 from collections.abc import Iterator
 
-import chat_server
 import pytest
-from chat_server import ChatServer
 from peers import wait_until
+
+import chat_server
+from chat_server import ChatServer
 
 try:
     import tkinter as tk
@@ -76,7 +78,7 @@ def display() -> Iterator[None]:
         stderr=subprocess.DEVNULL,
     )
     os.close(write_end)
-    with open(read_end) as number:
+    with os.fdopen(read_end) as number:
         os.environ["DISPLAY"] = f":{number.readline().strip()}"
     yield
     del os.environ["DISPLAY"]
@@ -89,7 +91,5 @@ def root(display: None) -> Iterator[tk.Tk]:
     """A real window; the test, or what it tests, may destroy it."""
     root = tk.Tk()
     yield root
-    try:
+    with contextlib.suppress(tk.TclError):  # it may have been closed already
         root.destroy()
-    except tk.TclError:
-        pass  # it has been closed already

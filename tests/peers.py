@@ -160,14 +160,13 @@ class Program:
     """One of the programs as a process; what it prints is collected by a thread."""
 
     def __init__(self, *command: str | Path, stdin: int | None = subprocess.PIPE, **environment: str) -> None:
-        new_group = {"creationflags": 0x200} if sys.platform == "win32" else {}  # CREATE_NEW_PROCESS_GROUP
         self.process = subprocess.Popen(
             [sys.executable, "-u", *map(str, command)],
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
-            **new_group,
+            creationflags=0x200 if sys.platform == "win32" else 0,  # CREATE_NEW_PROCESS_GROUP, for `interrupt`
         )
         self.output = ""
         self._chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -226,8 +225,11 @@ class Program:
         self.expect(json.dumps(row) + "\n")
 
     def interrupt(self) -> None:
-        """Press Ctrl+C."""
-        self.process.send_signal(signal.CTRL_C_EVENT if sys.platform == "win32" else signal.SIGINT)
+        """Press Ctrl+C; on Windows, where a process group has no Ctrl+C, Ctrl+Break."""
+        if sys.platform == "win32":
+            self.process.send_signal(signal.CTRL_BREAK_EVENT)
+        else:
+            self.process.send_signal(signal.SIGINT)
 
     def expect_end(self) -> tuple[int, str]:
         """Wait for its end, and give its exit status and the rest of its output."""
