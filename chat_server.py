@@ -204,7 +204,7 @@ class Client:
             if data:
                 self._first_chunks.append(data)
                 received += data
-            kind = protocol.recognise_client(received, is_over=not data)
+            kind = protocol.recognise_client(received, is_over=data is None, has_ended=data == b"")
         self.kind = kind
         self._dialect = Events() if issubclass(kind, Events) else kind(self._words)
         self.outbox.is_paced = kind is Bare
@@ -320,23 +320,6 @@ class Room:
                 del self.names[key]
 
 
-class Batch:
-    """What happened in the room in one turn, in order, and each dialect's bytes of it, made once."""
-
-    def __init__(self, writers: dict[type[Dialect], Dialect]) -> None:
-        self._writers = writers
-        self.events: list[Event] = []
-        self._chunks: dict[type[Dialect], list[bytes]] = {}
-
-    def chunks(self, kind: type[Dialect], start: int = 0) -> list[bytes]:
-        """Write the events from number `start` on: one chunk a message for a bare peer, one in all for the others."""
-        if start:
-            return write_events(self._writers[kind], self.events[start:])
-        if kind not in self._chunks:
-            self._chunks[kind] = write_events(self._writers[kind], self.events)
-        return self._chunks[kind]
-
-
 def write_events(writer: Dialect, events: list[Event]) -> list[bytes]:
     """Write events in a dialect, as the chunks that an Outbox takes."""
     if isinstance(writer, Bare):
@@ -366,7 +349,8 @@ class Delivery:
         """Those who have not been sent all that they should."""
         self._leaving: dict[Client, float] = {}
         """Those of them who are going, and until when they may read the rest."""
-        self._batch = Batch(self._writers)
+        self._batch: list[Event] = []
+        """What has happened in the room and not been sent to all."""
         self._ahead: list[Client] = []
         """Those who have been sent a part of the batch before the others (`Client.seen` says how much)."""
         self._last_id = 0
@@ -432,7 +416,7 @@ class Delivery:
         return self._last_id
 
     def _tell_room(self, event: Event) -> None:
-        self._batch.events.append(event)
+        self._batch.append(event)
 
     def _tell(self, client: Client, event: Event) -> None:
         """Write to one client, after all that it should have heard by now."""
@@ -460,25 +444,29 @@ class Delivery:
     def _hear(self, client: Client) -> None:
         """Send a member its part of the batch now, ahead of the others."""
         if client in self._members:
-            chunks = self._batch.chunks(client.kind, client.seen)
+            chunks = write_events(self._writers[client.kind], self._batch[client.seen :])
             self._mark_as_seen(client)
             self._write(client, chunks)
 
     def _mark_as_seen(self, client: Client) -> None:
-        client.seen = len(self._batch.events)
+        client.seen = len(self._batch)
         self._ahead.append(client)
 
     def _broadcast(self) -> None:
-        """Send the batch to every member, and begin the next."""
-        batch = self._batch
-        if not batch.events:
+        """Send the batch to every member, written once for each dialect, and begin the next."""
+        batch, self._batch = self._batch, []
+        if not batch:
             return
+        kinds = {client.kind for client in self._members}
+        whole = {kind: write_events(self._writers[kind], batch) for kind in kinds}
         for client in list(self._members):
-            self._write(client, batch.chunks(client.kind, client.seen))
+            if client.seen:
+                self._write(client, write_events(self._writers[client.kind], batch[client.seen :]))
+            else:
+                self._write(client, whole[client.kind])
         for client in self._ahead:
             client.seen = 0
         self._ahead.clear()
-        self._batch = Batch(self._writers)
 
     def _write(self, client: Client, chunks: list[bytes]) -> None:
         outbox = client.outbox

@@ -219,6 +219,7 @@ CONTROL_WORDS: dict[str, Event] = {
     "<end_conn>": EndConn(),
 }
 """The control words that are understood; those in braces are the ones that are sent."""
+_CONTROL_BYTES = frozenset(word.encode() for word in CONTROL_WORDS)
 
 
 # --- the words for people -------------------------------------------------------------------------------------------
@@ -819,21 +820,23 @@ def settle_s(received: bytes) -> float:
     return HELLO_SETTLE_S if received.startswith(b'{"') else SETTLE_S
 
 
-def recognise_client(received: bytes, is_over: bool) -> type[Events | Lines | Bare] | None:
+def recognise_client(received: bytes, is_over: bool, has_ended: bool = False) -> type[Events | Lines | Bare] | None:
     """Tell a client's dialect by the first that it says, or None while that could still change.
 
-    `is_over`: no more has come for `settle_s`, or the client has ended its stream.
+    `is_over`: no more has come for `settle_s`. `has_ended`: no more will come, the client has ended its stream.
     """
     first_line, newline, _ = received.partition(b"\n")
     if newline and isinstance(_parse_event(first_line), Hello):
         return Events
     if received.endswith(b"\n"):
         return Lines
-    if not is_over:
+    if received in _CONTROL_BYTES:  # whoever leaves already need not wait
+        return Bare
+    if not is_over and not has_ended:
         return None
-    # A line break inside is either some lines of a script cut short, or a name that was pasted into the original's
-    # window; only the latter fits into the one `recv` that the original reads a name with.
-    return Lines if newline and len(received) > BARE_RECV_BYTES else Bare
+    # A line break inside is either from a script, or a name that was pasted into the original's window; the latter fits
+    # into the one `recv` that the original reads a name with, and is not the end of all that there is to say.
+    return Lines if newline and (has_ended or len(received) > BARE_RECV_BYTES) else Bare
 
 
 def recognise_server(received: bytes, is_over: bool) -> type[Events | Bare] | None:

@@ -27,6 +27,8 @@ ORIGINAL = TOP / "tests" / "original"
 GREETING = protocol.ITALIAN.greeting + protocol.MARK
 
 Wanted = TypeVar("Wanted", bound=Event)
+SomePeer = TypeVar("SomePeer", bound="Peer")
+SomeProgram = TypeVar("SomeProgram", bound="Program")
 
 
 def wait_until(condition: Callable[[], object], tell: Callable[[], object] = lambda: "") -> None:
@@ -46,7 +48,7 @@ class Peer:
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.received = b""
 
-    def __enter__(self) -> Peer:
+    def __enter__(self: SomePeer) -> SomePeer:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -173,7 +175,7 @@ class Program:
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
-    def __enter__(self) -> Program:
+    def __enter__(self: SomeProgram) -> SomeProgram:
         return self
 
     def __exit__(self, *_: object) -> None:
