@@ -65,6 +65,8 @@ MAX_UNSENT_BYTES = 8 * 1024 * 1024
 """What may wait for one client that reads too slowly."""
 MAX_BARE_PIECES = 50
 """Pieces that may wait for a bare peer's pauses (half a second's worth) before they go out at once and merge."""
+MERGED_BYTES = 64 * 1024
+"""What is put together for one `send` out of many chunks."""
 RECV_BYTES = 16 * 1024
 BACKLOG = 128
 """Connections that the system may complete before `accept` takes them; one that is full looks like a dead server."""
@@ -132,25 +134,31 @@ class Outbox:
         """Send what is due and tell whether nothing is left. Raises OSError where the connection has failed."""
         at_once = at_once or not self.is_paced or len(self._chunks) > MAX_BARE_PIECES
         while self._chunks:
-            if at_once and len(self._chunks) > 1:
-                merged = b"".join(self._chunks)
-                self._chunks = deque([merged])
-            elif not at_once and time.monotonic() < self._next_at:
+            if at_once:
+                self._merge()
+            elif time.monotonic() < self._next_at:
                 return False
-            chunk = self._chunks[0]
+            chunk = self._chunks.popleft()
             sent = self._send(chunk)
             self._next_at = time.monotonic() + protocol.BARE_PAUSE_S
             self.unsent_bytes -= sent
             if sent < len(chunk):
-                self._chunks[0] = memoryview(chunk)[sent:]
+                self._chunks.appendleft(memoryview(chunk)[sent:])
                 return False
-            self._chunks.popleft()
         return True
 
     def clear(self) -> None:
         """Forget what was not sent."""
         self._chunks.clear()
         self.unsent_bytes = 0
+
+    def _merge(self) -> None:
+        """Make one chunk of the first ones, as much as is worth a `send`."""
+        size, first = 0, []
+        while self._chunks and size < MERGED_BYTES:
+            first.append(self._chunks.popleft())
+            size += len(first[-1])
+        self._chunks.appendleft(b"".join(first) if len(first) > 1 else first[0])
 
     def _keep(self, chunk: bytes | memoryview) -> None:
         self._chunks.append(chunk)
@@ -374,12 +382,19 @@ class Delivery:
 
     def _run(self) -> None:
         while not self._is_over:
-            try:
-                self._carry_out(self._collect())
-                self._broadcast()
-                self._catch_up()
-            except Exception:
-                log.exception("A failure in the delivery thread")
+            orders = self._collect()
+            now = self._clock()
+            for client, events in orders:
+                self._attempt(self._carry_out, client, events, now)
+            self._attempt(self._broadcast)
+            self._attempt(self._catch_up)
+
+    def _attempt(self, step: Callable[..., None], *arguments: object) -> None:
+        """Do one step; a failure of ours in it is logged, and ends neither the thread nor the other steps."""
+        try:
+            step(*arguments)
+        except Exception:
+            log.exception("A failure in the delivery thread")
 
     def _collect(self) -> list[tuple[Client | None, list[Event]]]:
         """Wait for orders, no longer than a tick when somebody is behind, and take all that are there."""
@@ -390,26 +405,24 @@ class Delivery:
                 orders.append(self._orders.get_nowait())
         return orders
 
-    def _carry_out(self, orders: list[tuple[Client | None, list[Event]]]) -> None:
-        now = self._clock()
-        for client, events in orders:
-            if client is None:
-                self._close_room()
-                continue
-            client.turn.release()
-            if self._is_over:
-                continue
-            for event in events:
-                if isinstance(event, Say):
-                    if client.is_member:
-                        self._tell_room(Message(self._next_id(), now, client.name, event.text, event.nonce))
-                elif isinstance(event, Join):
-                    self._admit(client, now)
-                elif isinstance(event, Quit):
-                    self._dismiss(client, now)
-                else:
-                    self._clients[client] = None
-                    self._tell(client, event)
+    def _carry_out(self, client: Client | None, events: list[Event], now: float) -> None:
+        if client is None:
+            self._close_room()
+            return
+        client.turn.release()
+        if self._is_over:
+            return
+        for event in events:
+            if isinstance(event, Say):
+                if client.is_member:
+                    self._tell_room(Message(self._next_id(), now, client.name, event.text, event.nonce))
+            elif isinstance(event, Join):
+                self._admit(client, now)
+            elif isinstance(event, Quit):
+                self._dismiss(client, now)
+            else:
+                self._clients[client] = None
+                self._tell(client, event)
 
     def _next_id(self) -> int:
         self._last_id += 1
@@ -432,14 +445,14 @@ class Delivery:
         self._tell_room(Joined(self._next_id(), now, client.name))
 
     def _dismiss(self, client: Client, now: float) -> None:
+        self._clients.pop(client, None)
+        self._leaving[client] = time.monotonic() + FLUSH_S
+        self._behind.add(client)
         self._hear(client)
         self._members.pop(client, None)
         if client.is_member:
             client.is_member = False
             self._tell_room(Left(self._next_id(), now, client.name))
-        self._clients.pop(client, None)
-        self._leaving[client] = time.monotonic() + FLUSH_S
-        self._behind.add(client)
 
     def _hear(self, client: Client) -> None:
         """Send a member its part of the batch now, ahead of the others."""

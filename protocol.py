@@ -832,7 +832,7 @@ def recognise_client(received: bytes, is_over: bool, has_ended: bool = False) ->
         return Lines
     if received in _CONTROL_BYTES:  # whoever leaves already need not wait
         return Bare
-    if not is_over and not has_ended:
+    if not is_over and not has_ended and len(received) <= MAX_LINE_BYTES:
         return None
     # A line break inside is either from a script, or a name that was pasted into the original's window; the latter fits
     # into the one `recv` that the original reads a name with, and is not the end of all that there is to say.

@@ -553,7 +553,7 @@ def test_accepting_pauses_without_threads_and_resumes(
             patch.setattr(threading.Thread, "start", fail)
             with Peer(server.port) as unlucky:
                 assert unlucky.expect_end() == protocol.ITALIAN.full
-        assert "can't start new thread" in caplog.text
+        wait_until(lambda: "can't start new thread" in caplog.text)
         with LinePeer(server.port, "Bob"):
             ada.expect("Bob si è unito alla chat!\n")
 
