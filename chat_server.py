@@ -188,7 +188,7 @@ class Client:
         self._dialect: Dialect = Bare(words)
         self._first_chunks: list[bytes] = []
         self.name_deadline: float | None = time.monotonic() + NAME_S
-        self.last_nonce = 0
+        self.last_nonce = -1
         # Written by the client's thread before the order that needs it, read by the delivery thread after that.
         self.kind: type[Dialect] = Bare
         self.name = ""

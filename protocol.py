@@ -281,7 +281,7 @@ class Words:
 
     def explain(self, reason: str, limit: int | None = None) -> str:
         """Say why something was refused, also for a reason that a newer server made up."""
-        sentences = {
+        sentences: dict[str, str] = {
             Reason.TAKEN: self.taken,
             Reason.INVALID: self.invalid,
             Reason.FULL: self.full,
@@ -293,7 +293,7 @@ class Words:
             Reason.ALREADY_JOINED: self.already_joined,
             Reason.TOO_LATE: self.too_late,
         }
-        sentence = {key.value: words for key, words in sentences.items()}.get(reason, self.refused)
+        sentence = sentences.get(reason, self.refused)
         return sentence.format(reason=reason, limit=MAX_MESSAGE_BYTES if limit is None else limit)
 
 
@@ -463,8 +463,8 @@ def parse_name(raw: str) -> str | None:
         0 < len(name) <= MAX_NAME_CHARACTERS
         and name.isprintable()
         and ":" not in name
-        and name.lower() not in CONTROL_WORDS
-        and name_key(name) != ""
+        and not unicodedata.combining(name[0])  # an accent on nothing
+        and name_key(name) not in ("", *CONTROL_WORDS)
     )
     return name if valid else None
 
@@ -474,8 +474,8 @@ def name_key(name: str) -> str:
 
     NFKC and casefold, and further: runs of spaces count as one, letters without a shape do not count.
     """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    return " ".join(_INVISIBLE.sub("", folded).split())
+    visible = _INVISIBLE.sub("", unicodedata.normalize("NFKC", name))
+    return " ".join(unicodedata.normalize("NFKC", visible.casefold()).split())
 
 
 RESERVED_KEYS = frozenset({name_key(SERVER_NAME)})
@@ -575,7 +575,7 @@ def one_line_each(event: Event) -> list[Event]:
 
     Without it a peer of the bare or line dialect would show the second line as if anybody had said it.
     """
-    if isinstance(event, Message | Announcement) and "\n" in event.text:
+    if isinstance(event, Message | Announcement | Say) and "\n" in event.text:
         return [dataclasses.replace(event, text=line) for line in event.text.split("\n")]
     return [event]
 
@@ -588,7 +588,9 @@ def bare_parts(event: Event) -> list[Event]:
             speaker = line.name if isinstance(line, Message) else SERVER_NAME
             # Four bytes a letter are left for the name even of a `Say`: the original server puts it in front.
             room = BARE_RECV_BYTES - max(len(speaker.encode()), 4 * MAX_NAME_CHARACTERS) - len(": ")
-            parts += [dataclasses.replace(line, text=piece) for piece in split_text(line.text, room)]
+            # What is no control word as a whole must not become one by a cut: a blank keeps it from being one.
+            pieces = [f"{piece} " if piece in CONTROL_WORDS else piece for piece in split_text(line.text, room)]
+            parts += [dataclasses.replace(line, text=piece) for piece in pieces]
         else:
             parts.append(line)
     return parts
@@ -607,7 +609,8 @@ class Bare:
     def feed(self, data: bytes) -> list[Event]:
         events = self.flush()
         text = clean_text(self._decoder.decode(data))
-        if text in CONTROL_WORDS:
+        is_whole = not self._decoder.getstate()[0]  # no half of a letter follows
+        if text in CONTROL_WORDS and is_whole:
             return [*events, CONTROL_WORDS[text]]
         if text.endswith(tuple(CONTROL_WORDS)):
             self._held = text
@@ -654,8 +657,12 @@ class _Framed:
             self._skipping = not end
         head, end, tail = (self._buffer + data).rpartition(b"\n")
         self._buffer = tail
-        if end:
+        if end and len(head) <= self._max_line_bytes:
             events = self._parse(head)
+        elif end:
+            for line in head.split(b"\n"):
+                is_within = len(line) <= self._max_line_bytes
+                events += self._parse(line) if is_within else [Fault(Reason.TOO_LONG)]
         if len(tail) > self._max_line_bytes:
             self._buffer = b""
             self._skipping = True
@@ -669,26 +676,40 @@ class _Framed:
     def flush(self) -> list[Event]:
         return []
 
-    def _parse(self, lines: bytes) -> list[Event]:
+    def _parse(self, whole_lines: bytes) -> list[Event]:
         raise NotImplementedError
 
 
 class Lines(_Framed):
-    """A message is a line: LF ends it, a CR before that is dropped."""
+    """A message is a line: LF ends it, a CR before that is dropped.
+
+    One line alone may also have been a name pasted, with its end, into the original's window, which never ends another:
+    until a second line has ended, text without its end is held back in doubt, and is a message if nothing follows.
+    """
 
     name: ClassVar[str] = "lines"
 
     def __init__(self, words: Words) -> None:
         super().__init__(MAX_LINE_BYTES)
         self._words = words
+        self._lines = 0
 
-    def _parse(self, lines: bytes) -> list[Event]:
-        text = lines.decode("utf-8", "replace")
+    @property
+    def is_waiting(self) -> bool:
+        return bool(self._buffer) and self._lines < 2
+
+    def flush(self) -> list[Event]:
+        return self.finish() if self.is_waiting else []
+
+    def _parse(self, whole_lines: bytes) -> list[Event]:
+        text = whole_lines.decode("utf-8", "replace")
         is_clean = not _UNWANTED.search(text)  # asked once for all: most of what people say is
         events: list[Event] = []
-        for line in text.split("\n"):
+        lines = text.split("\n")
+        self._lines += len(lines)
+        for line in lines:
             if not is_clean:
-                line = clean_text(line.removesuffix("\r"))
+                line = clean_text(line)
             if line in CONTROL_WORDS:
                 events.append(CONTROL_WORDS[line])
             elif is_too_long(line):
@@ -742,8 +763,8 @@ class Events(_Framed):
     def __init__(self, max_line_bytes: int = MAX_LINE_BYTES) -> None:
         super().__init__(max_line_bytes)
 
-    def _parse(self, lines: bytes) -> list[Event]:
-        events = (_parse_event(line) for line in lines.split(b"\n"))
+    def _parse(self, whole_lines: bytes) -> list[Event]:
+        events = (_parse_event(line) for line in whole_lines.split(b"\n"))
         return [event for event in events if event is not None]
 
     def finish(self) -> list[Event]:
@@ -817,7 +838,7 @@ def _is_valid(value: Any, kind: str) -> bool:
 
 def settle_s(received: bytes) -> float:
     """Tell how many seconds to wait for more, when `recognise_client` cannot yet tell."""
-    return HELLO_SETTLE_S if received.startswith(b'{"') else SETTLE_S
+    return HELLO_SETTLE_S if received[:2] in (b"{", b'{"') else SETTLE_S
 
 
 def recognise_client(received: bytes, is_over: bool, has_ended: bool = False) -> type[Events | Lines | Bare] | None:
@@ -858,8 +879,10 @@ def is_stranger(received: bytes) -> bool:
     """Tell whether the first that a server says shows that it is no chat.
 
     Text protocols of the Internet (SSH, SMTP, FTP, …) end their first line in CRLF, binary ones are no UTF-8; the
-    original's greeting has neither.
+    original's greeting has neither, whatever people say behind it.
     """
+    if received.startswith(tuple(words.greeting.encode() for words in LANGUAGES.values())):
+        return False
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         text = decoder.decode(received)

@@ -81,6 +81,18 @@ def test_the_original_clients_window_closes_in_order_on_our_server(server: ChatS
         ada.expect_end()
 
 
+def test_a_name_pasted_with_its_newline_does_not_silence_the_original_client(server: ChatServer) -> None:
+    with LinePeer(server.port, "Bob") as bob, OriginalClient(server.port) as ada:
+        ada.expect_row(GREETING)
+        ada.type_row("Ada\n")
+        bob.expect("Ada si è unito alla chat!\n")
+        for text in ("ciao", "come stai?"):
+            ada.type_row(text)
+            bob.expect(f"Ada: {text}\n")
+        ada.type_row("{quit}")
+        bob.expect("Ada ha abbandonato la Chat.\n")
+
+
 def test_the_original_client_understands_our_end() -> None:
     with ServerProgram() as server, OriginalClient(server.port, "--close-after", "0") as ada:
         ada.expect_row(GREETING)
@@ -179,6 +191,34 @@ def test_what_our_client_says_at_once_is_not_merged_on_the_original_server() -> 
         heard = "".join(event.text for event in events if isinstance(event, Say))
         assert heard == "".join(f"Ada: numero {number}" for number in range(20))
         ada.close()
+
+
+def test_a_cut_does_not_make_a_control_word_on_the_original_server() -> None:
+    with OriginalServer() as server, OriginalClient(server.port) as bob:
+        bob.expect("Invio!")
+        ada = Member(server.port)
+        ada.session.join("Ada")
+        ada.expect_text("Ada si è unito alla chat!")
+        ada.session.say("x" * 894 + "{quit}\n{quit}")
+        ada.session.say("ancora qui")
+        bob.expect("Ada: ancora qui")
+        ada.close()
+
+
+@pytest.mark.parametrize("talk", [b"Bob: ciao\r\n", b"Bob: perch\xe9", b"Bob: \0"])
+def test_what_people_say_behind_the_greeting_does_not_make_a_server_a_stranger(talk: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            client, _ = listener.accept()
+            with client:
+                client.sendall(protocol.ITALIAN.greeting.encode() + talk)
+                assert client.recv(protocol.BARE_RECV_BYTES) == b"{quit}"
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        Member(listener.getsockname()[1]).close()
+        thread.join()
 
 
 # --- our client on our server ---------------------------------------------------------------------------------------
