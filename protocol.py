@@ -692,11 +692,15 @@ class Lines(_Framed):
     def __init__(self, words: Words) -> None:
         super().__init__(MAX_LINE_BYTES)
         self._words = words
-        self._lines = 0
+        self._ended_lines = 0
+
+    def feed(self, data: bytes) -> list[Event]:
+        self._ended_lines += data.count(b"\n")
+        return super().feed(data)
 
     @property
     def is_waiting(self) -> bool:
-        return bool(self._buffer) and self._lines < 2
+        return bool(self._buffer) and self._ended_lines < 2
 
     def flush(self) -> list[Event]:
         return self.finish() if self.is_waiting else []
@@ -705,9 +709,7 @@ class Lines(_Framed):
         text = whole_lines.decode("utf-8", "replace")
         is_clean = not _UNWANTED.search(text)  # asked once for all: most of what people say is
         events: list[Event] = []
-        lines = text.split("\n")
-        self._lines += len(lines)
-        for line in lines:
+        for line in text.split("\n"):
             if not is_clean:
                 line = clean_text(line)
             if line in CONTROL_WORDS:

@@ -365,7 +365,9 @@ def measure(kind: str, arguments: argparse.Namespace, members: int, talkers: int
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--loads", default=LOADS, help="members,talkers,window, in a quoted list (default: %(default)s)")
+    parser.add_argument(
+        "--loads", default=LOADS, help="members,talkers,window, in a quoted list (default: %(default)s)"
+    )
     parser.add_argument("--dialects", default="lines,events", help="of our server (default: %(default)s)")
     parser.add_argument("--others", default="original,ngircd,inspircd", help="other servers, where installed")
     parser.add_argument("--yardstick", default="", metavar="PROGRAM", help="takes a port, speaks the line dialect")
@@ -383,7 +385,9 @@ def main() -> None:
     kinds += [kind for kind in arguments.others.split(",") if kind == "original" or shutil.which(kind)]
     if arguments.yardstick:
         kinds.insert(0, "yardstick")
-    print("| N, K, W | server | messages/s | deliveries/s | ratio | p50 ms | p99 ms | max ms | CPU s | KB each | errors |")
+    print(
+        "| N, K, W | server | messages/s | deliveries/s | ratio | p50 ms | p99 ms | max ms | CPU s | KB each | errors |"
+    )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for text in arguments.loads.split():
         members, talkers, window = map(int, text.split(","))
