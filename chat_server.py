@@ -65,6 +65,11 @@ MAX_UNSENT_BYTES = 8 * 1024 * 1024
 """What may wait for one client that reads too slowly."""
 MAX_BARE_PIECES = 50
 """Pieces that may wait for a bare peer's pauses (half a second's worth) before they go out at once and merge."""
+MAX_WAITING_EVENTS = 64
+"""What may wait of one client for the delivery thread before that client is not read any further."""
+GATHER_SHARE = 0.15
+"""How long the delivery thread of a busy room gathers before it broadcasts, as a share of what broadcasting took."""
+MAX_GATHER_S = 0.005
 MERGED_BYTES = 64 * 1024
 """What is put together for one `send` out of many chunks."""
 RECV_BYTES = 16 * 1024
@@ -197,8 +202,9 @@ class Client:
         self.is_member = False
         self.seen = 0
         # Between the two.
-        self.turn = threading.Lock()
-        """Held while an order of this client waits for the delivery thread, so that at most one does."""
+        self._orders: list[Event] = []
+        self._taken = threading.Condition()
+        """Guards `_orders`, and tells the client's thread that they were taken."""
         self.ending = threading.Event()
         """Set when nothing more that this client says shall count."""
         self.dropped = threading.Event()
@@ -229,6 +235,25 @@ class Client:
         while (data := self._receive(protocol.SETTLE_S if self._dialect.is_waiting else None)) != b"":
             yield self._dialect.flush() if data is None else self._dialect.feed(data)
         yield self._dialect.finish()
+
+    def hand_over(self, events: list[Event]) -> bool:
+        """Add to the orders that wait for the delivery thread; True where it has to be told that there are some.
+
+        Waits while there are too many: a client that is faster than the room is not read any further.
+        """
+        with self._taken:
+            while len(self._orders) >= MAX_WAITING_EVENTS and not self.dropped.is_set():
+                self._taken.wait(POLL_S)
+            is_first = not self._orders
+            self._orders += events
+            return is_first
+
+    def take_orders(self) -> list[Event]:
+        """Take all orders that wait. For the delivery thread."""
+        with self._taken:
+            orders, self._orders = self._orders, []
+            self._taken.notify()
+            return orders
 
     def cut(self) -> None:
         """Wake the client's thread out of whatever it waits for. From any thread, as often as one likes."""
@@ -339,14 +364,15 @@ def write_events(writer: Dialect, events: list[Event]) -> list[bytes]:
 class Delivery:
     """The one thread that numbers what happens in the room and writes to clients.
 
-    An order is what a client did, as the events that its thread read: `Say`, `Join` (under a name that it holds) and
-    `Quit` concern the room; every other event is an answer to this client alone.
+    An order is an event that a client's thread read: `Say`, `Join` (under a name that the client holds) and `Quit`
+    concern the room; every other event is an answer to this client alone.
     """
 
     def __init__(self, words: Words, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._writers: dict[type[Dialect], Dialect] = {Bare: Bare(words), Lines: Lines(words), Events: Events()}
-        self._orders: queue.SimpleQueue[tuple[Client | None, list[Event]]] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Client | None] = queue.SimpleQueue()
+        """Clients with orders, each at most once; None to stop."""
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
         # All that follows belongs to the delivery thread.
         self._clients: dict[Client, None] = {}
@@ -356,7 +382,7 @@ class Delivery:
         self._behind: set[Client] = set()
         """Those who have not been sent all that they should."""
         self._leaving: dict[Client, float] = {}
-        """Those of them who are going, and until when they may read the rest."""
+        """Those who are going, and until when they may read the rest."""
         self._batch: list[Event] = []
         """What has happened in the room and not been sent to all."""
         self._ahead: list[Client] = []
@@ -370,24 +396,26 @@ class Delivery:
 
     def stop(self, timeout_s: float) -> None:
         """Tell everybody `{end_conn}`, after all that was said, and end the thread."""
-        self._orders.put((None, []))
+        self._orders.put(None)
         self._thread.join(timeout_s)
 
     def order(self, client: Client, events: list[Event]) -> None:
-        """Hand over what a client did; waits until its last order was taken. For that client's thread."""
-        while not client.turn.acquire(timeout=POLL_S):
-            if client.dropped.is_set():
-                return
-        self._orders.put((client, events))
+        """Hand over what a client did. For that client's thread."""
+        if client.hand_over(events):
+            self._orders.put(client)
 
     def _run(self) -> None:
+        gather_s = 0.0
         while not self._is_over:
-            orders = self._collect()
+            clients = self._collect(gather_s)
+            started = time.perf_counter()
             now = self._clock()
-            for client, events in orders:
-                self._attempt(self._carry_out, client, events, now)
+            for client in clients:
+                self._attempt(self._carry_out, client, now)
             self._attempt(self._broadcast)
             self._attempt(self._catch_up)
+            took_s = time.perf_counter() - started
+            gather_s = min(MAX_GATHER_S, GATHER_SHARE * took_s) if len(clients) > 1 else 0.0
 
     def _attempt(self, step: Callable[..., None], *arguments: object) -> None:
         """Do one step; a failure of ours in it is logged, and ends neither the thread nor the other steps."""
@@ -396,20 +424,26 @@ class Delivery:
         except Exception:
             log.exception("A failure in the delivery thread")
 
-    def _collect(self) -> list[tuple[Client | None, list[Event]]]:
-        """Wait for orders, no longer than a tick when somebody is behind, and take all that are there."""
-        orders = []
-        with contextlib.suppress(queue.Empty):
-            orders.append(self._orders.get(timeout=TICK_S if self._behind else None))
-            while True:
-                orders.append(self._orders.get_nowait())
-        return orders
+    def _collect(self, gather_s: float) -> list[Client | None]:
+        """Wait for clients with orders, no longer than a tick when somebody is behind, and take all that are there.
 
-    def _carry_out(self, client: Client | None, events: list[Event], now: float) -> None:
+        Where the last turn had several, wait a moment longer: the clients' threads have the interpreter to themselves
+        meanwhile, and what more they hand over shares the broadcast.
+        """
+        clients = []
+        with contextlib.suppress(queue.Empty):
+            clients.append(self._orders.get(timeout=TICK_S if self._behind or self._leaving else None))
+            if gather_s:
+                time.sleep(gather_s)
+            while True:
+                clients.append(self._orders.get_nowait())
+        return clients
+
+    def _carry_out(self, client: Client | None, now: float) -> None:
         if client is None:
             self._close_room()
             return
-        client.turn.release()
+        events = client.take_orders()
         if self._is_over:
             return
         for event in events:
@@ -447,7 +481,6 @@ class Delivery:
     def _dismiss(self, client: Client, now: float) -> None:
         self._clients.pop(client, None)
         self._leaving[client] = time.monotonic() + FLUSH_S
-        self._behind.add(client)
         self._hear(client)
         self._members.pop(client, None)
         if client.is_member:
@@ -505,18 +538,21 @@ class Delivery:
     def _catch_up(self) -> None:
         """Send those who are behind what they take by now, and drop those who are leaving and have it all."""
         for client in list(self._behind):
-            try:
-                is_done = client.outbox.flush(at_once=client in self._leaving)
-            except OSError as error:
-                self._lose(client, f"the connection failed: {error}")
-                is_done = True
-            if client in self._leaving:
-                is_done = is_done or time.monotonic() > self._leaving[client]
-                if is_done:
-                    del self._leaving[client]
-                    client.dropped.set()
-            if is_done:
+            if self._flush(client, at_once=False):
                 self._behind.discard(client)
+        for client, deadline in list(self._leaving.items()):
+            if self._flush(client, at_once=True) or time.monotonic() > deadline:
+                del self._leaving[client]
+                self._behind.discard(client)
+                client.dropped.set()
+
+    def _flush(self, client: Client, at_once: bool) -> bool:
+        """Send a client what it takes, and tell whether nothing is left that it could be sent."""
+        try:
+            return client.outbox.flush(at_once)
+        except OSError as error:
+            self._lose(client, f"the connection failed: {error}")
+            return True
 
     def _close_room(self) -> None:
         """Tell everybody that the server closes, whatever dialect it speaks, and drop it."""
@@ -526,12 +562,12 @@ class Delivery:
             if client.kind is not Bare:
                 self._write(client, [self._writers[client.kind].encode(EndConn())])
         if bare:
-            self._flush(bare)
+            self._flush_all(bare)
             time.sleep(protocol.BARE_FAREWELL_S)  # or the control word merges with the last message
             for client in bare:
                 self._write(client, [self._writers[Bare].encode(EndConn())])
         everybody = [*self._clients, *self._leaving]
-        self._flush(everybody)
+        self._flush_all(everybody)
         self._clients.clear()
         self._members.clear()
         self._behind.clear()
@@ -541,20 +577,13 @@ class Delivery:
             client.dropped.set()
         self._is_over = True
 
-    def _flush(self, clients: list[Client]) -> None:
+    def _flush_all(self, clients: list[Client]) -> None:
         """Send clients the rest at once, as far as they take it within FLUSH_S."""
         deadline = time.monotonic() + FLUSH_S
-        waiting = set(clients)
-        while waiting and time.monotonic() < deadline:
-            for client in list(waiting):
-                try:
-                    is_done = client.outbox.flush(at_once=True)
-                except OSError:
-                    is_done = True
-                if is_done:
-                    waiting.discard(client)
-            if waiting:
-                time.sleep(TICK_S)
+        while (clients := [client for client in clients if not self._flush(client, at_once=True)]) and (
+            time.monotonic() < deadline
+        ):
+            time.sleep(TICK_S)
 
 
 class ChatServer:
