@@ -5,7 +5,8 @@ Threads:
 * main asks the two questions, then belongs to Tk; nobody else touches Tk, and main never waits for the network once
   the window is there;
 * receive reads the socket and closes it;
-* send writes to it.
+* send writes to it;
+* connect, where the questions are asked in a window, tries one server and hands over what it found.
 
 The session's threads put what they learn into one queue, `Session.events`; the window empties it a little at a time.
 """
@@ -17,6 +18,7 @@ import contextlib
 import io
 import logging
 import queue
+import select
 import signal
 import socket
 import sys
@@ -24,6 +26,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import FrameType
 
 import protocol
 from protocol import (
@@ -119,8 +122,9 @@ class Session:
         self._receive_thread = threading.Thread(target=self._receive, name="receive", daemon=True)
         self._send_thread = threading.Thread(target=self._send, name="send", daemon=True)
         self._lock = threading.Lock()
-        """Guards `_unconfirmed`, which the caller's thread fills and the two others empty."""
+        """Guards `_unconfirmed`, which the caller's thread fills and the two others empty, and `_is_over`."""
         self._unconfirmed: dict[int, str] = {}
+        self._is_over = False
         self._last_nonce = 0
         self._name = ""
 
@@ -150,19 +154,22 @@ class Session:
 
     def start(self) -> None:
         """Begin to receive and to send."""
+        self._send_thread.start()  # first: the receive thread may end at once, and waits for this one then
         self._receive_thread.start()
-        self._send_thread.start()
 
     def join(self, name: str) -> None:
         """Ask for a name."""
         self._outgoing.put(Say(name) if self.is_bare else Join(name))
 
-    def say(self, text: str) -> None:
-        """Say something to everybody."""
+    def say(self, text: str) -> bool:
+        """Say something to everybody; False where it is too late: the connection is over."""
         with self._lock:
+            if self._is_over:
+                return False
             self._last_nonce += 1
             self._unconfirmed[self._last_nonce] = text
             self._outgoing.put(Say(text, self._last_nonce))
+            return True
 
     def quit(self) -> None:
         """Leave in order: what was said before goes out first. May be called twice."""
@@ -233,20 +240,16 @@ class Session:
             self._send_thread.join()
             self._sock.close()
             with self._lock:
+                self._is_over = True
                 unsent = tuple(self._unconfirmed.values())
             self.events.put(Disconnected(unsent))
 
     def _incoming(self, sock: socket.socket) -> Iterator[Event]:
         while True:
-            try:
-                if self.is_bare:
-                    sock.settimeout(protocol.SETTLE_S if self._dialect.is_waiting else None)
-                data = sock.recv(RECV_BYTES)
-            except TimeoutError as error:
-                if error.errno is not None:  # the system gave the connection up; ours has no number
-                    raise
+            # Not `settimeout`: it would hold for the send thread too, and give up on a server that is only slow.
+            if self._dialect.is_waiting and not select.select([sock], [], [], protocol.SETTLE_S)[0]:
                 yield from self._dialect.flush()
-                continue
+            data = sock.recv(RECV_BYTES)
             if not data:
                 break
             yield from self._dialect.feed(data)
@@ -254,8 +257,8 @@ class Session:
 
     def _confirm(self, event: Event) -> Event:
         """Strike out what the server has taken or refused, and give the event to show."""
-        if isinstance(event, Error) and event.nonce is not None:
-            return Rejected(self._strike_out(event.nonce), event)
+        if isinstance(event, Error) and event.nonce is not None and (text := self._strike_out(event.nonce)):
+            return Rejected(text, event)
         if isinstance(event, Welcome):
             self._name = event.name
         elif isinstance(event, Message) and event.nonce is not None and event.name == self._name:
@@ -275,6 +278,9 @@ class Session:
                     break
         except OSError as error:
             log.debug("Sending failed: %s", error)
+            self._cut()
+        except Exception:
+            log.exception("A failure in the send thread")
             self._cut()
 
     def _write(self, event: Event) -> None:
@@ -310,19 +316,26 @@ class ChatWindow:
         self._root = root
         self._session = session
         self._words = words
-        self._offered_name = name
+        self._offered_name = protocol.clean_text(name)  # the command line may hold anything
+        """The name from the command line, until it has been offered."""
+        self._asked_name = ""
+        """The name that was asked for, until there is an answer."""
         self._name = ""
         self._people: set[str] = set()
+        self._has_new_people = False
         self._is_connected = True
         self._is_ending = False
         self._is_at_end = True
         self._build()
-        self._after_id = root.after(DRAIN_MS, self._drain)
+        self._drain_id = root.after(DRAIN_MS, self._drain)
+        self._end_id = ""
 
     def close(self) -> None:
         """Leave the chat and close the window; `Session.close` waits for the rest."""
         self._session.quit()
-        self._root.after_cancel(self._after_id)
+        self._root.after_cancel(self._drain_id)
+        if self._end_id:
+            self._root.after_cancel(self._end_id)
         self._root.destroy()
 
     def _build(self) -> None:
@@ -400,16 +413,17 @@ class ChatWindow:
             self.set_draft("")
         elif not self._is_connected:
             self._show_disconnected()
+            self.messages.see("end")  # wherever the user was reading, this is the answer
         elif protocol.is_too_long(text):
             size = len(text.encode())
             self._show(self._words.draft_too_long.format(size=size, limit=protocol.MAX_MESSAGE_BYTES), "error")
-        else:
+            self.messages.see("end")
+        elif self._name or self._session.is_bare:
+            if self._session.say(text):  # or else it stays, and the drain is about to say why
+                self.set_draft("")
+        elif not self._asked_name:  # or else it is not known yet whether this is a name or a message
             self.set_draft("")
-            if self._name or self._session.is_bare:
-                self._session.say(text)
-            else:
-                self._offered_name = text
-                self._session.join(text)
+            self._ask_for(text)
 
     def set_draft(self, text: str) -> None:
         """Put a text into the box, in place of what is there."""
@@ -435,14 +449,14 @@ class ChatWindow:
     def _show_placeholder(self) -> None:
         """Show the hint while the box is empty; it is no part of what is written there."""
         if self.box.compare("end-1c", "==", "1.0"):
-            self.placeholder.place(x=6, rely=0.5, anchor="w")
+            self.placeholder.place(x=0, rely=0.5, anchor="w")
         else:
             self.placeholder.place_forget()
 
     def _fit_box(self) -> None:
         """Give the box as many lines as its text needs, up to MAX_BOX_LINES."""
         counted = self.box.count("1.0", "end", "displaylines")
-        # A tuple up to Python 3.12, a number from 3.13 on.
+        # A tuple of one, or None; from Python 3.13 on a plain number is possible too.
         lines = counted[0] if isinstance(counted, tuple) else counted
         height = min(MAX_BOX_LINES, max(1, int(lines or 1)))
         if height != int(self.box["height"]):
@@ -452,14 +466,18 @@ class ChatWindow:
 
     def _drain(self) -> None:
         """Show what has come, a bounded number at a time, and come back."""
-        self._is_at_end = float(self.messages.yview()[1]) >= 1.0
-        with contextlib.suppress(queue.Empty):
-            for _ in range(DRAIN_EVENTS):
-                self._handle(self._session.events.get_nowait())
+        self._note_place()
+        try:
+            with contextlib.suppress(queue.Empty):
+                for _ in range(DRAIN_EVENTS):
+                    self._handle(self._session.events.get_nowait())
+        finally:  # what cannot be shown must not keep the rest from being shown
+            self._drain_id = self._root.after(DRAIN_MS, self._drain)
+        self._follow()
+        if self._has_new_people:
+            self._show_people()
         if self.wants_to_close:
             self.close()
-        else:
-            self._after_id = self._root.after(DRAIN_MS, self._drain)
 
     def _handle(self, event: Event) -> None:
         words = self._words
@@ -469,12 +487,14 @@ class ChatWindow:
                 self._offer_name()
             case Welcome(name, _, names):
                 self._name = name
+                self._asked_name = ""
                 self._people = set(names)
+                self._has_new_people = True
                 self._show(words.welcome.format(name=name), "notice")
-                self._show_people()
             case Refused(reason):
                 self._show(words.explain(reason), "error")
-                self._give_back(self._offered_name, is_selected=True)
+                self._give_back(self._asked_name, is_selected=True)
+                self._asked_name = ""
             case Message(name=name, text=text):
                 self._show(text, speaker=name)
             case Say(text):
@@ -482,12 +502,12 @@ class ChatWindow:
                 self._offer_name()
             case Joined(name=name):
                 self._people.add(name)
+                self._has_new_people = True
                 self._show(words.joined.format(name=name), "notice")
-                self._show_people()
             case Left(name=name):
                 self._people.discard(name)
+                self._has_new_people = True
                 self._show(words.left.format(name=name), "notice")
-                self._show_people()
             case Announcement(text=text):
                 self._show(text, speaker=protocol.SERVER_NAME)
             case Error(reason, limit):
@@ -495,7 +515,7 @@ class ChatWindow:
             case Rejected(text, error):
                 self._show(words.explain(error.reason, error.limit), "error")
                 self._give_back(text)
-            case EndConn():
+            case EndConn() if not self._is_ending:
                 self._end()
             case Disconnected(unsent):
                 self._is_connected = False
@@ -507,8 +527,13 @@ class ChatWindow:
 
     def _offer_name(self) -> None:
         """Give the name from the command line, once, when the server has asked for one."""
-        if self._offered_name and not self._name:
-            self._session.join(self._offered_name)
+        name, self._offered_name = self._offered_name, ""
+        if name and not self._asked_name:
+            self._ask_for(name)
+
+    def _ask_for(self, name: str) -> None:
+        self._asked_name = name
+        self._session.join(name)
 
     def _give_back(self, text: str, is_selected: bool = False) -> None:
         """Put a text that was not accepted back into the box, before what has been written since."""
@@ -523,7 +548,7 @@ class ChatWindow:
         self._is_connected = False
         self._show(self._words.disconnected, "notice")
         self._show(self._words.closing_soon, "notice")
-        self._root.after(CLOSE_MS, self.close)
+        self._end_id = self._root.after(CLOSE_MS, self.close)
 
     def _show_disconnected(self) -> None:
         self._show(self._words.connection_error, "error")
@@ -538,7 +563,12 @@ class ChatWindow:
             self.messages.insert("end", f"{speaker}: ", "name")
         self.messages.insert("end", text.replace("\n", "\n    "), tag)
         self.messages.configure(state="disabled")
-        self._follow()
+
+    def _note_place(self) -> None:
+        """Note whether the reader is at the end. After a change of width `yview` would not know it for a while."""
+        if self.messages.winfo_viewable():
+            last_line = self.messages.dlineinfo("end-1c")
+            self._is_at_end = last_line is not None and last_line[1] + last_line[3] <= self.messages.winfo_height()
 
     def _follow(self) -> None:
         """Keep the end in sight, unless the reader has gone back."""
@@ -546,22 +576,29 @@ class ChatWindow:
             self.messages.see("end")
 
     def _show_people(self) -> None:
+        self._has_new_people = False
         self._side.grid(row=0, column=2, sticky="ns")
         self.people_title.configure(text=self._words.people.format(count=len(self._people)))
+        top = self.people.yview()[0]
         self.people.delete(0, "end")
         self.people.insert("end", *sorted(self._people, key=str.casefold))
+        self.people.yview_moveto(top)
 
 
 class ConnectDialog:
     """The two questions in a window, for where there is no console to ask them on. For main alone."""
 
     def __init__(self, root: tk.Tk, words: Words, language: str, host: str, port: str) -> None:
+        self.wants_to_close = False
+        """Set by a signal's handler, which must not touch Tk."""
         self.session: Session | None = None
         self._root = root
         self._words = words
         self._language = language
         self._found: queue.SimpleQueue[Session | UnreachableError] = queue.SimpleQueue()
-        self._after_id = ""
+        self._has_given_up = threading.Event()
+        """Set when nobody looks into `_found` any more."""
+        self._look_id = root.after(DRAIN_MS, self._look)
         root.title("Chat")
         self._frame = frame = ttk.Frame(root, padding=16)
         frame.grid(sticky="nsew")
@@ -605,35 +642,45 @@ class ConnectDialog:
         self.button.state(["disabled"])
         session = Session(host, port, self._language)
         threading.Thread(target=self._connect, args=(session,), name="connect", daemon=True).start()
-        self._after_id = self._root.after(DRAIN_MS, self._look)
 
     def cancel(self) -> None:
-        """Give up."""
-        if self._after_id:
-            self._root.after_cancel(self._after_id)
+        """Give up; a connection that is found too late is closed."""
+        self._has_given_up.set()
+        found = self._take()
+        if isinstance(found, Session):
+            found.close()
+        self._root.after_cancel(self._look_id)
         self._root.destroy()
 
     def _connect(self, session: Session) -> None:
+        """Try one server. Runs in the connect thread."""
         try:
             session.connect()
         except UnreachableError as error:
             self._found.put(error)
-        else:
-            self._found.put(session)
+            return
+        self._found.put(session)
+        if self._has_given_up.is_set():
+            session.close()
+
+    def _take(self) -> Session | UnreachableError | None:
+        with contextlib.suppress(queue.Empty):
+            return self._found.get_nowait()
+        return None
 
     def _look(self) -> None:
         """See whether the thread has found something."""
-        try:
-            found = self._found.get_nowait()
-        except queue.Empty:
-            self._after_id = self._root.after(DRAIN_MS, self._look)
-            return
+        found = self._take()
         if isinstance(found, Session):
             self.session = found
             self._frame.destroy()
-        else:
+            return
+        if found is not None:
             self.problem.configure(text=str(found))
             self.button.state(["!disabled"])
+        self._look_id = self._root.after(DRAIN_MS, self._look)
+        if self.wants_to_close:
+            self.cancel()
 
 
 # --- the two questions, and main ------------------------------------------------------------------------------------
@@ -654,7 +701,7 @@ def ask_port(words: Words) -> int:
 def connect_by_console(host: str | None, port: int | None, language: str) -> Session | None:
     """Ask on the console for what is not given, until a server is reached; None where there is nobody to ask.
 
-    Raises EOFError where somebody did answer, or an address was given, and it did not work.
+    Raises EOFError where the answers have ended, and there were some, or an address was given and it did not work.
     """
     words = protocol.LANGUAGES[language]
     has_failed = False
@@ -665,10 +712,12 @@ def connect_by_console(host: str | None, port: int | None, language: str) -> Ses
                 has_failed = True  # until it has worked
             if port is None:
                 port = ask_port(words)
-        except (EOFError, RuntimeError):  # the latter where the program has no console at all
+        except RuntimeError:  # the program has no console at all
+            return None
+        except EOFError:
             print()
             if has_failed:
-                raise EOFError from None
+                raise
             return None
         print(words.connecting.format(host=host, port=port))
         session = Session(host, port, language)
@@ -685,29 +734,38 @@ def connect_by_console(host: str | None, port: int | None, language: str) -> Ses
 def connect_by_dialog(root: tk.Tk, arguments: argparse.Namespace) -> Session | None:
     """Ask in a window; None where the user gives up."""
     words = protocol.LANGUAGES[arguments.lang]
-    return ConnectDialog(root, words, arguments.lang, arguments.host or "", str(arguments.port or "")).run()
+    dialog = ConnectDialog(root, words, arguments.lang, arguments.host or "", str(arguments.port or ""))
+    close_on_signal(dialog)
+    return dialog.run()
 
 
 def run_window(root: tk.Tk, session: Session, words: Words, name: str) -> None:
     """Show the chat until its window is closed, and leave in order."""
     window = ChatWindow(root, session, words, name)
-
-    def note_signal(*_: object) -> None:
-        window.wants_to_close = True
-
-    signal.signal(signal.SIGINT, note_signal)
-    signal.signal(signal.SIGTERM, note_signal)
+    close_on_signal(window)
     session.start()
     root.mainloop()
+
+
+def close_on_signal(window: ChatWindow | ConnectDialog) -> None:
+    """Have Ctrl+C and its like close a window, the next time that it looks for news."""
+
+    def note_signal(number: int, frame: FrameType | None) -> None:
+        window.wants_to_close = True
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), note_signal)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Ask, connect, and show the chat; gives the exit status."""
     arguments = parse_arguments(argv)
     words = protocol.LANGUAGES[arguments.lang]
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace", line_buffering=True)  # a console may lack a letter
+            # A console may lack a letter, and a pipe may bring what is none.
+            stream.reconfigure(errors="replace", line_buffering=stream is not sys.stdin)
     if not HAS_TKINTER:
         print(words.no_tkinter, file=sys.stderr)
         return 2

@@ -1,0 +1,1400 @@
+"""The client: its session over real sockets, its window on a real display, and how it finds a server."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import errno
+import gc
+import itertools
+import queue
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from peers import DEADLINE_S, GREETING, TOP, LinePeer, Peer, Program, wait_until
+
+import chat_client
+import chat_server
+import protocol
+from chat_client import ChatWindow, ConnectDialog, Disconnected, Rejected, Session, UnreachableError
+from chat_server import ChatServer
+from protocol import (
+    ITALIAN,
+    Announcement,
+    EndConn,
+    Error,
+    Event,
+    Events,
+    Greeting,
+    Joined,
+    Left,
+    Message,
+    Refused,
+    Say,
+    Welcome,
+)
+
+try:
+    import tkinter as tk
+except ImportError:  # what needs it is skipped aloud, for want of a display
+    tk = None  # type: ignore[assignment]
+
+ORIGINAL_GREETING = ITALIAN.greeting
+MORE_THAN_BUFFERS_HOLD = ["x" * protocol.MAX_MESSAGE_BYTES] * 512
+"""Texts of 8 MiB: a played server takes in little by itself, and no system keeps so much for the sender."""
+KEYS = {" ": "space", "{": "braceleft", "}": "braceright", ".": "period"}
+
+
+# --- helpers: a server whose part the test plays --------------------------------------------------------------------
+
+
+class ServerPeer(Peer):
+    """The server's end of one connection."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.sock.settimeout(DEADLINE_S)
+        self.received = b""
+
+    def tell(self, *events: Event) -> None:
+        self.send(b"".join(Events().encode(event) for event in events))
+
+    def welcome(self, name: str, *others: str) -> None:
+        """Let the client in that asks for this name."""
+        self.expect(f'{{"type":"join","name":"{name}"}}\n')
+        self.tell(Welcome(name, "token", (*others, name), 0), Joined(1, 0.0, name))
+
+    def break_off(self) -> None:
+        """Close as a crash would: with a reset."""
+        linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.sock.close()
+
+
+class PlayedServer:
+    """A server for one client: it greets it, and leaves the rest to the test."""
+
+    def __init__(self, greeting: str | bytes = GREETING) -> None:
+        self._greeting = greeting.encode() if isinstance(greeting, str) else greeting
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        self.port: int = self._listener.getsockname()[1]
+        self._peers: queue.SimpleQueue[ServerPeer] = queue.SimpleQueue()
+        self._peer: ServerPeer | None = None
+        self._thread = threading.Thread(target=self._accept, name="played server")
+        self._thread.start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.settimeout(DEADLINE_S)
+            sock, _ = self._listener.accept()
+            sock.sendall(self._greeting)
+            self._peers.put(ServerPeer(sock))
+
+    @property
+    def peer(self) -> ServerPeer:
+        if self._peer is None:
+            self._peer = self._peers.get(timeout=DEADLINE_S)
+        return self._peer
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listener.close()
+        with contextlib.suppress(queue.Empty):
+            (self._peer or self._peers.get_nowait()).close()
+
+
+Play = Callable[..., PlayedServer]
+
+
+@pytest.fixture
+def play() -> Iterator[Play]:
+    """Make servers that the test plays; the greeting is ours if it says nothing else."""
+    with contextlib.ExitStack() as stack:
+
+        def play(greeting: str | bytes = GREETING) -> PlayedServer:
+            return stack.enter_context(contextlib.closing(PlayedServer(greeting)))
+
+        yield play
+
+
+@pytest.fixture
+def nobody_port() -> Iterator[int]:
+    """A port that nobody listens on, and nobody else can take."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        yield sock.getsockname()[1]
+
+
+# --- helpers: a session ---------------------------------------------------------------------------------------------
+
+
+Meet = Callable[..., Session]
+
+
+@pytest.fixture
+def meet() -> Iterator[Meet]:
+    """Open sessions with servers."""
+    with contextlib.ExitStack() as stack:
+
+        def meet(server: ChatServer | PlayedServer, language: str = "it") -> Session:
+            session = Session("127.0.0.1", server.port, language)
+            stack.callback(session.close)
+            if isinstance(server, PlayedServer):
+                stack.callback(server.close)  # first, or the session would wait for its answer to `{quit}`
+            session.connect()
+            session.start()
+            return session
+
+        yield meet
+
+
+def next_event(session: Session) -> Event:
+    return session.events.get(timeout=DEADLINE_S)
+
+
+def events_until(session: Session, kind: type[Event]) -> list[Event]:
+    """All events up to one of this kind, that included."""
+    events = [next_event(session)]
+    while not isinstance(events[-1], kind):
+        events.append(next_event(session))
+    return events
+
+
+def why_not(port: int, host: str = "127.0.0.1") -> str:
+    """Why there is no chat at this address."""
+    session = Session(host, port)
+    with pytest.raises(UnreachableError) as caught:
+        session.connect()
+    session.close()
+    return str(caught.value)
+
+
+# --- helpers: a window ----------------------------------------------------------------------------------------------
+
+
+class Seat:
+    """Somebody in front of a window: what they see, and what they do with keys and buttons."""
+
+    def __init__(self, server: ChatServer | PlayedServer, name: str = "", language: str = "it") -> None:
+        self.server = server
+        self.session = Session("127.0.0.1", server.port, language)
+        self.session.connect()
+        self.root = tk.Tk()
+        self.window = ChatWindow(self.root, self.session, protocol.LANGUAGES[language], name)
+        self.session.start()
+        self.root.update()
+
+    @property
+    def is_open(self) -> bool:
+        try:
+            return bool(self.root.winfo_exists())
+        except tk.TclError:
+            return False
+
+    @property
+    def shown(self) -> str:
+        """What stands above."""
+        return self.window.messages.get("1.0", "end-1c")
+
+    @property
+    def draft(self) -> str:
+        """What stands in the box."""
+        return self.window.box.get("1.0", "end-1c")
+
+    @property
+    def people(self) -> list[str]:
+        return list(self.window.people.get(0, "end"))
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the last line is in sight, as a whole."""
+        line = self.window.messages.dlineinfo("end-1c")
+        return line is not None and line[1] + line[3] <= self.window.messages.winfo_height()
+
+    def tell(self) -> str:
+        """The whole window, for a test that gives up."""
+        if not self.is_open:
+            return "a closed window"
+        title = self.window.people_title["text"]
+        return f"{self.shown}\n[box] {self.draft!r} [people] {title!r} {self.people}"
+
+    def wait(self, condition: Callable[[], object]) -> None:
+        """Run this window until something has come true."""
+
+        def run_and_look() -> object:
+            if self.is_open:
+                self.root.update()
+            return condition()
+
+        wait_until(run_and_look, self.tell)
+
+    def see(self, text: str) -> None:
+        """Wait until a text stands above."""
+        self.wait(lambda: text in self.shown)
+
+    def press(self, *keysyms: str) -> None:
+        """Press keys in the box."""
+        for keysym in keysyms:
+            self.window.box.focus_force()
+            self.root.update()
+            modifiers, _, key = keysym.rpartition("-")
+            self.window.box.event_generate(f"<{modifiers}{'-' * bool(modifiers)}KeyPress>", keysym=key)
+            if self.is_open:
+                self.root.update()
+
+    def type(self, text: str) -> None:
+        """Type a text letter by letter."""
+        self.press(*(KEYS.get(letter, letter) for letter in text))
+
+    def enter(self, text: str) -> None:
+        """Type a text, and Return."""
+        self.type(text)
+        self.press("Return")
+
+    def paste(self, text: str) -> None:
+        """Put a text into the box that no keyboard of the tests has letters for."""
+        self.window.box.insert("insert", text)
+        self.root.update()
+
+    def click(self, widget: tk.Misc) -> None:
+        for event in ("<Enter>", "<ButtonPress-1>", "<ButtonRelease-1>"):
+            widget.event_generate(event, x=5, y=5)
+        if self.is_open:
+            self.root.update()
+
+    def resize(self, geometry: str) -> None:
+        self.root.geometry(geometry)
+        self.wait(lambda: f"{self.root.winfo_width()}x{self.root.winfo_height()}" == geometry)
+
+    def count_lines_between_ticks(self, seen: list[int]) -> None:
+        """Note how many lines there are, at least once between any two times that the window looks for news."""
+        seen.append(int(self.window.messages.index("end-1c").split(".")[0]))
+        self.root.after(chat_client.DRAIN_MS // 2, self.count_lines_between_ticks, seen)
+
+    def close_window(self) -> None:
+        """Click on the X of the window, as a window manager tells it."""
+        self.root.tk.call(self.root.protocol("WM_DELETE_WINDOW"))
+
+
+Sit = Callable[..., Seat]
+
+
+@pytest.fixture
+def sit(display: None) -> Iterator[Sit]:
+    """Open windows; with `join`, somebody of that name has come in already."""
+    seats: list[Seat] = []
+
+    def sit(server: ChatServer | PlayedServer, join: str = "", **options: str) -> Seat:
+        seat = Seat(server, **options)
+        seats.append(seat)
+        if join:
+            seat.enter(join)
+            if isinstance(server, PlayedServer):
+                server.peer.welcome(join)
+            seat.see(f"{join} si è unito alla chat!")
+        return seat
+
+    yield sit
+    for seat in seats:
+        if isinstance(seat.server, PlayedServer):
+            seat.server.close()
+        if seat.is_open:
+            seat.close_window()
+        seat.session.close()
+
+
+def message(number: int, text: str, name: str = "Bob", nonce: int | None = None) -> Message:
+    return Message(number, 0.0, name, text, nonce)
+
+
+# --- the session: what answers there --------------------------------------------------------------------------------
+
+
+def test_our_server_is_recognised_by_its_mark(server: ChatServer, meet: Meet) -> None:
+    session = meet(server)
+    assert not session.is_bare
+    assert next_event(session) == Greeting()
+
+
+def test_a_greeting_without_the_mark_is_an_originals(play: Play, meet: Meet) -> None:
+    session = meet(play(ORIGINAL_GREETING))
+    assert session.is_bare
+    assert next_event(session) == Say(ORIGINAL_GREETING)
+
+
+@pytest.mark.parametrize(("greeting", "is_bare"), [(GREETING, False), (ORIGINAL_GREETING, True)], ids=["ours", "bare"])
+def test_a_greeting_cut_into_bytes_is_recognised(
+    play: Play, meet: Meet, monkeypatch: pytest.MonkeyPatch, greeting: str, is_bare: bool
+) -> None:
+    monkeypatch.setattr(chat_client, "RECV_BYTES", 1)
+    assert meet(play(greeting)).is_bare == is_bare
+
+
+def test_what_an_original_server_says_right_after_its_greeting_is_not_lost(play: Play, meet: Meet) -> None:
+    session = meet(play(f"{ORIGINAL_GREETING}Bob: ciao"))
+    assert session.is_bare
+    assert next_event(session) == Say(f"{ORIGINAL_GREETING}Bob: ciao")
+
+
+@pytest.mark.parametrize("banner", [b"SSH-2.0-OpenSSH_9.2\r\n", b"\x00\x00\x00\x12", b"\xff\xfb\x01"])
+def test_what_is_no_chat_is_named_so(play: Play, banner: bytes) -> None:
+    server = play(banner)
+    assert why_not(server.port) == ITALIAN.unreachable_stranger.format(host="127.0.0.1", port=server.port)
+
+
+def test_a_server_that_never_greets_is_no_chat(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_client, "CONNECT_S", 0.05)
+    assert "non è una chat" in why_not(play("").port)
+
+
+def test_a_server_that_breaks_off_before_it_greets_is_a_network_failure(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = play("")
+    session = Session("127.0.0.1", server.port)
+    monkeypatch.setattr(session, "_open", lambda: open_and(server))
+    with pytest.raises(UnreachableError, match="non riuscita"):
+        session.connect()
+
+
+def open_and(server: PlayedServer) -> socket.socket:
+    """Connect to a server, and have it break off at once."""
+    sock = socket.create_connection(("127.0.0.1", server.port), DEADLINE_S)
+    server.peer.break_off()
+    return sock
+
+
+def test_a_port_where_nobody_listens_is_named_so(nobody_port: int) -> None:
+    assert why_not(nobody_port) == ITALIAN.unreachable_refused.format(host="127.0.0.1", port=nobody_port)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64, "\udcff", "a\0b"])
+def test_what_can_be_no_host_is_named_so(host: str) -> None:
+    assert why_not(53000, host) == ITALIAN.unreachable_unknown.format(host=host)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), ITALIAN.unreachable_unknown),
+        (TimeoutError("timed out"), ITALIAN.unreachable_silent),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), ITALIAN.unreachable_network),
+    ],
+)
+def test_each_failure_to_connect_has_its_sentence(
+    monkeypatch: pytest.MonkeyPatch, error: OSError, sentence: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(socket, "create_connection", fail)
+    assert why_not(53000, "pc-di-ada") == sentence.format(host="pc-di-ada", port=53000, error=error)
+
+
+def test_a_full_server_is_named_so() -> None:
+    server = ChatServer(chat_server.open_listener("127.0.0.1", 0), max_clients=1)
+    server.start()
+    try:
+        with LinePeer(server.port, "Ada"):
+            assert why_not(server.port) == ITALIAN.full
+    finally:
+        server.stop()
+
+
+# --- the session: talking -------------------------------------------------------------------------------------------
+
+
+def test_a_name_is_asked_for_and_given(server: ChatServer, meet: Meet) -> None:
+    session = meet(server)
+    with LinePeer(server.port, "Ada"):
+        session.join("ada")
+        assert events_until(session, Refused)[-1] == Refused("taken")
+        session.join("Bea")
+        welcome, joined = events_until(session, Joined)[-2:]
+        assert isinstance(welcome, Welcome)
+        assert isinstance(joined, Joined)
+        assert (welcome.name, welcome.names, joined.name) == ("Bea", ("Ada", "Bea"), "Bea")
+
+
+def test_what_one_says_comes_back_and_is_confirmed(server: ChatServer, meet: Meet) -> None:
+    session = meet(server)
+    session.join("Ada")
+    assert session.say("uno")
+    assert session.say("due")
+    assert [getattr(event, "text", "") for event in events_until(session, Message)][-1] == "uno"
+    assert [getattr(event, "text", "") for event in events_until(session, Message)][-1] == "due"
+    session.close()
+    assert next_event(session) == Disconnected(())
+
+
+def test_what_was_said_before_a_name_was_chosen_is_rejected_with_its_text(server: ChatServer, meet: Meet) -> None:
+    session = meet(server)
+    session.say("ciao")
+    assert events_until(session, Rejected)[-1] == Rejected("ciao", Error("not joined", None, 1))
+
+
+def test_a_text_that_is_too_long_is_rejected_with_its_text(server: ChatServer, meet: Meet) -> None:
+    session = meet(server)
+    session.join("Ada")
+    session.say("x" * 20_000)
+    assert events_until(session, Rejected)[-1] == Rejected("x" * 20_000, Error("too long", 16384, 1))
+
+
+def test_an_error_about_nothing_that_was_said_stays_an_error(play: Play, meet: Meet) -> None:
+    server = play()
+    session = meet(server)
+    server.peer.tell(Error("too long", 16384, 7), Error("malformed"))
+    assert [next_event(session) for _ in range(3)] == [Greeting(), Error("too long", 16384, 7), Error("malformed")]
+
+
+def test_disconnected_comes_once_with_what_was_not_confirmed(play: Play, meet: Meet) -> None:
+    server = play()
+    session = meet(server)
+    session.join("Ada")
+    server.peer.welcome("Ada")
+    for text in ("uno", "due", "tre"):
+        session.say(text)
+    server.peer.expect("tre")
+    server.peer.tell(message(2, "of another", "Bob", nonce=3), message(3, "due", "Ada", nonce=2))
+    server.peer.close()
+    assert events_until(session, Disconnected)[-1] == Disconnected(("uno", "tre"))
+    session.close()
+    assert session.events.empty()
+
+
+def test_nothing_can_be_said_when_the_connection_is_over(play: Play, meet: Meet) -> None:
+    server = play()
+    session = meet(server)
+    server.peer.close()
+    events_until(session, Disconnected)
+    assert not session.say("ciao")
+
+
+def test_end_conn_of_our_server_is_told_before_the_end(server: ChatServer, meet: Meet) -> None:
+    session = meet(server)
+    session.join("Ada")
+    events_until(session, Joined)
+    server.stop()
+    assert events_until(session, Disconnected) == [EndConn(), Disconnected(())]
+
+
+def test_end_conn_of_an_original_server_is_told_before_the_end(play: Play, meet: Meet) -> None:
+    server = play(ORIGINAL_GREETING)
+    session = meet(server)
+    server.peer.send("{end_conn}")
+    server.peer.close()
+    assert events_until(session, Disconnected)[1:] == [EndConn(), Disconnected(())]
+
+
+def test_a_link_that_is_reset_is_an_end_like_any_other(play: Play, meet: Meet) -> None:
+    server = play()
+    session = meet(server)
+    session.join("Ada")
+    server.peer.expect("Ada")
+    server.peer.break_off()
+    assert events_until(session, Disconnected) == [Greeting(), Disconnected(())]
+
+
+@pytest.mark.parametrize("broken", ["feed", "encode"])
+def test_a_failure_of_our_own_is_logged_and_ends_the_connection(
+    play: Play, meet: Meet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: str
+) -> None:
+    server = play()
+    session = meet(server)
+    server.peer.expect("hello")
+    monkeypatch.setattr(session._dialect, broken, lambda _: 1 / 0)
+    session.say("ciao")
+    server.peer.tell(message(1, "ciao"))
+    assert events_until(session, Disconnected)[-1] == Disconnected(("ciao",))
+    assert "ZeroDivisionError" in caplog.text
+    caplog.clear()
+
+
+# --- the session: leaving -------------------------------------------------------------------------------------------
+
+
+def test_quit_twice_says_it_once(play: Play, meet: Meet) -> None:
+    server = play()
+    session = meet(server)
+    session.quit()
+    session.quit()
+    assert server.peer.expect_end().endswith('"it"}\n{quit}\n')
+
+
+def test_what_was_said_before_quit_goes_out_first(server: ChatServer, meet: Meet) -> None:
+    session = meet(server)
+    with LinePeer(server.port, "Bob") as bob:
+        session.join("Ada")
+        session.say("ciao")
+        session.close()
+        assert bob.expect("Ada ha abbandonato la Chat.\n") == (
+            "Ada si è unito alla chat!\nAda: ciao\nAda ha abbandonato la Chat.\n"
+        )
+
+
+def test_close_leaves_no_thread_and_no_socket(play: Play, meet: Meet) -> None:
+    server = play()
+    before = set(threading.enumerate())
+    session = meet(server)
+    server.peer.close()
+    session.close()
+    session.close()
+    assert set(threading.enumerate()) <= before
+    del session
+    gc.collect()  # a socket that was left open would warn now, and a warning is an error here
+
+
+def test_a_session_that_never_started_closes_its_socket(play: Play) -> None:
+    server = play()
+    session = Session("127.0.0.1", server.port)
+    session.connect()
+    session.close()
+    assert server.peer.expect_end() == ""
+
+
+@pytest.mark.parametrize("greeting", [GREETING, ORIGINAL_GREETING], ids=["events", "bare"])
+def test_close_does_not_wait_for_a_server_that_never_reads(
+    play: Play, meet: Meet, monkeypatch: pytest.MonkeyPatch, greeting: str
+) -> None:
+    monkeypatch.setattr(chat_client, "QUIT_S", 0.05)
+    monkeypatch.setattr(protocol, "BARE_PAUSE_S", 0)
+    session = meet(play(greeting))
+    for text in MORE_THAN_BUFFERS_HOLD:
+        session.say(text)
+    session.close()
+    end = events_until(session, Disconnected)[-1]
+    assert isinstance(end, Disconnected)
+    assert end.unsent
+
+
+# --- the session: with an original server ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def slow_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses that even a busy machine does not lose, so that each send is a recv."""
+    monkeypatch.setattr(protocol, "BARE_PAUSE_S", 0.15)
+    monkeypatch.setattr(protocol, "BARE_FAREWELL_S", 0.15)
+
+
+def test_to_an_original_server_each_text_is_a_recv_of_its_own(play: Play, meet: Meet, slow_pace: None) -> None:
+    server = play(ORIGINAL_GREETING)
+    session = meet(server)
+    session.join("Ada")
+    session.say("perché no?")
+    session.say("due\nrighe")
+    session.quit()
+    assert [server.peer.recv().decode() for _ in range(6)] == ["Ada", "perché no?", "due", "righe", "{quit}", ""]
+
+
+def test_a_long_text_reaches_an_original_server_in_pieces_that_it_can_read(
+    play: Play, meet: Meet, slow_pace: None
+) -> None:
+    server = play(ORIGINAL_GREETING)
+    session = meet(server)
+    session.say("è" * 700)
+    session.quit()
+    pieces = [server.peer.recv() for _ in range(3)]
+    assert pieces.pop() == b"{quit}"
+    assert b"".join(pieces).decode() == "è" * 700
+
+
+def test_a_control_word_at_the_end_of_somebodys_text_is_text(play: Play, meet: Meet) -> None:
+    server = play(ORIGINAL_GREETING)
+    session = meet(server)
+    server.peer.send("Bob: digita {end_conn}")
+    assert [next_event(session) for _ in range(2)][1] == Say("Bob: digita {end_conn}")
+    server.peer.send("Bob: ci sei?")
+    assert next_event(session) == Say("Bob: ci sei?")
+
+
+def test_a_slow_server_is_waited_for_also_while_a_text_is_held_in_doubt(
+    play: Play, meet: Meet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "BARE_PAUSE_S", 0)
+    server = play(ORIGINAL_GREETING)
+    session = meet(server)
+    next_event(session)
+    for text in MORE_THAN_BUFFERS_HOLD:
+        session.say(text)
+    for _ in range(3):  # each is held for longer than the server has not been reading
+        server.peer.send("Bob: digita {end_conn}")
+        assert next_event(session) == Say("Bob: digita {end_conn}")
+    session.quit()
+    received = b"".join(iter(lambda: server.peer.sock.recv(65536), b""))
+    assert received.decode() == "".join(MORE_THAN_BUFFERS_HOLD) + "{quit}"
+
+
+# --- the window: choosing a name ------------------------------------------------------------------------------------
+
+
+def test_the_hint_is_no_text_and_goes_when_somebody_types(server: ChatServer, sit: Sit) -> None:
+    ada = sit(server)
+    hint = ada.window.placeholder
+    assert hint["text"] == "Scrivi qui i tuoi messaggi."
+    assert hint.winfo_ismapped()
+    assert ada.draft == ""
+    ada.press("Return")
+    ada.type("A")
+    assert not hint.winfo_ismapped()
+    ada.press("BackSpace")
+    assert hint.winfo_ismapped()
+    ada.enter("Ada")  # had the hint or nothing at all been sent before, it would be refused or the name
+    ada.see("Benvenuto Ada!")
+    assert hint.winfo_ismapped()
+    assert ITALIAN.invalid not in ada.shown
+
+
+def test_a_click_on_the_hint_is_a_click_into_the_box(server: ChatServer, sit: Sit) -> None:
+    ada = sit(server)
+    ada.window.button.focus_force()
+    ada.root.update()
+    ada.click(ada.window.placeholder)
+    ada.wait(lambda: ada.root.focus_get() is ada.window.box)
+
+
+def test_a_name_is_chosen_in_the_box(server: ChatServer, sit: Sit) -> None:
+    ada = sit(server)
+    ada.see(ITALIAN.greeting)
+    ada.enter("Ada")
+    ada.wait(lambda: ada.people == ["Ada"])
+    assert ada.root.title() == "Chat"
+    assert ada.draft == ""
+    assert ada.shown == (
+        "Salve! Digita il tuo Nome seguito dal tasto Invio!\n"
+        "Benvenuto Ada! Se vuoi lasciare la Chat, scrivi {quit} per uscire.\n"
+        "Ada si è unito alla chat!"
+    )
+
+
+def test_a_name_that_was_refused_comes_back_selected(server: ChatServer, sit: Sit) -> None:
+    with LinePeer(server.port, "Ada"):
+        bea = sit(server)
+        bea.enter("Ada")
+        bea.see(ITALIAN.taken)
+        assert bea.draft == "Ada"
+        assert bea.window.box.get("sel.first", "sel.last") == "Ada"
+        bea.enter("Bea")  # typed over the selection
+        bea.see("Benvenuto Bea!")
+
+
+def test_a_name_that_was_refused_does_not_overwrite_what_was_typed_since(play: Play, sit: Sit) -> None:
+    server = play()
+    bea = sit(server)
+    bea.enter("Ada")
+    server.peer.expect("Ada")
+    bea.type("Bea")
+    server.peer.tell(Refused("taken"))
+    bea.see(ITALIAN.taken)
+    assert bea.draft == "Bea"
+
+
+def test_what_is_sent_while_a_name_is_asked_for_waits_in_the_box(play: Play, sit: Sit) -> None:
+    server = play()
+    ada = sit(server)
+    ada.enter("Ada")
+    ada.enter("ciao")
+    assert ada.draft == "ciao"
+    server.peer.welcome("Ada")
+    ada.see("Benvenuto Ada!")
+    ada.press("Return")
+    assert ada.draft == ""
+    assert server.peer.expect("ciao").endswith('{"type":"say","text":"ciao')
+
+
+def test_the_name_from_the_command_line_is_offered(server: ChatServer, sit: Sit) -> None:
+    ada = sit(server, name="Ada")
+    ada.see("Benvenuto Ada!")
+    bea = sit(server, name="ada")
+    bea.see(ITALIAN.taken)
+    assert bea.draft == "ada"
+
+
+def test_the_name_from_the_command_line_is_offered_to_an_original_server_once(
+    play: Play, sit: Sit, slow_pace: None
+) -> None:
+    server = play(ORIGINAL_GREETING)
+    ada = sit(server, name="Ada")
+    ada.see(ORIGINAL_GREETING)
+    assert server.peer.expect("Ada") == "Ada"
+    server.peer.send("Benvenuto Ada!")
+    ada.see("Benvenuto Ada!")
+    ada.enter("ciao")
+    assert server.peer.expect("ciao") == "ciao"
+
+
+def test_what_is_no_letter_in_the_name_from_the_command_line_is_taken_out(server: ChatServer, sit: Sit) -> None:
+    sit(server, name="A\udcffda\n").see("Benvenuto Ada!")
+
+
+# --- the window: talking --------------------------------------------------------------------------------------------
+
+
+def test_two_windows_talk(server: ChatServer, sit: Sit) -> None:
+    ada, bob = sit(server, join="Ada"), sit(server, join="Bob")
+    ada.see("Bob si è unito alla chat!")
+    ada.enter("ciao bob")
+    bob.see("\nAda: ciao bob")
+    bob.enter("ciao ada")
+    ada.see("\nAda: ciao bob\nBob: ciao ada")
+    bob.see("\nAda: ciao bob\nBob: ciao ada")
+    assert ada.draft == bob.draft == ""
+
+
+def test_the_button_and_the_other_enter_key_send(server: ChatServer, sit: Sit) -> None:
+    ada = sit(server, join="Ada")
+    assert ada.window.button["text"] == "Invio"
+    ada.type("uno")
+    ada.click(ada.window.button)
+    ada.see("\nAda: uno")
+    ada.type("due")
+    ada.press("KP_Enter")
+    ada.see("\nAda: due")
+    assert ada.draft == ""
+
+
+def test_tab_goes_to_the_button_and_space_presses_it(server: ChatServer, sit: Sit) -> None:
+    ada = sit(server, join="Ada")
+    ada.type("ciao")
+    ada.press("Tab")
+    assert ada.root.focus_get() is ada.window.button
+    ada.window.button.event_generate("<space>")
+    ada.see("\nAda: ciao")
+
+
+def test_shift_and_return_break_the_line_and_further_lines_are_indented(server: ChatServer, sit: Sit) -> None:
+    ada, bob = sit(server, join="Ada"), sit(server, join="Bob")
+    ada.type("uno")
+    ada.press("Shift-Return")
+    ada.type("Bob. due")
+    assert ada.draft == "uno\nBob. due"
+    ada.press("Return")
+    ada.see("\nAda: uno\n    Bob. due")
+    bob.see("\nAda: uno\n    Bob. due")
+
+
+def test_the_box_grows_with_its_text_and_shrinks_again(server: ChatServer, sit: Sit) -> None:
+    ada = sit(server, join="Ada")
+    ada.paste("a\nb\nc")
+    ada.wait(lambda: ada.window.box["height"] == 3)
+    ada.paste("a\n" * 20)
+    ada.wait(lambda: ada.window.box["height"] == chat_client.MAX_BOX_LINES)
+    ada.press("Return")
+    ada.wait(lambda: ada.window.box["height"] == 1)
+
+
+def test_a_text_of_blanks_is_not_sent_and_goes(server: ChatServer, sit: Sit) -> None:
+    ada = sit(server, join="Ada")
+    ada.enter("   ")
+    assert ada.draft == ""
+    ada.enter("ciao")
+    ada.see("si è unito alla chat!\nAda: ciao")
+
+
+def test_a_text_that_is_too_long_stays_in_the_box_and_is_told(server: ChatServer, sit: Sit) -> None:
+    ada = sit(server, join="Ada")
+    ada.paste("è" * 8193)
+    ada.press("Return")
+    ada.see(ITALIAN.draft_too_long.format(size=16386, limit=16384))
+    assert ada.draft == "è" * 8193
+
+
+def test_a_text_that_the_server_rejects_comes_back_before_the_draft(play: Play, sit: Sit) -> None:
+    server = play()
+    ada = sit(server, join="Ada")
+    ada.enter("uno")
+    server.peer.expect("uno")
+    ada.type("due")
+    server.peer.tell(Error("too long", 100, 1))
+    ada.see(ITALIAN.too_long.format(limit=100))
+    assert ada.draft == "uno\ndue"
+
+
+def test_what_else_a_server_may_say_is_shown(play: Play, sit: Sit) -> None:
+    server = play()
+    ada = sit(server, join="Ada")
+    server.peer.tell(Announcement(2, 0.0, "tra poco si chiude"), Error("already joined"), Error("not in the mood"))
+    ada.see("\nServer: tra poco si chiude")
+    ada.see(ITALIAN.already_joined)
+    ada.see("not in the mood")
+
+
+@pytest.mark.parametrize("text", ["👩‍👩‍👧 😀", "日本語で話す", "שלום مرحبا", "e\u0301 ñ Ω ﷽"])
+def test_any_script_is_written_and_read(server: ChatServer, sit: Sit, text: str) -> None:
+    with LinePeer(server.port, "Bob") as bob:
+        ada = sit(server, join="Ada")
+        ada.paste(text)
+        ada.press("Return")
+        bob.expect(f"Ada: {text}\n")
+        bob.say(text[::-1])
+        ada.see(f"\nBob: {text[::-1]}")
+
+
+def test_a_letter_that_tk_hands_out_in_two_halves_arrives_whole(
+    server: ChatServer, sit: Sit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LinePeer(server.port, "Bob") as bob:
+        ada = sit(server, join="Ada")
+        monkeypatch.setattr(ada.window.box, "get", lambda *_: "\ud83d\ude00")
+        ada.window.submit()
+        bob.expect("Ada: 😀\n")
+
+
+def test_a_window_can_speak_english(server: ChatServer, sit: Sit) -> None:
+    ada = sit(server, language="en")
+    ada.see("Welcome! Type your name and press Enter!")
+    assert (ada.window.button["text"], ada.window.placeholder["text"]) == ("Send", "Type your messages here.")
+    ada.enter("Ada")
+    ada.see("Ada has joined the chat!")
+    ada.wait(lambda: ada.window.people_title["text"] == "In the chat: 1")
+
+
+def test_with_an_original_server_a_window_shows_what_it_says(play: Play, sit: Sit, slow_pace: None) -> None:
+    server = play(ORIGINAL_GREETING)
+    ada = sit(server)
+    ada.see(ORIGINAL_GREETING)
+    ada.enter("Ada")
+    assert server.peer.recv() == b"Ada"
+    server.peer.send("Benvenuto Ada!")
+    ada.see("\nBenvenuto Ada!")
+    ada.enter("ciao")
+    assert server.peer.recv() == b"ciao"
+    assert not ada.window.people.winfo_ismapped()  # it does not tell who is there
+
+
+# --- the window: who is there ---------------------------------------------------------------------------------------
+
+
+def test_the_list_shows_who_is_there(server: ChatServer, sit: Sit) -> None:
+    with LinePeer(server.port, "bea"), LinePeer(server.port, "Zoe") as zoe:
+        ada = sit(server, join="Ada")
+        ada.wait(lambda: ada.people == ["Ada", "bea", "Zoe"])
+        assert ada.window.people_title["text"] == "Nella chat: 3"
+        zoe.say("{quit}")
+        ada.see("Zoe ha abbandonato la Chat.")
+        ada.wait(lambda: ada.people == ["Ada", "bea"])
+        assert ada.window.people_title["text"] == "Nella chat: 2"
+
+
+def test_the_list_stays_where_it_was_scrolled_to(play: Play, sit: Sit) -> None:
+    server = play()
+    ada = sit(server, join="Ada")
+    server.peer.tell(*(Joined(number, 0.0, f"Tizio {number:03}") for number in range(200)))
+    ada.wait(lambda: len(ada.people) == 201)
+    ada.window.people.yview_moveto(0.5)
+    middle = ada.window.people.index("@0,0")
+    server.peer.tell(Left(900, 0.0, "Tizio 199"))
+    ada.wait(lambda: len(ada.people) == 200)
+    assert abs(ada.window.people.index("@0,0") - middle) <= 1
+
+
+# --- the window: reading --------------------------------------------------------------------------------------------
+
+
+def fill(seat: Seat, server: PlayedServer, count: int = 100, words: int = 1) -> None:
+    """Have so much said that it does not fit into the window."""
+    server.peer.tell(*(message(number, f"riga {number} " + "parola " * words) for number in range(count)))
+    end = f"fine {len(seat.shown)}"
+    server.peer.tell(message(count, end))
+    seat.see(end)
+    seat.root.update()
+
+
+def test_a_reader_at_the_end_sees_what_is_new(play: Play, sit: Sit) -> None:
+    server = play()
+    ada = sit(server, join="Ada")
+    fill(ada, server)
+    assert ada.is_at_end
+
+
+def test_a_reader_who_scrolled_back_stays_there(play: Play, sit: Sit) -> None:
+    server = play()
+    ada = sit(server, join="Ada")
+    fill(ada, server)
+    ada.window.messages.yview_scroll(-30, "units")
+    place = ada.window.messages.index("@0,0")
+    fill(ada, server)
+    assert ada.window.messages.index("@0,0") == place
+    ada.window.messages.see("end")
+    fill(ada, server)
+    assert ada.is_at_end
+
+
+def test_a_window_that_is_not_on_the_screen_follows_too(play: Play, sit: Sit) -> None:
+    server = play()
+    ada = sit(server, join="Ada")
+    ada.root.withdraw()
+    fill(ada, server)
+    fill(ada, server)
+    ada.root.deiconify()
+    ada.wait(lambda: ada.window.messages.winfo_viewable() and ada.is_at_end)
+
+
+def test_the_end_stays_in_sight_when_the_window_changes_its_size(play: Play, sit: Sit) -> None:
+    server = play()
+    ada = sit(server, join="Ada")
+    fill(ada, server, 1500, words=60)
+    for geometry in ("400x300", "1200x800", "1200x300"):
+        ada.resize(geometry)
+        assert ada.is_at_end
+        ada.session.events.put(message(9, f"now {geometry}"))  # at once: Tk still measures the lines anew
+        ada.see(f"now {geometry}")
+        assert ada.is_at_end
+
+
+def test_an_answer_to_oneself_is_seen_wherever_one_reads(play: Play, sit: Sit) -> None:
+    server = play()
+    ada = sit(server, join="Ada")
+    fill(ada, server)
+    ada.window.messages.yview_moveto(0)
+    ada.paste("x" * 20_000)
+    ada.press("Return")
+    assert ada.is_at_end
+
+
+def test_what_was_said_can_be_selected_and_copied_but_not_changed(server: ChatServer, sit: Sit) -> None:
+    ada = sit(server, join="Ada")
+    ada.enter("da copiare")
+    ada.see("Ada: da copiare")
+    messages = ada.window.messages
+    start = messages.bbox("end-1c linestart")
+    end = messages.bbox("end-2c")
+    assert start
+    assert end
+    messages.event_generate("<ButtonPress-1>", x=start[0], y=start[1] + 5)
+    messages.event_generate("<B1-Motion>", x=end[0] + end[2] + 5, y=end[1] + 5)
+    messages.event_generate("<ButtonRelease-1>", x=end[0] + end[2] + 5, y=end[1] + 5)
+    messages.focus_force()
+    ada.root.update()
+    messages.event_generate("<Control-c>")
+    assert ada.root.clipboard_get() == "Ada: da copiare"
+    before = ada.shown
+    messages.event_generate("<KeyPress>", keysym="x")
+    messages.event_generate("<KeyPress>", keysym="BackSpace")
+    ada.root.update()
+    assert ada.shown == before
+
+
+def test_a_flood_is_shown_a_bounded_number_at_a_time(play: Play, sit: Sit) -> None:
+    server = play()
+    ada = sit(server, join="Ada")
+    seen: list[int] = []
+    ada.count_lines_between_ticks(seen)
+    fill(ada, server, 5000)
+    ada.root.update()
+    assert ada.shown.count("\nBob: riga ") == 5000
+    steps = [after - before for before, after in itertools.pairwise(seen)]
+    assert max(steps) <= chat_client.DRAIN_EVENTS
+
+
+def test_one_event_that_cannot_be_shown_does_not_stop_the_window(
+    server: ChatServer, sit: Sit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = sit(server, join="Ada")
+    monkeypatch.setattr(ada.root, "report_callback_exception", lambda *_: None)
+    ada.session.events.put(message(9, None))  # type: ignore[arg-type]
+    ada.enter("ciao")
+    ada.see("Ada: ciao")
+
+
+# --- the window: the end --------------------------------------------------------------------------------------------
+
+
+def test_quit_leaves_and_closes_the_window(server: ChatServer, sit: Sit) -> None:
+    with LinePeer(server.port, "Bob") as bob:
+        ada = sit(server, join="Ada")
+        ada.enter("{quit}")
+        assert not ada.is_open
+        bob.expect("Ada ha abbandonato la Chat.\n")
+
+
+def test_quit_closes_the_window_also_while_a_name_is_chosen(server: ChatServer, sit: Sit) -> None:
+    ada = sit(server)
+    ada.type("{quit}")
+    ada.click(ada.window.button)
+    assert not ada.is_open
+    wait_until(lambda: not server.room.clients())
+
+
+def test_closing_the_window_leaves_in_order(server: ChatServer, sit: Sit) -> None:
+    with LinePeer(server.port, "Bob") as bob:
+        ada = sit(server, join="Ada")
+        ada.enter("ciao")
+        ada.close_window()
+        assert not ada.is_open
+        bob.expect("Ada: ciao\nAda ha abbandonato la Chat.\n")
+
+
+def test_end_conn_is_told_in_two_lines_and_closes_the_window(
+    server: ChatServer, sit: Sit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat_client, "CLOSE_MS", 200)
+    ada = sit(server, join="Ada")
+    server.stop()
+    ada.see("\nIl server si è disconnesso.\nLa finestra si chiuderà tra 5 secondi.")
+    ada.wait(lambda: ada.session.events.empty())
+    assert ITALIAN.connection_error not in ada.shown
+    ada.wait(lambda: not ada.is_open)
+
+
+def test_end_conn_said_twice_is_told_once(play: Play, sit: Sit) -> None:
+    server = play()
+    ada = sit(server, join="Ada")
+    server.peer.tell(EndConn(), EndConn(), message(2, "fine"))
+    ada.see("Bob: fine")
+    assert ada.shown.count(ITALIAN.disconnected) == 1
+
+
+def test_a_window_that_is_closed_by_hand_after_end_conn_is_not_closed_again(
+    play: Play, sit: Sit, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(chat_client, "CLOSE_MS", 50)
+    server = play()
+    ada = sit(server, join="Ada")
+    server.peer.tell(EndConn())
+    ada.see(ITALIAN.closing_soon)
+    ada.close_window()
+    is_later: list[bool] = []
+    other = tk.Tk()
+    other.after(100, lambda: is_later.append(True))
+    wait_until(lambda: other.update() or is_later)  # type: ignore[func-returns-value]
+    other.destroy()
+    assert capfd.readouterr().err == ""
+
+
+def test_a_broken_link_is_told_and_what_was_not_delivered_comes_back(play: Play, sit: Sit) -> None:
+    server = play()
+    ada = sit(server, join="Ada")
+    ada.enter("uno")
+    ada.enter("due")
+    server.peer.expect("due")
+    ada.type("tre")
+    server.peer.break_off()
+    ada.see(f"\n{ITALIAN.connection_error}\n{ITALIAN.restart}\n{ITALIAN.not_sent}")
+    assert ada.draft == "uno\ndue\ntre"
+
+
+def test_a_text_that_is_sent_over_a_broken_link_stays_in_the_box(play: Play, sit: Sit) -> None:
+    server = play()
+    ada = sit(server, join="Ada")
+    server.peer.close()
+    ada.see(ITALIAN.connection_error)
+    ada.enter("ciao")
+    assert ada.shown.count(ITALIAN.connection_error) == 2
+    assert ada.draft == "ciao"
+    ada.window.set_draft("")
+    ada.enter("{quit}")
+    assert not ada.is_open
+
+
+def test_a_text_that_is_sent_before_the_window_knows_of_the_end_stays_too(play: Play, sit: Sit) -> None:
+    server = play()
+    ada = sit(server, join="Ada")
+    ada.paste("ciao")
+    server.peer.close()
+    wait_until(lambda: not ada.session.events.empty())  # the window has not looked yet
+    ada.window.submit()
+    ada.see(ITALIAN.connection_error)
+    assert ada.draft == "ciao"
+
+
+# --- the two questions in a window ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dialog(root: tk.Tk) -> Iterator[ConnectDialog]:
+    dialog = ConnectDialog(root, ITALIAN, "it", "", "")
+    yield dialog
+    if dialog.session is not None:
+        dialog.session.close()
+
+
+def answer(dialog: ConnectDialog, host: str, port: str) -> None:
+    """Fill in both fields, and connect."""
+    for entry, text in ((dialog.host, host), (dialog.port, port)):
+        entry.delete(0, "end")
+        entry.insert(0, text)
+    dialog.button.invoke()
+
+
+def wait_for_problem(dialog: ConnectDialog, root: tk.Tk, sentence: str) -> None:
+    def shown() -> str:
+        root.update()
+        return str(dialog.problem["text"])
+
+    wait_until(lambda: shown() == sentence, shown)
+
+
+def test_the_dialog_explains_what_cannot_work_and_lets_one_correct_it(
+    root: tk.Tk, dialog: ConnectDialog, server: ChatServer, nobody_port: int
+) -> None:
+    answer(dialog, "127.0.0.1", "abc")
+    assert dialog.problem["text"] == ITALIAN.bad_port.format(default=53000)
+    answer(dialog, "127.0.0.1", str(nobody_port))
+    sentence = ITALIAN.unreachable_refused.format(host="127.0.0.1", port=nobody_port)
+    wait_for_problem(dialog, root, sentence)
+    answer(dialog, " 127.0.0.1 ", str(server.port))
+    dialog.submit()  # a second Return while it connects does nothing
+    session = dialog.run()
+    assert session is dialog.session is not None
+    assert not root.winfo_children()
+
+
+def test_the_dialog_takes_nothing_for_this_machine_and_the_usual_port(
+    root: tk.Tk, dialog: ConnectDialog, server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "DEFAULT_PORT", server.port)
+    dialog.port.focus_force()
+    root.update()
+    dialog.port.event_generate("<Return>")
+    assert dialog.run() is not None
+
+
+def test_the_dialog_can_be_cancelled(root: tk.Tk, dialog: ConnectDialog) -> None:
+    dialog.host.focus_force()
+    root.update()
+    root.after(1, lambda: dialog.host.event_generate("<Escape>"))
+    assert dialog.run() is None
+
+
+@pytest.mark.parametrize("is_greeted_first", [True, False])
+def test_a_connection_that_is_found_after_the_dialog_was_cancelled_is_closed(
+    root: tk.Tk, dialog: ConnectDialog, play: Play, is_greeted_first: bool
+) -> None:
+    server = play("")
+    answer(dialog, "127.0.0.1", str(server.port))
+    if is_greeted_first:
+        server.peer.send(GREETING)
+        wait_until(lambda: "connect" not in [thread.name for thread in threading.enumerate()])
+        dialog.cancel()
+    else:
+        server.peer.send(GREETING[:5])
+        dialog.cancel()
+        server.peer.send(GREETING[5:])
+    assert server.peer.expect_end() == ""
+
+
+def test_a_signal_cancels_the_dialog(root: tk.Tk, dialog: ConnectDialog) -> None:
+    dialog.wants_to_close = True
+    assert dialog.run() is None
+
+
+# --- the two questions on a console ---------------------------------------------------------------------------------
+
+
+def answer_console(monkeypatch: pytest.MonkeyPatch, *answers: str, then: type[BaseException] = EOFError) -> list[str]:
+    """Answer what `input` asks, and give the list that its questions will be in."""
+    questions: list[str] = []
+    rest = iter(answers)
+
+    def ask(question: str) -> str:
+        questions.append(question)
+        if (given := next(rest, None)) is None:
+            raise then
+        return given
+
+    monkeypatch.setattr(builtins, "input", ask)
+    return questions
+
+
+def test_the_questions_are_the_originals(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    questions = answer_console(monkeypatch, "127.0.0.1", str(server.port))
+    session = chat_client.connect_by_console(None, None, "it")
+    assert session is not None
+    session.close()
+    assert questions == ["Inserire il Server host: ", "Inserire la porta del server host: "]
+
+
+def test_enter_at_both_questions_means_this_machine_and_the_usual_port(
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "DEFAULT_PORT", server.port)
+    answer_console(monkeypatch, "", "")
+    session = chat_client.connect_by_console(None, None, "it")
+    assert session is not None
+    session.close()
+    assert (session.host, session.port) == ("127.0.0.1", server.port)
+
+
+@pytest.mark.parametrize("then", [EOFError, RuntimeError])
+def test_where_nobody_answers_nobody_was_there(monkeypatch: pytest.MonkeyPatch, then: type[Exception]) -> None:
+    answer_console(monkeypatch, then=then)
+    assert chat_client.connect_by_console(None, None, "it") is None
+
+
+def test_without_a_console_a_server_that_is_not_reached_leads_to_the_dialog(
+    monkeypatch: pytest.MonkeyPatch, nobody_port: int
+) -> None:
+    answer_console(monkeypatch, then=RuntimeError)
+    assert chat_client.connect_by_console("127.0.0.1", nobody_port, "it") is None
+
+
+# --- the program ----------------------------------------------------------------------------------------------------
+
+CLIENT = TOP / "chat_client.py"
+
+
+@pytest.fixture
+def own_signals() -> Iterator[None]:
+    """Give the signals that the client takes for itself back to the tests."""
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+    before = {name: signal.getsignal(getattr(signal, name)) for name in names}
+    yield
+    for name, handler in before.items():
+        signal.signal(getattr(signal, name), handler)
+
+
+def test_where_nobody_answers_a_dialog_asks(
+    display: None, own_signals: None, play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat_client, "CLOSE_MS", 1)
+    monkeypatch.setattr(chat_client, "QUIT_S", 0.1)  # the played server does not answer to `{quit}`
+    answer_console(monkeypatch)
+    server = play()
+    run = ConnectDialog.run
+
+    def answer_and_run(dialog: ConnectDialog) -> Session | None:
+        assert dialog.host.get() == "localhost"  # from the command line
+        answer(dialog, "127.0.0.1", str(server.port))
+        session = run(dialog)
+        server.peer.tell(EndConn())  # which closes the window that follows
+        return session
+
+    monkeypatch.setattr(ConnectDialog, "run", answer_and_run)
+    assert chat_client.main(["localhost"]) == 0
+    assert server.peer.expect_end().endswith("{quit}\n")
+
+
+def test_whoever_cancels_the_dialog_ends_the_program(
+    display: None, own_signals: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer_console(monkeypatch)
+    run = ConnectDialog.run
+
+    def cancel_and_run(dialog: ConnectDialog) -> Session | None:
+        dialog.button.after(1, dialog.cancel)
+        return run(dialog)
+
+    monkeypatch.setattr(ConnectDialog, "run", cancel_and_run)
+    assert chat_client.main([]) == 0
+
+
+def test_ctrl_c_at_a_question_ends_the_program_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer_console(monkeypatch, then=KeyboardInterrupt)
+    assert chat_client.main([]) == 130
+
+
+def test_the_program_asks_until_a_server_is_reached(display: None, server: ChatServer, nobody_port: int) -> None:
+    with LinePeer(server.port, "Bob") as bob, Program(CLIENT, "--name", "Ada") as ada:
+        ada.expect("Inserire il Server host: ")
+        ada.type("127.0.0.1\n")
+        ada.expect("Inserire la porta del server host: ")
+        ada.type("cinquantatremila\n")
+        ada.expect(ITALIAN.bad_port.format(default=53000))
+        ada.expect("Inserire la porta del server host: ")
+        ada.type(f"{nobody_port}\n")
+        ada.expect(ITALIAN.unreachable_refused.format(host="127.0.0.1", port=nobody_port))
+        ada.expect("Inserire il Server host: ")
+        ada.type(f"127.0.0.1\n{server.port}\n")
+        ada.expect(f"Connessione a 127.0.0.1, porta {server.port}...\n")
+        bob.expect("Ada si è unito alla chat!\n")
+        ada.interrupt()
+        assert ada.expect_end() == (0, "")
+        bob.expect("Ada ha abbandonato la Chat.\n")
+
+
+def test_a_program_that_was_given_all_asks_nothing(display: None, server: ChatServer) -> None:
+    command = (CLIENT, "127.0.0.1", str(server.port), "--name", "Ada", "--lang", "en")
+    with LinePeer(server.port, "Bob") as bob, Program(*command) as ada:
+        bob.expect("Ada si è unito alla chat!\n")
+        ada.interrupt()
+        assert ada.expect_end() == (0, f"Connecting to 127.0.0.1, port {server.port}...\n")
+
+
+@pytest.mark.parametrize("answers", ["127.0.0.1\n", "127.0.0.1\n{port}\n", "127.0.0.1\nabc\n"])
+def test_answers_that_end_before_a_server_is_reached_are_an_error(nobody_port: int, answers: str) -> None:
+    with Program(CLIENT) as program:
+        program.type(answers.format(port=nobody_port))
+        program.end_input()
+        status, output = program.expect_end()
+        assert status == 2
+        assert "Traceback" not in output
+
+
+def test_an_answer_that_is_no_text_is_explained(nobody_port: int) -> None:
+    with Program(CLIENT) as program:
+        assert program.process.stdin is not None
+        program.process.stdin.write(b"pc-\xe8\xff\n\n")
+        program.end_input()
+        status, output = program.expect_end()
+        assert status == 2
+        assert "non esiste" in output
+
+
+def test_an_address_on_the_command_line_that_does_not_answer_is_an_error(nobody_port: int) -> None:
+    with Program(CLIENT, "127.0.0.1", str(nobody_port), stdin=subprocess.DEVNULL) as program:
+        status, output = program.expect_end()
+        assert status == 2
+        assert ITALIAN.unreachable_refused.format(host="127.0.0.1", port=nobody_port) in output
+        assert "Traceback" not in output
+
+
+def test_a_port_on_the_command_line_that_is_none_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        chat_client.parse_arguments(["127.0.0.1", "65536"])
+    assert caught.value.code == 2
+    assert ITALIAN.bad_port.format(default=53000) in capsys.readouterr().err
+
+
+def test_without_tkinter_the_program_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "tkinter.py").write_text("raise ImportError('No module named _tkinter')\n")
+    with Program(CLIENT, PYTHONPATH=str(tmp_path)) as program:
+        status, output = program.expect_end()
+        assert (status, output) == (2, ITALIAN.no_tkinter + "\n")
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="there is a screen, whatever the environment says")
+def test_without_a_screen_the_program_says_so(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    with Program(CLIENT, "127.0.0.1", str(server.port)) as program:
+        status, output = program.expect_end()
+        assert status == 2
+        assert "Avvia il programma da una sessione grafica." in output
+        assert "Traceback" not in output
+    wait_until(lambda: not server.room.clients())
+
+
+def xdotool(*command: str) -> str:
+    return subprocess.run(["xdotool", *command], check=True, capture_output=True, text=True, timeout=30).stdout
+
+
+@pytest.mark.skipif(
+    not shutil.which("xdotool"), reason="there is no xdotool to type with (Debian: apt install xdotool)"
+)
+def test_the_program_is_used_with_a_real_keyboard(display: None, server: ChatServer) -> None:
+    with LinePeer(server.port, "Bob") as bob, Program(CLIENT) as ada:
+        ada.type(f"127.0.0.1\n{server.port}\n")
+        window = xdotool(
+            "search", "--sync", "--onlyvisible", "--pid", str(ada.process.pid), "--name", "^Chat$"
+        ).split()[0]
+        xdotool("windowfocus", "--sync", window)
+        xdotool("type", "Ada")
+        xdotool("key", "Return")
+        bob.expect("Ada si è unito alla chat!\n")
+        xdotool("type", "ciao, sono io!")
+        xdotool("key", "Return")
+        bob.expect("Ada: ciao, sono io!\n")
+        ada.interrupt()
+        assert ada.expect_end()[0] == 0
+        bob.expect("Ada ha abbandonato la Chat.\n")
