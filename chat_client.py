@@ -133,8 +133,9 @@ class Session:
         sock = self._open()
         try:
             received = self._read_greeting(sock)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for level, option, value in protocol.SOCKET_OPTIONS:
+                if hasattr(socket, option):
+                    sock.setsockopt(getattr(socket, level), getattr(socket, option), value)
             sock.settimeout(None)
         except OSError as error:
             sock.close()
@@ -524,6 +525,9 @@ class ChatWindow:
                 if unsent:
                     self._show(words.not_sent, "error")
                     self._give_back("\n".join(unsent))
+                if self._asked_name:
+                    self._give_back(self._asked_name)
+                    self._asked_name = ""
 
     def _offer_name(self) -> None:
         """Give the name from the command line, once, when the server has asked for one."""
@@ -731,6 +735,15 @@ def connect_by_console(host: str | None, port: int | None, language: str) -> Ses
             return session
 
 
+def open_root(words: Words) -> tk.Tk | None:
+    """Open the window that all others are part of; None, and a sentence, where there is no screen."""
+    try:
+        return tk.Tk()
+    except tk.TclError as error:
+        print(words.no_display.format(error=error), file=sys.stderr)
+        return None
+
+
 def connect_by_dialog(root: tk.Tk, arguments: argparse.Namespace) -> Session | None:
     """Ask in a window; None where the user gives up."""
     words = protocol.LANGUAGES[arguments.lang]
@@ -772,7 +785,9 @@ def main(argv: list[str] | None = None) -> int:
     session = None
     try:
         session = connect_by_console(arguments.host, arguments.port, arguments.lang)
-        root = tk.Tk()
+        root = open_root(words)
+        if root is None:
+            return 2
         session = session or connect_by_dialog(root, arguments)
         if session is not None:
             run_window(root, session, words, arguments.name)
@@ -781,9 +796,6 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print()
         return 130
-    except tk.TclError as error:
-        print(words.no_display.format(error=error), file=sys.stderr)
-        return 2
     finally:
         if session is not None:
             session.close()

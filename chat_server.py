@@ -91,12 +91,6 @@ LINGER_S = 0.5
 JOIN_S = 5.0
 """How long stopping waits for a thread to end."""
 
-KEEPALIVE_IDLE_S = 30
-KEEPALIVE_INTERVAL_S = 10
-KEEPALIVE_COUNT = 3
-UNACKNOWLEDGED_MS = 60_000
-"""With these a peer whose cable was pulled is noticed after 60 seconds, whether we were sending to it or not."""
-
 Address = tuple[str, int]
 
 log = logging.getLogger("chat_server")
@@ -748,19 +742,10 @@ class ChatServer:
 
 
 def tune(sock: socket.socket) -> None:
-    """Send small messages at once, and notice a peer that is gone without a word. Raises OSError."""
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (
-        ("TCP_KEEPIDLE", KEEPALIVE_IDLE_S),  # Linux, Windows 10 from 1709
-        ("TCP_KEEPALIVE", KEEPALIVE_IDLE_S),  # macOS
-        ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_S),
-        ("TCP_KEEPCNT", KEEPALIVE_COUNT),
-        ("TCP_USER_TIMEOUT", UNACKNOWLEDGED_MS),  # Linux; Windows gives up by itself after about 20 s
-    ):
-        option = getattr(socket, name, None)
-        if option is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+    """Set what this system knows of `protocol.SOCKET_OPTIONS`. Raises OSError where the peer has gone already."""
+    for level, option, value in protocol.SOCKET_OPTIONS:
+        if hasattr(socket, option):
+            sock.setsockopt(getattr(socket, level), getattr(socket, option), value)
 
 
 def open_listener(host: str, port: int) -> socket.socket:

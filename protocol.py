@@ -50,6 +50,18 @@ SETTLE_S = 0.3
 HELLO_SETTLE_S = 10.0
 """The same for what began as a JSON object does: no name begins so, and a slow link may cut a `hello`."""
 
+SOCKET_OPTIONS = (
+    ("IPPROTO_TCP", "TCP_NODELAY", 1),  # small messages go out at once
+    ("SOL_SOCKET", "SO_KEEPALIVE", 1),
+    ("IPPROTO_TCP", "TCP_KEEPIDLE", 30),  # seconds; Linux, Windows 10 from 1709
+    ("IPPROTO_TCP", "TCP_KEEPALIVE", 30),  # the same on macOS
+    ("IPPROTO_TCP", "TCP_KEEPINTVL", 10),
+    ("IPPROTO_TCP", "TCP_KEEPCNT", 3),
+    ("IPPROTO_TCP", "TCP_USER_TIMEOUT", 60_000),  # milliseconds; Linux. Windows gives up by itself after about 20 s
+)
+"""What both sides set, where the system knows the name, so that a cable that was pulled is noticed in a minute: by
+three keepalives without an answer, or by what was sent and not acknowledged."""
+
 MARK = "\N{NO-BREAK SPACE}"
 """Ends the greeting of a server that knows all three dialects; blank on the screen of one that does not."""
 

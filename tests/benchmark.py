@@ -6,7 +6,7 @@
 
 Members join one room, the first of them talk. A message is done when every member has it; its latency is the time from
 `send` to that moment, so it is the slowest member's. Every member's stream is compared with the others', byte by byte:
-what is lost, repeated or out of order shows as a difference. Machines differ and are noisy: the ratios in one run count.
+what is lost, repeated or out of order shows as a difference. Machines are noisy: the ratios within one run count.
 
 Servers: ours; the stand-in for the original; ngircd and inspircd where they are installed (Debian packages), without
 their flood limits; and any program given with --yardstick, which is started with a port and speaks the line dialect.
@@ -20,7 +20,6 @@ import contextlib
 import json
 import os
 import re
-import resource
 import selectors
 import shutil
 import socket
@@ -32,6 +31,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+if sys.platform == "win32":
+    raise SystemExit("The benchmark reads /proc, which Windows does not have.")
+import resource  # noqa: E402
 
 TOP = Path(__file__).resolve().parent.parent
 LOADS = "10,10,1 100,10,1 100,10,20 500,10,20"
@@ -308,7 +311,8 @@ INSPIRCD = """<server name="irc.test" description="benchmark" network="Test">
 <admin name="a" nick="a" email="a@irc.test">
 <bind address="127.0.0.1" port="{port}" type="clients">
 <connect allow="*" timeout="60" flood="0" fakelag="no" threshold="1000000" commandrate="1000000000" recvq="16M"
- hardsendq="64M" softsendq="64M" localmax="20000" globalmax="20000" pingfreq="600" resolvehostnames="no" maxconnwarn="no">
+ hardsendq="64M" softsendq="64M" localmax="20000" globalmax="20000" pingfreq="600" resolvehostnames="no"
+ maxconnwarn="no">
 <performance netbuffersize="10240" somaxconn="1024" softlimit="20000" quietbursts="yes">
 <security maxtargets="20"><log method="file" target="/dev/null" type="* -USERINPUT -USEROUTPUT" level="default">
 <pid file="{folder}/inspircd.pid"><options syntaxhints="no">
@@ -376,7 +380,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.0, help="messages/s in all; 0: flat out")
     parser.add_argument("--drive", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if arguments.drive:
         print(json.dumps(asdict(Driver(Load(**json.loads(arguments.drive))).run())))
