@@ -34,7 +34,7 @@ from pathlib import Path
 
 if sys.platform == "win32":
     raise SystemExit("The benchmark reads /proc, which Windows does not have.")
-import resource  # noqa: E402
+import resource
 
 TOP = Path(__file__).resolve().parent.parent
 LOADS = "10,10,1 100,10,1 100,10,20 500,10,20"
