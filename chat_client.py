@@ -505,16 +505,16 @@ class ChatWindow:
                 self._people.add(name)
                 self._has_new_people = True
                 self._show(words.joined.format(name=name), "notice")
-            case Left(name=name):
+            case Left(name=name, reason=reason):
                 self._people.discard(name)
                 self._has_new_people = True
-                self._show(words.left.format(name=name), "notice")
+                self._show(words.tell_left(name, reason), "notice")
             case Announcement(text=text):
                 self._show(text, speaker=protocol.SERVER_NAME)
-            case Error(reason, limit):
-                self._show(words.explain(reason, limit), "error")
+            case Error(reason=reason, limit=limit, detail=detail):
+                self._show(words.explain(reason, limit, detail), "error")
             case Rejected(text, error):
-                self._show(words.explain(error.reason, error.limit), "error")
+                self._show(words.explain(error.reason, error.limit, error.detail), "error")
                 self._give_back(text)
             case EndConn() if not self._is_ending:
                 self._end()

@@ -31,6 +31,7 @@ from types import FrameType
 import protocol
 from protocol import (
     Allowance,
+    Announcement,
     Bare,
     Dialect,
     EndConn,
@@ -88,6 +89,8 @@ FLUSH_S = 1.0
 """How long a client that leaves, or is told that the server stops, may take to read the rest."""
 LINGER_S = 0.5
 """How long a client may take to close its side after us; closing earlier could destroy what it has not read."""
+SLOW_DOWN_LOG_S = 60.0
+"""How long somebody has to talk slowly enough before being slowed down is news again."""
 JOIN_S = 5.0
 """How long stopping waits for a thread to end."""
 
@@ -188,9 +191,13 @@ class Client:
         self._first_chunks: list[bytes] = []
         self.name_deadline: float | None = time.monotonic() + NAME_S
         self.last_nonce = -1
+        self.slowed_until = -SLOW_DOWN_LOG_S
+        self.is_told_muted = False
         # Written by the client's thread before the order that needs it, read by the delivery thread after that.
         self.kind: type[Dialect] = Bare
         self.name = ""
+        self.joined_at = 0.0
+        self.said = 0
         # For the delivery thread alone.
         self.outbox = Outbox(sock)
         self.is_member = False
@@ -203,6 +210,12 @@ class Client:
         """Set when nothing more that this client says shall count."""
         self.dropped = threading.Event()
         """Set by the delivery thread when it will never touch this client again."""
+        self.why = ""
+        """Why this connection ends, for the log; whoever knows it first writes it, with `end_because`."""
+        self.why_left: Reason | None = None
+        """The same for the room, where it was not the member's own wish."""
+        # Written by the operator, read by the client's thread.
+        self.is_muted = False
 
     def settle(self) -> type[Dialect]:
         """Read until it is known which dialect this client speaks. Raises as `incoming` does."""
@@ -248,6 +261,11 @@ class Client:
             orders, self._orders = self._orders, []
             self._taken.notify()
             return orders
+
+    def end_because(self, why: str, why_left: Reason | None = None) -> None:
+        """Note why this connection ends, unless that is known already. From any thread."""
+        if not self.why:
+            self.why, self.why_left = why, why_left
 
     def cut(self) -> None:
         """Wake the client's thread out of whatever it waits for. From any thread, as often as one likes."""
@@ -298,15 +316,21 @@ class Client:
 
 
 class Room:
-    """Who is here: the registries, which every client's thread and the accept thread share."""
+    """Who is here, and who may be: the registries that all threads but delivery share."""
 
     def __init__(self, max_clients: int) -> None:
         self._max_clients = max_clients
         self._lock = threading.Lock()
-        """Guards `addresses` and `names`. Nothing is sent and nothing else is locked while it is held."""
+        """Guards all that follows. Nothing is sent and nothing else is locked while it is held."""
         self.addresses: dict[Client, Address] = {}
         self.names: dict[str, Client] = {}
         """Who has which name, by `protocol.name_key`."""
+        self._muted: set[str] = set()
+        """Keys of the names that may not write."""
+        self._banned: dict[str, str] = {}
+        """Keys of the names and IP addresses that may not come in, and what goes with each: the name's address."""
+        self.is_quiet = False
+        """Whether only the operator may write."""
 
     def register(self, client: Client) -> bool:
         """Note a new connection, or give False where there are too many."""
@@ -333,9 +357,12 @@ class Room:
             return Reason.INVALID
         key = protocol.name_key(name)
         with self._lock:
+            if key in self._banned:
+                return Reason.BANNED
             if key in self.names or key in protocol.RESERVED_KEYS:
                 return Reason.TAKEN
             self.names[key] = client
+            client.is_muted = key in self._muted
         client.name = name
         return None
 
@@ -345,6 +372,47 @@ class Room:
         with self._lock:
             if self.names.get(key) is client:
                 del self.names[key]
+
+    def members(self) -> list[Client]:
+        """Give everybody who has a name, by name."""
+        with self._lock:
+            return [self.names[key] for key in sorted(self.names)]
+
+    def find(self, name: str) -> Client | None:
+        """Give whoever has this name."""
+        with self._lock:
+            return self.names.get(protocol.name_key(name))
+
+    def mute(self, client: Client, is_muted: bool) -> None:
+        """Let a member write, or not; also when it comes back under its name."""
+        with self._lock:
+            client.is_muted = is_muted
+            (self._muted.add if is_muted else self._muted.discard)(protocol.name_key(client.name))
+
+    def ban(self, what: str) -> list[Client]:
+        """Keep out a name, with the address that it comes from, or an address; give those who have to go."""
+        key = protocol.name_key(what)
+        with self._lock:
+            member = self.names.get(key)
+            address = member.address[0] if member else ""
+            self._banned[key] = address
+            if member:
+                self._banned.setdefault(address, "")
+                return [member]
+            return [client for client in self.addresses if client.address[0] == what]
+
+    def unban(self, what: str) -> bool:
+        """Let a name, with the address that was banned with it, or an address come in again; False if it could."""
+        with self._lock:
+            address = self._banned.pop(protocol.name_key(what), None)
+            if address:
+                self._banned.pop(address, None)
+            return address is not None
+
+    def is_banned(self, host: str) -> bool:
+        """Tell whether an IP address may not come in."""
+        with self._lock:
+            return host in self._banned
 
 
 def write_events(writer: Dialect, events: list[Event]) -> list[bytes]:
@@ -365,8 +433,8 @@ class Delivery:
     def __init__(self, words: Words, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._writers: dict[type[Dialect], Dialect] = {Bare: Bare(words), Lines: Lines(words), Events: Events()}
-        self._orders: queue.SimpleQueue[Client | None] = queue.SimpleQueue()
-        """Clients with orders, each at most once; None to stop."""
+        self._orders: queue.SimpleQueue[Client | Announcement | None] = queue.SimpleQueue()
+        """Clients with orders, each at most once; what the operator says; None to stop."""
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
         # All that follows belongs to the delivery thread.
         self._clients: dict[Client, None] = {}
@@ -377,6 +445,8 @@ class Delivery:
         """Those who have not been sent all that they should."""
         self._leaving: dict[Client, float] = {}
         """Those who are going, and until when they may read the rest."""
+        self._expelled: set[Client] = set()
+        """Those of them whose own threads do not know it yet."""
         self._batch: list[Event] = []
         """What has happened in the room and not been sent to all."""
         self._ahead: list[Client] = []
@@ -398,6 +468,10 @@ class Delivery:
         if client.hand_over(events):
             self._orders.put(client)
 
+    def announce(self, text: str) -> None:
+        """Say something to the room as the operator. From any thread."""
+        self._orders.put(Announcement(0, 0.0, text))
+
     def _run(self) -> None:
         gather_s = 0.0
         while not self._is_over:
@@ -418,7 +492,7 @@ class Delivery:
         except Exception:
             log.exception("A failure in the delivery thread")
 
-    def _collect(self, gather_s: float) -> list[Client | None]:
+    def _collect(self, gather_s: float) -> list[Client | Announcement | None]:
         """Wait for clients with orders, no longer than a tick when somebody is behind, and take all that are there.
 
         Where the last turn had several, wait a moment longer: the clients' threads have the interpreter to themselves
@@ -433,12 +507,15 @@ class Delivery:
                 clients.append(self._orders.get_nowait())
         return clients
 
-    def _carry_out(self, client: Client | None, now: float) -> None:
+    def _carry_out(self, client: Client | Announcement | None, now: float) -> None:
         if client is None:
             self._close_room()
             return
+        if isinstance(client, Announcement):
+            self._tell_room(Announcement(self._next_id(), now, client.text))
+            return
         events = client.take_orders()
-        if self._is_over:
+        if self._is_over or client in self._leaving or client.dropped.is_set():
             return
         for event in events:
             if isinstance(event, Say):
@@ -448,6 +525,12 @@ class Delivery:
                 self._admit(client, now)
             elif isinstance(event, Quit):
                 self._dismiss(client, now)
+                return
+            elif isinstance(event, EndConn):
+                self._tell(client, event)
+                self._expelled.add(client)
+                self._dismiss(client, now)
+                return
             else:
                 self._clients[client] = None
                 self._tell(client, event)
@@ -479,7 +562,8 @@ class Delivery:
         self._members.pop(client, None)
         if client.is_member:
             client.is_member = False
-            self._tell_room(Left(self._next_id(), now, client.name))
+            reason = client.why_left.value if client.why_left else None
+            self._tell_room(Left(self._next_id(), now, client.name, reason))
 
     def _hear(self, client: Client) -> None:
         """Send a member its part of the batch now, ahead of the others."""
@@ -514,16 +598,20 @@ class Delivery:
             for chunk in chunks:
                 outbox.push(chunk)
         except OSError as error:
-            self._lose(client, f"the connection failed: {error}")
+            client.end_because(f"the connection failed: {error}")
+            self._lose(client)
             return
         if outbox.unsent_bytes:
             self._behind.add(client)
             if outbox.unsent_bytes > MAX_UNSENT_BYTES:
-                self._lose(client, f"it reads too slowly: {outbox.unsent_bytes} bytes were waiting for it")
+                log.warning(
+                    "%s:%s reads too slowly: %d bytes are waiting for it.", *client.address, outbox.unsent_bytes
+                )
+                client.end_because("it read too slowly", Reason.TOO_SLOW)
+                self._lose(client)
 
-    def _lose(self, client: Client, reason: str) -> None:
+    def _lose(self, client: Client) -> None:
         """Write no more to a client, and wake its thread, which will let the room know that it left."""
-        log.debug("%s:%s is let go: %s", *client.address, reason)
         self._members.pop(client, None)
         self._behind.discard(client)
         client.outbox.clear()
@@ -535,9 +623,12 @@ class Delivery:
             if self._flush(client, at_once=False):
                 self._behind.discard(client)
         for client, deadline in list(self._leaving.items()):
-            if self._flush(client, at_once=True) or time.monotonic() > deadline:
+            if self._flush(client, at_once=False) or time.monotonic() > deadline:
                 del self._leaving[client]
                 self._behind.discard(client)
+                if client in self._expelled:
+                    self._expelled.discard(client)
+                    client.cut()
                 client.dropped.set()
 
     def _flush(self, client: Client, at_once: bool) -> bool:
@@ -545,7 +636,8 @@ class Delivery:
         try:
             return client.outbox.flush(at_once)
         except OSError as error:
-            self._lose(client, f"the connection failed: {error}")
+            client.end_because(f"the connection failed: {error}")
+            self._lose(client)
             return True
 
     def _close_room(self) -> None:
@@ -626,6 +718,16 @@ class ChatServer:
             if client.thread is not None:
                 client.thread.join(max(0.0, deadline - time.monotonic()))
 
+    def announce(self, text: str) -> None:
+        """Say something to the room as the operator."""
+        self._delivery.announce(text)
+
+    def kick(self, client: Client, reason: Reason = Reason.KICKED, detail: str | None = None) -> None:
+        """Tell a client that it has to go, and why, and close its connection."""
+        client.end_because(f"{reason.value} by the operator" + (f": {detail}" if detail else ""), Reason.KICKED)
+        self._delivery.order(client, [Error(reason.value, detail=detail), EndConn()])
+        client.ending.set()
+
     def _accept_connections(self) -> None:
         while not self._stopping.is_set():
             try:
@@ -646,6 +748,10 @@ class ChatServer:
             sock.close()
             return
         client = Client(sock, address, self._words)
+        if self.room.is_banned(address[0]):
+            log.warning("%s:%s was turned away: its address is banned.", *address)
+            client.turn_away(self._words.banned)
+            return
         if not self.room.register(client):
             log.warning("%s:%s was turned away: the room is full.", *address)
             client.turn_away(self._words.full)
@@ -671,17 +777,21 @@ class ChatServer:
         try:
             self._converse(client)
         except TooLateError:
-            self._delivery.order(client, [Refused(Reason.TOO_LATE.value)])
+            client.end_because("it chose no name in time")
+            self._delivery.order(client, [Refused(Reason.TOO_LATE.value), EndConn()])
         except OSError as error:
-            log.debug("%s:%s: the connection failed: %s", *client.address, error)
+            client.end_because(f"the connection failed: {error}")
         except Exception:
             log.exception("A failure in the thread of %s:%s", *client.address)
+            client.end_because("a failure of the server's own")
         finally:
+            client.end_because("the server stops" if self._stopping.is_set() else "it ended the connection")
             self._delivery.order(client, [Quit()])
             self.room.release(client)
             client.dropped.wait()
             client.close()
             self.room.forget(client)
+            log.info("%s:%s leaves: %s.", *client.address, client.why)
             log.info(protocol.HAS_LEFT, *client.address)
 
     def _converse(self, client: Client) -> None:
@@ -697,11 +807,18 @@ class ChatServer:
                     self._delivery.order(client, orders[:granted])
                     orders = orders[granted:]
                 if wait_s:
-                    client.ending.wait(wait_s)
+                    self._slow_down(client, wait_s)
                 if client.ending.is_set():
                     return
             if is_quitting:
+                client.end_because("it quit")
                 return
+
+    def _slow_down(self, client: Client, wait_s: float) -> None:
+        if time.monotonic() > client.slowed_until + SLOW_DOWN_LOG_S:
+            log.warning("%s:%s talks too fast, and is slowed down.", *client.address)
+        client.slowed_until = time.monotonic() + wait_s
+        client.ending.wait(wait_s)
 
     def _decide(self, client: Client, events: list[Event]) -> tuple[list[Event], bool]:
         """Tell what is to be ordered for what a client said, and whether it quits after that."""
@@ -709,10 +826,14 @@ class ChatServer:
         for event in events:
             match event:
                 case Say(text, nonce) if client.name:
-                    if nonce is None:
+                    if client.is_muted or self.room.is_quiet:
+                        orders += self._refuse_muted(client, nonce)
+                    elif nonce is None:
+                        client.said += 1
                         orders.append(event)
                     elif nonce > client.last_nonce:
                         client.last_nonce = nonce
+                        client.said += 1
                         orders.append(event)
                 case Say(text, nonce):
                     if client.kind is Events:
@@ -733,12 +854,117 @@ class ChatServer:
                     pass
         return orders, False
 
+    def _refuse_muted(self, client: Client, nonce: int | None) -> list[Event]:
+        """Tell a muted speaker once; whoever counts what it says is told each time, and keeps the text."""
+        is_told, client.is_told_muted = client.is_told_muted, True
+        return [] if is_told and nonce is None else [Error(Reason.MUTED.value, nonce=nonce)]
+
     def _let_in(self, client: Client, raw_name: str) -> Event:
         reason = self.room.claim(client, raw_name)
         if reason is not None:
+            log.info("%s:%s was refused a name: %s.", *client.address, reason.value)
             return Refused(reason.value)
         client.name_deadline = None
+        client.joined_at = time.time()
+        log.info("%s:%s joins as %s.", *client.address, client.name)
         return Join(client.name)
+
+
+class Operator:
+    """What the person at the server's terminal may do to the room: one line in, one answer out. For main alone."""
+
+    def __init__(self, server: ChatServer, words: Words) -> None:
+        self._server = server
+        self._room = server.room
+        self._words = words
+        self._commands: dict[str, tuple[Callable[[str], str], str]] = {
+            "help": (self._help, ""),
+            "who": (self._who, ""),
+            "say": (self._say, "TEXT"),
+            "kick": (self._kick, "NAME [REASON]"),
+            "ban": (self._ban, "NAME|ADDRESS"),
+            "unban": (self._unban, "NAME|ADDRESS"),
+            "mute": (self._mute, "NAME|*"),
+            "unmute": (self._unmute, "NAME|*"),
+        }
+
+    def answer(self, line: str) -> str:
+        """Carry out a command, and say what came of it."""
+        word, _, rest = protocol.clean_text(line).strip().partition(" ")
+        if not word:
+            return self._help("")
+        if word.lower() not in self._commands:
+            return self._words.operator_unknown.format(word=word)
+        command, usage = self._commands[word.lower()]
+        if bool(rest.strip()) != bool(usage):
+            return self._words.operator_usage.format(usage=f"{word.lower()} {usage}".strip())
+        try:
+            return command(rest.strip())
+        except Exception as error:  # a failure of ours in a command must not end the room
+            log.exception("A failure in the operator's command")
+            return repr(error)
+
+    def _help(self, _: str) -> str:
+        return self._words.operator_help
+
+    def _who(self, _: str) -> str:
+        members = self._room.members()
+        count = self._words.operator_count.format(count=len(members), connections=len(self._room.clients()))
+        return "\n".join([*map(self._describe, members), count])
+
+    def _describe(self, member: Client) -> str:
+        minutes = max(1.0, (time.time() - member.joined_at) / 60)
+        return self._words.operator_member.format(
+            name=member.name,
+            address="{}:{}".format(*member.address),
+            dialect=member.kind.name,
+            since=time.strftime("%H:%M:%S", time.localtime(member.joined_at)),
+            said=member.said,
+            rate=round(member.said / minutes),
+            unsent=member.outbox.unsent_bytes,
+            muted="  mute" if member.is_muted else "",
+        )
+
+    def _say(self, text: str) -> str:
+        self._server.announce(text)
+        return self._words.operator_said.format(count=len(self._room.members()))
+
+    def _kick(self, rest: str) -> str:
+        # A name may have blanks in it: the longest beginning that is somebody's name counts.
+        words = rest.split(" ")
+        for length in range(len(words), 0, -1):
+            member = self._room.find(" ".join(words[:length]))
+            if member is not None:
+                self._server.kick(member, detail=" ".join(words[length:]) or None)
+                return self._words.operator_kicked.format(name=member.name)
+        return self._words.operator_nobody.format(name=words[0])
+
+    def _ban(self, what: str) -> str:
+        for client in self._room.ban(what):
+            self._server.kick(client, Reason.BANNED)
+        log.info("%s is banned by the operator.", what)
+        return self._words.operator_banned.format(what=what)
+
+    def _unban(self, what: str) -> str:
+        words = self._words
+        return (words.operator_unbanned if self._room.unban(what) else words.operator_not_banned).format(what=what)
+
+    def _mute(self, name: str) -> str:
+        return self._set_muted(name, is_muted=True)
+
+    def _unmute(self, name: str) -> str:
+        return self._set_muted(name, is_muted=False)
+
+    def _set_muted(self, name: str, is_muted: bool) -> str:
+        words = self._words
+        if name == "*":
+            self._room.is_quiet = is_muted
+            return words.operator_quiet if is_muted else words.operator_not_quiet
+        member = self._room.find(name)
+        if member is None:
+            return words.operator_nobody.format(name=name)
+        self._room.mute(member, is_muted)
+        return (words.operator_muted if is_muted else words.operator_unmuted).format(name=member.name)
 
 
 def tune(sock: socket.socket) -> None:
@@ -815,7 +1041,12 @@ def main(argv: list[str] | None = None) -> int:
     words = protocol.LANGUAGES[arguments.lang]
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace", line_buffering=True)  # a console may lack a letter
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    raise_file_limit()
+    try:
+        set_up_logging(arguments.log_level, arguments.log_file)
+    except OSError as error:
+        print(words.cannot_log.format(file=arguments.log_file, error=error), file=sys.stderr)
+        return 2
     try:
         listener = open_listener(arguments.host, arguments.port)
     except OSError as error:
@@ -823,33 +1054,98 @@ def main(argv: list[str] | None = None) -> int:
         return 2
 
     # A SimpleQueue, because its `put` may interrupt its own `get` in the same thread; an Event's `set` could deadlock.
-    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
-
-    def note_signal(number: int, frame: FrameType | None) -> None:
-        signals.put(number)
-
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), note_signal)
-
+    requests: queue.SimpleQueue[int | str] = queue.SimpleQueue()
+    has_stopped = threading.Event()
+    watch_signals(requests, has_stopped)
     server = ChatServer(listener, words, arguments.max_clients, arguments.rate)
     server.start()
     print(protocol.WAITING)
     show_addresses(arguments.host, server.port, words)
-    number = wait_for_signal(signals)
-    print(protocol.CLOSING if number == signal.SIGINT else protocol.CLOSING_OTHERWISE)
+    if sys.stdin is not None and sys.stdin.isatty():
+        threading.Thread(target=read_console, args=(requests,), name="console", daemon=True).start()
+    operator = Operator(server, words)
+    while isinstance(request := wait_for(requests), str) and request.strip().lower() != "stop":
+        print(operator.answer(request))
+    print(protocol.CLOSING if request == signal.SIGINT else protocol.CLOSING_OTHERWISE)
     server.stop()
     print(protocol.CLOSED)
+    has_stopped.set()
     return 0
 
 
-def wait_for_signal(signals: queue.SimpleQueue[int]) -> int:
-    """Wait for a signal, in short steps: on Windows Ctrl+C does not break a wait."""
+def wait_for(requests: queue.SimpleQueue[int | str]) -> int | str:
+    """Wait for a signal or a line, in short steps: on Windows Ctrl+C does not break a wait."""
     while True:
         try:
-            return signals.get(timeout=POLL_S)
+            return requests.get(timeout=POLL_S)
         except queue.Empty:
             pass
+
+
+def watch_signals(requests: queue.SimpleQueue[int | str], has_stopped: threading.Event) -> None:
+    """Have whatever asks this program to end put its number into the queue."""
+
+    def note_signal(number: int, frame: FrameType | None) -> None:
+        requests.put(number)
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), note_signal)
+    if sys.platform == "win32":
+        watch_console_window(requests, has_stopped)
+
+
+if sys.platform == "win32":
+    import ctypes
+
+    def watch_console_window(requests: queue.SimpleQueue[int | str], has_stopped: threading.Event) -> None:
+        """Do the same when the console's window is closed, which is no signal to Python.
+
+        Windows ends the process when the handler returns, or after five seconds (HandlerRoutine's documentation).
+        """
+        closing_events = (2, 5, 6)  # CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT
+
+        @ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)  # type: ignore[untyped-decorator]
+        def note_closing(event: int) -> int:
+            if event not in closing_events:
+                return 0  # Ctrl+C and Ctrl+Break are Python's own
+            requests.put(int(signal.SIGTERM))
+            has_stopped.wait(JOIN_S)
+            return 1
+
+        ctypes.windll.kernel32.SetConsoleCtrlHandler(note_closing, 1)
+        watch_console_window.handler = note_closing  # type: ignore[attr-defined]  # or it would be freed
+
+
+def read_console(requests: queue.SimpleQueue[int | str]) -> None:
+    """Hand on what the operator types. Runs in a thread of its own, which ends with the input or with the program."""
+    with contextlib.suppress(OSError, ValueError):  # the terminal has gone
+        for line in sys.stdin:
+            requests.put(line)
+
+
+def raise_file_limit() -> None:
+    """Let this process open as many files as the system allows it: each client needs one."""
+    if sys.platform != "win32":  # Windows has no such limit
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        for limit in (hard, 10_240):  # macOS says that there is none, and takes no more than this
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+                return
+
+
+def set_up_logging(level: str, file: str | None) -> None:
+    """Write the log to the terminal, in the original's way, and to a file with the time if wanted. Raises OSError."""
+    terminal = logging.StreamHandler(sys.stdout)
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    log.addHandler(terminal)
+    log.setLevel(level.upper())
+    if file is not None:
+        handler = logging.FileHandler(file, encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        log.addHandler(handler)
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -861,6 +1157,9 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--max-clients", type=int, default=MAX_CLIENTS, metavar="N", help="default: %(default)s")
     rate_help = "messages a second that each may say; 0: no limit (default: %(default)g)"
     parser.add_argument("--rate", type=float, default=RATE, metavar="N", help=rate_help)
+    parser.add_argument("--log-file", metavar="FILE", help="write the log to this file too, with the time")
+    levels = ("debug", "info", "warning", "error")
+    parser.add_argument("--log-level", choices=levels, default="info", help="default: %(default)s")
     arguments = parser.parse_args(argv)
     if not 0 <= arguments.port <= 65535:
         parser.error("--port: 0-65535")

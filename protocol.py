@@ -85,6 +85,10 @@ class Reason(str, Enum):
     NOT_JOINED = "not joined"
     ALREADY_JOINED = "already joined"
     TOO_LATE = "too late"
+    TOO_SLOW = "too slow"
+    MUTED = "muted"
+    KICKED = "kicked"
+    BANNED = "banned"
 
 
 @dataclass(frozen=True)
@@ -166,11 +170,15 @@ class Refused(Event):
 
 @dataclass(frozen=True)
 class Error(Event):
-    """Server to client: what you sent was not accepted; `limit` is the bound it broke, `nonce` tells which it was."""
+    """Server to client: what you sent was not accepted; `limit` is the bound it broke, `nonce` tells which it was.
+
+    `detail` is what the operator has to say about it.
+    """
 
     reason: str
     limit: int | None = None
     nonce: int | None = None
+    detail: str | None = None
 
 
 @dataclass(frozen=True)
@@ -195,11 +203,12 @@ class Joined(Event):
 
 @dataclass(frozen=True)
 class Left(Event):
-    """Server to client: somebody went."""
+    """Server to client: somebody went; `reason` says why, where it was not that person's own wish."""
 
     id: int
     time: float
     name: str
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -256,6 +265,11 @@ class Words:
     not_joined: str
     already_joined: str
     too_late: str
+    muted: str
+    kicked: str
+    banned: str
+    left_too_slow: str
+    left_kicked: str
     refused: str
 
     # The client's questions and its window.
@@ -290,8 +304,26 @@ class Words:
     port_forbidden: str
     host_not_here: str
     cannot_listen: str
+    cannot_log: str
 
-    def explain(self, reason: str, limit: int | None = None) -> str:
+    # The operator's console.
+    operator_help: str
+    operator_unknown: str
+    operator_usage: str
+    operator_nobody: str
+    operator_member: str
+    operator_count: str
+    operator_said: str
+    operator_kicked: str
+    operator_banned: str
+    operator_unbanned: str
+    operator_not_banned: str
+    operator_muted: str
+    operator_unmuted: str
+    operator_quiet: str
+    operator_not_quiet: str
+
+    def explain(self, reason: str, limit: int | None = None, detail: str | None = None) -> str:
         """Say why something was refused, also for a reason that a newer server made up."""
         sentences: dict[str, str] = {
             Reason.TAKEN: self.taken,
@@ -304,9 +336,19 @@ class Words:
             Reason.NOT_JOINED: self.not_joined,
             Reason.ALREADY_JOINED: self.already_joined,
             Reason.TOO_LATE: self.too_late,
+            Reason.MUTED: self.muted,
+            Reason.KICKED: self.kicked,
+            Reason.BANNED: self.banned,
         }
         sentence = sentences.get(reason, self.refused)
-        return sentence.format(reason=reason, limit=MAX_MESSAGE_BYTES if limit is None else limit)
+        explained = sentence.format(reason=reason, limit=MAX_MESSAGE_BYTES if limit is None else limit)
+        return f"{explained} {detail}" if detail else explained
+
+    def tell_left(self, name: str, reason: str | None) -> str:
+        """Say that somebody left, and why where there is more to say than the original had."""
+        reasons: dict[str | None, str] = {Reason.TOO_SLOW: self.left_too_slow, Reason.KICKED: self.left_kicked}
+        why = reasons.get(reason)
+        return self.left.format(name=name) + (f" ({why})" if why else "")
 
 
 ITALIAN = Words(
@@ -324,6 +366,11 @@ ITALIAN = Words(
     not_joined="Messaggio non inviato: prima scegli un nome.",
     already_joined="Hai già un nome in questa chat.",
     too_late="Il tempo per scegliere un nome è scaduto: collegati di nuovo quando vuoi.",
+    muted="Messaggio non inviato: per ora può scrivere solo chi ne ha il permesso dall'operatore.",
+    kicked="L'operatore ti ha allontanato dalla chat.",
+    banned="L'operatore non ti permette di entrare in questa chat.",
+    left_too_slow="riceveva troppo lentamente",
+    left_kicked="allontanato dall'operatore",
     refused="Il server ha rifiutato la richiesta ({reason}).",
     ask_host="Inserire il Server host: ",
     ask_port="Inserire la porta del server host: ",
@@ -360,6 +407,24 @@ ITALIAN = Words(
     port_forbidden="Il sistema non permette di usare la porta {port}: scegline un'altra con --port.",
     host_not_here="{host} non è un indirizzo di questo computer: correggi --host o avvia senza.",
     cannot_listen="Non è possibile aprire la porta {port} ({error}).",
+    cannot_log="Non è possibile scrivere il registro in {file} ({error}): correggi --log-file.",
+    operator_help="Comandi: help · who · say TESTO · kick NOME [MOTIVO] · ban NOME|INDIRIZZO · unban NOME|INDIRIZZO · "
+    "mute NOME|* · unmute NOME|* · stop",
+    operator_unknown="Comando sconosciuto: {word}. Con help si vedono tutti.",
+    operator_usage="Uso: {usage}",
+    operator_nobody="Nella chat non c'è nessuno con il nome {name}.",
+    operator_member="{name}  {address}  {dialect}  dalle {since}  {said} messaggi, {rate} al minuto  "
+    "{unsent} byte in attesa{muted}",
+    operator_count="Nella chat: {count}. Connessioni: {connections}.",
+    operator_said="Annunciato a {count}.",
+    operator_kicked="{name} è stato allontanato.",
+    operator_banned="{what} non può più entrare.",
+    operator_unbanned="{what} può entrare di nuovo.",
+    operator_not_banned="{what} non era escluso.",
+    operator_muted="{name} non può più scrivere.",
+    operator_unmuted="{name} può scrivere di nuovo.",
+    operator_quiet="Ora scrive solo l'operatore, con say.",
+    operator_not_quiet="Ora possono scrivere tutti.",
 )
 
 ENGLISH = Words(
@@ -377,6 +442,11 @@ ENGLISH = Words(
     not_joined="Message not sent: choose a name first.",
     already_joined="You already have a name in this chat.",
     too_late="The time to choose a name is over: connect again whenever you like.",
+    muted="Message not sent: for now only those whom the operator allows may write.",
+    kicked="The operator has removed you from the chat.",
+    banned="The operator does not let you into this chat.",
+    left_too_slow="received too slowly",
+    left_kicked="removed by the operator",
     refused="The server refused this ({reason}).",
     ask_host="Enter the server host: ",
     ask_port="Enter the port of the server host: ",
@@ -414,6 +484,24 @@ ENGLISH = Words(
     port_forbidden="The system does not allow the use of port {port}: choose another with --port.",
     host_not_here="{host} is not an address of this computer: correct --host, or start without it.",
     cannot_listen="Port {port} cannot be opened ({error}).",
+    cannot_log="The log cannot be written to {file} ({error}): correct --log-file.",
+    operator_help="Commands: help · who · say TEXT · kick NAME [REASON] · ban NAME|ADDRESS · unban NAME|ADDRESS · "
+    "mute NAME|* · unmute NAME|* · stop",
+    operator_unknown="Unknown command: {word}. With help you see them all.",
+    operator_usage="Usage: {usage}",
+    operator_nobody="There is nobody named {name} in the chat.",
+    operator_member="{name}  {address}  {dialect}  since {since}  {said} messages, {rate} a minute  "
+    "{unsent} bytes waiting{muted}",
+    operator_count="In the chat: {count}. Connections: {connections}.",
+    operator_said="Announced to {count}.",
+    operator_kicked="{name} was removed.",
+    operator_banned="{what} cannot come in any more.",
+    operator_unbanned="{what} can come in again.",
+    operator_not_banned="{what} was not banned.",
+    operator_muted="{name} cannot write any more.",
+    operator_unmuted="{name} can write again.",
+    operator_quiet="Now only the operator writes, with say.",
+    operator_not_quiet="Now everybody can write.",
 )
 
 LANGUAGES = {"it": ITALIAN, "en": ENGLISH}
@@ -563,16 +651,16 @@ def in_words(event: Event, words: Words) -> str | None:
             return name
         case Joined(name=name):
             return words.joined.format(name=name)
-        case Left(name=name):
-            return words.left.format(name=name)
+        case Left(name=name, reason=reason):
+            return words.tell_left(name, reason)
         case Announcement(text=text):
             return f"{SERVER_NAME}: {text}"
         case Welcome(name=name):
             return words.welcome.format(name=name)
         case Refused(reason=reason):
             return words.explain(reason)
-        case Error(reason=reason, limit=limit):
-            return words.explain(reason, limit)
+        case Error(reason=reason, limit=limit, detail=detail):
+            return words.explain(reason, limit, detail)
         case Greeting():
             return words.greeting + MARK
         case Quit():

@@ -245,8 +245,8 @@ class Program:
 class ServerProgram(Program):
     """`python chat_server.py` on a port that was free."""
 
-    def __init__(self, *options: str) -> None:
-        super().__init__(TOP / "chat_server.py", "--host", "127.0.0.1", "--port", "0", *options)
+    def __init__(self, *options: str, stdin: int = subprocess.DEVNULL) -> None:
+        super().__init__(TOP / "chat_server.py", "--host", "127.0.0.1", "--port", "0", *options, stdin=stdin)
         self.expect("127.0.0.1  port")
         self.port = int(self.expect("\n").split()[-1])
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import os
+import re
 import signal
 import socket
 import struct
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from peers import GREETING, TOP, BarePeer, EventPeer, LinePeer, Peer, Program, ServerProgram, wait_until
 
 import chat_server
 import protocol
-from chat_server import ChatServer
+from chat_server import ChatServer, Operator
 from protocol import EndConn, Error, Join, Joined, Left, Message, Quit, Refused, Resume, Say, Welcome
 
 TAKEN = protocol.ITALIAN.taken
@@ -558,6 +561,192 @@ def test_accepting_pauses_without_threads_and_resumes(
             ada.expect("Bob si è unito alla chat!\n")
 
 
+# --- the operator ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def operator(server: ChatServer) -> Operator:
+    return Operator(server, protocol.ENGLISH)
+
+
+def test_the_operator_speaks_to_everybody_under_a_name_that_nobody_else_has(
+    server: ChatServer, operator: Operator
+) -> None:
+    lines, bare, events = LinePeer(server.port, "Lia"), BarePeer(server.port, "Ugo"), EventPeer(server.port, "Eva")
+    with lines, bare, events:
+        bare.expect("Eva si è unito alla chat!")
+        assert operator.answer("say fra cinque minuti si chiude\n") == "Announced to 3."
+        lines.expect("Server: fra cinque minuti si chiude\n")
+        assert bare.recv().decode() == "Server: fra cinque minuti si chiude"
+        announcement = events.expect_event(protocol.Announcement)
+        assert (announcement.text, announcement.id) == ("fra cinque minuti si chiude", events.welcome.last + 2)
+
+
+@pytest.mark.parametrize("kind", [LinePeer, BarePeer, EventPeer])
+def test_who_is_kicked_is_told_why_and_so_is_the_room(
+    server: ChatServer,
+    operator: Operator,
+    kind: type[LinePeer | BarePeer | EventPeer],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    with LinePeer(server.port, "Ada") as ada, kind(server.port, "Bob il Grande") as bob:
+        assert operator.answer("kick bob il grande troppo rumore") == "Bob il Grande was removed."
+        if isinstance(bob, EventPeer):
+            assert bob.expect_event(Error) == Error("kicked", detail="troppo rumore")
+            bob.expect_event(EndConn)
+        elif isinstance(bob, BarePeer):
+            assert bob.recv().decode() == f"{protocol.ITALIAN.kicked} troppo rumore"
+            assert bob.recv() == b"{end_conn}"
+            assert bob.recv() == b""
+        else:
+            assert bob.expect_end() == f"{protocol.ITALIAN.kicked} troppo rumore\n{{end_conn}}\n"
+        ada.expect("Bob il Grande ha abbandonato la Chat. (allontanato dall'operatore)\n")
+        wait_until(lambda: "leaves: kicked by the operator: troppo rumore." in caplog.text)
+        LinePeer(server.port, "Bob il Grande").close()
+
+
+def test_who_is_kicked_in_mid_flood_is_silent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = start(rate=1.0)
+    with LinePeer(server.port, "Ada") as ada, LinePeer(server.port, "Bob") as bob:
+        bob.send("".join(f"numero {number}\n" for number in range(1000)))
+        ada.expect("numero 50\n")
+        Operator(server, protocol.ITALIAN).answer("kick Bob")
+        ada.expect("Bob ha abbandonato la Chat. (allontanato dall'operatore)\n")
+        bob.expect("{end_conn}\n")
+    server.stop()
+
+
+def test_a_banned_name_stays_out_with_its_address_until_it_is_unbanned(server: ChatServer, operator: Operator) -> None:
+    with LinePeer(server.port, "Bob") as bob:
+        assert operator.answer("ban BOB") == "BOB cannot come in any more."
+        assert protocol.ITALIAN.banned in bob.expect_end()
+    with Peer(server.port) as again:
+        assert again.expect_end() == protocol.ITALIAN.banned
+    assert operator.answer("unban Bob") == "Bob can come in again."
+    assert operator.answer("unban Bob") == "Bob was not banned."
+    LinePeer(server.port, "Bob").close()
+
+
+def test_a_name_can_be_banned_before_it_comes(server: ChatServer, operator: Operator) -> None:
+    operator.answer("ban Mallory")
+    with talk_to(server) as mallory:
+        mallory.send("MALLORY\n")
+        mallory.expect(protocol.ITALIAN.banned)
+        mallory.send("Alice\n")
+        mallory.expect("Benvenuto Alice!")
+
+
+def test_a_banned_address_sends_home_all_who_come_from_it(server: ChatServer, operator: Operator) -> None:
+    with LinePeer(server.port, "Ada") as ada, talk_to(server) as nameless:
+        operator.answer("ban 127.0.0.1")
+        assert protocol.ITALIAN.banned in ada.expect_end()
+        assert protocol.ITALIAN.banned in nameless.expect_end()
+    operator.answer("unban 127.0.0.1")
+    LinePeer(server.port, "Ada").close()
+
+
+def test_a_muted_speaker_is_told_once_and_whoever_counts_keeps_the_text(server: ChatServer, operator: Operator) -> None:
+    with LinePeer(server.port, "Lia") as lines, EventPeer(server.port, "Eva") as events:
+        lines.expect("Eva si è unito alla chat!\n")
+        assert operator.answer("mute Lia") == "Lia cannot write any more."
+        lines.send("uno\ndue\n")
+        lines.expect(protocol.ITALIAN.muted)
+        assert operator.answer("mute *") == "Now only the operator writes, with say."
+        for nonce in (1, 2):
+            events.tell(Say("tre", nonce))
+            assert events.expect_event(Error) == Error("muted", nonce=nonce)
+        operator.answer("say silenzio")
+        assert lines.expect("Server: silenzio\n") == "\nServer: silenzio\n"
+        assert operator.answer("unmute *") == "Now everybody can write."
+        events.tell(Say("tre", 2))  # the refused one, said again
+        lines.expect("Eva: tre\n")
+        lines.say("{quit}")
+        lines.expect_end()
+        with LinePeer(server.port, "LIA") as again:  # a name that was muted stays so
+            again.say("quattro")
+            again.expect(protocol.ITALIAN.muted)
+            assert operator.answer("unmute Lia") == "LIA can write again."
+            again.say("cinque")
+            again.expect("LIA: cinque\n")
+
+
+def test_who_lists_everybody_in_the_room(server: ChatServer, operator: Operator) -> None:
+    with LinePeer(server.port, "Lia") as lines, BarePeer(server.port, "Ugo"), EventPeer(server.port, "Eva"):
+        lines.say("ciao")
+        lines.expect("Lia: ciao\n")
+        operator.answer("mute Ugo")
+        *members, count = operator.answer("who").splitlines()
+        assert [member.split()[0] for member in members] == ["Eva", "Lia", "Ugo"]
+        assert [member.split()[2] for member in members] == ["events", "lines", "bare"]
+        assert "1 messages, 1 a minute  0 bytes waiting" in members[1]
+        assert members[2].endswith("mute")
+        assert count == "In the chat: 3. Connections: 3."
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("", protocol.ENGLISH.operator_help),
+        ("help\n", protocol.ENGLISH.operator_help),
+        ("HELP", protocol.ENGLISH.operator_help),
+        ("vai via", "Unknown command: vai. With help you see them all."),
+        ("kick", "Usage: kick NAME [REASON]"),
+        ("who is there", "Usage: who"),
+        ("kick Nessuno di qui", "There is nobody named Nessuno in the chat."),
+        ("mute Nessuno", "There is nobody named Nessuno in the chat."),
+        ("who", "In the chat: 0. Connections: 0."),
+    ],
+)
+def test_every_line_of_the_operator_has_an_answer(operator: Operator, line: str, answer: str) -> None:
+    assert operator.answer(line) == answer
+
+
+def test_a_failure_in_a_command_does_not_end_the_room(
+    operator: Operator, server: ChatServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server.room, "members", lambda: 1 / 0)
+    assert "ZeroDivisionError" in operator.answer("who")
+    caplog.clear()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals in Python")
+def test_the_operator_types_at_the_terminal() -> None:
+    import pty
+
+    terminal, stdin = pty.openpty()
+    with ServerProgram(stdin=stdin) as program, LinePeer(program.port, "Ada") as ada:
+        os.close(stdin)
+        os.write(terminal, b"who\n")
+        program.expect("Nella chat: 1. Connessioni: 1.\n")
+        os.write(terminal, "say è ora\n".encode())
+        program.expect("Annunciato a 1.\n")
+        ada.expect("Server: è ora\n")
+        os.write(terminal, b"stop\n")
+        assert ada.expect_end() == "{end_conn}\n"
+        assert program.expect_end()[0] == 0
+    os.close(terminal)
+
+
+def test_the_log_file_has_the_time_and_the_level(tmp_path: Path) -> None:
+    file = tmp_path / "chat.log"
+    with ServerProgram("--log-file", str(file), "--log-level", "warning", "--max-clients", "1") as program:
+        with Peer(program.port) as first, Peer(program.port) as second:
+            assert second.expect_end() == protocol.ITALIAN.full
+            del first
+        program.interrupt()
+        _, output = program.expect_end()
+        assert "has connected" not in output
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d [\d:,]+ WARNING 127.0.0.1:\d+ was turned away: .*\n", file.read_text())
+
+
+def test_a_log_file_that_cannot_be_written_is_one_sentence_and_status_2(tmp_path: Path) -> None:
+    with Program(TOP / "chat_server.py", "--port", "0", "--log-file", str(tmp_path)) as program:
+        status, output = program.expect_end()
+        assert (status, output.count("\n")) == (2, 1)
+        assert "--log-file" in output
+
+
 # --- the end --------------------------------------------------------------------------------------------------------
 
 
@@ -624,7 +813,9 @@ def test_ctrl_c_closes_the_server_in_the_originals_words() -> None:
         host, port = ada.sock.getsockname() if ada.sock.fileno() >= 0 else ("", 0)
         assert output == (
             f"{host}:{port} has connected to the server.\n"
+            f"{host}:{port} joins as Ada.\n"
             f"{closing}\n"
+            f"{host}:{port} leaves: the server stops.\n"
             f"{host}:{port} has left the server.\n"
             "Server successfully closed.\n"
         )
@@ -727,7 +918,9 @@ def test_importing_the_module_does_nothing() -> None:
         assert program.expect_end() == (0, "1\n")
 
 
-def test_the_log_names_no_more_than_the_original(server: ChatServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_says_who_comes_and_goes_and_nothing_of_what_people_say(
+    server: ChatServer, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     with LinePeer(server.port, "Ada") as ada:
         host, port = ada.sock.getsockname()
@@ -737,5 +930,7 @@ def test_the_log_names_no_more_than_the_original(server: ChatServer, caplog: pyt
         wait_until(lambda: "left" in caplog.text)
     assert [record.getMessage() for record in caplog.records] == [
         f"{host}:{port} has connected to the server.",
+        f"{host}:{port} joins as Ada.",
+        f"{host}:{port} leaves: it quit.",
         f"{host}:{port} has left the server.",
     ]

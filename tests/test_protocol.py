@@ -1109,10 +1109,11 @@ def test_both_languages_say_the_same(field: str) -> None:
 
 @pytest.mark.parametrize("words", LANGUAGES.values(), ids=LANGUAGES)
 def test_every_reason_has_a_sentence_of_its_own(words: Words) -> None:
-    sentences = {words.explain(reason.value) for reason in Reason}
-    assert len(sentences) == len(Reason)
+    reasons = set(Reason) - {Reason.TOO_SLOW}  # which the room is told, not the one who reads too slowly
+    sentences = {words.explain(reason.value) for reason in reasons}
+    assert len(sentences) == len(reasons)
     assert not any(set("{}") & set(sentence) for sentence in sentences)
-    assert not sentences & {words.refused.format(reason=reason.value) for reason in Reason}
+    assert not sentences & {words.refused.format(reason=reason.value) for reason in reasons}
 
 
 @pytest.mark.parametrize("words", LANGUAGES.values(), ids=LANGUAGES)
