@@ -477,7 +477,7 @@ class Delivery:
         while not self._is_over:
             clients = self._collect(gather_s)
             started = time.perf_counter()
-            now = self._clock()
+            now = round(self._clock(), 3)
             for client in clients:
                 self._attempt(self._carry_out, client, now)
             self._attempt(self._broadcast)

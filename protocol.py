@@ -19,6 +19,7 @@ import dataclasses
 import json
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, Protocol
@@ -852,9 +853,26 @@ EVENT_TYPES: dict[str, type[Event]] = {
 """The `type` of a JSON object on the wire, and the event that it holds."""
 
 _TYPE_NAMES = {cls: name for name, cls in EVENT_TYPES.items()}
-_FIELDS = {cls: tuple((field.name, str(field.type)) for field in dataclasses.fields(cls)) for cls in _TYPE_NAMES}
+_JSON_TYPES: dict[str, Callable[[Any], bool]] = {
+    "str": lambda value: isinstance(value, str),
+    "int": lambda value: type(value) is int and 0 <= value <= MAX_NUMBER,  # True is an int to Python, not on the wire
+    "float": lambda value: type(value) in (int, float) and 0 <= value <= MAX_NUMBER,
+    "tuple[str, ...]": lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
+}
+"""What a value out of JSON has to be, by the annotation of the event's field."""
 _OPTIONAL = " | None"
+
+
+def _fields_of(cls: type[Event]) -> list[tuple[str, Callable[[Any], bool], bool]]:
+    """List an event's fields: the name, what its value has to be, whether it may be missing."""
+    kinds = [(field.name, str(field.type)) for field in dataclasses.fields(cls)]
+    return [(name, _JSON_TYPES[kind.removesuffix(_OPTIONAL)], kind.endswith(_OPTIONAL)) for name, kind in kinds]
+
+
+_FIELDS = {cls: _fields_of(cls) for cls in _TYPE_NAMES}
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_from_json = json.JSONDecoder().raw_decode
+_quote = json.encoder.encode_basestring
 
 
 class Events(_Framed):
@@ -875,6 +893,10 @@ class Events(_Framed):
         return [event for event in self._parse(rest) if isinstance(event, Quit | EndConn)]
 
     def encode(self, event: Event) -> bytes:
+        if isinstance(event, Message):  # most of all that is ever sent: written by hand, four times as fast
+            nonce = "" if event.nonce is None else f',"nonce":{event.nonce}'
+            head = f'{{"type":"message","id":{event.id},"time":{event.time!r},"name":{_quote(event.name)}'
+            return f'{head},"text":{_quote(event.text)}{nonce}}}\n'.encode()
         kind = _TYPE_NAMES.get(type(event))
         if kind is None:
             control_word = isinstance(event, Quit | EndConn)
@@ -892,10 +914,10 @@ def _parse_event(line: bytes) -> Event | None:
         text = line.decode()
         if text in CONTROL_WORDS:
             return CONTROL_WORDS[text]
-        found = json.loads(text)
-    except (ValueError, RecursionError):  # not UTF-8, not JSON, a number of 5,000 digits; nested 100,000 deep
+        found, end = _from_json(text)
+    except (ValueError, RecursionError):  # no UTF-8, no JSON, a number of 5,000 digits; nested too deep
         return Fault(Reason.MALFORMED)
-    if not isinstance(found, dict) or not isinstance(found.get("type"), str):
+    if end != len(text) or not isinstance(found, dict) or not isinstance(found.get("type"), str):
         return Fault(Reason.MALFORMED)
     cls = EVENT_TYPES.get(found["type"])
     return None if cls is None else _build_event(cls, found)
@@ -904,35 +926,25 @@ def _parse_event(line: bytes) -> Event | None:
 def _build_event(cls: type[Event], found: dict[str, Any]) -> Event:
     """Make an event of a JSON object, or a Fault where a field is missing, of the wrong type or out of range."""
     values: dict[str, Any] = {}
-    nonce = found.get("nonce")
-    nonce = nonce if _is_valid(nonce, "int") else None
-    for name, kind in _FIELDS[cls]:
+    for name, is_valid, is_optional in _FIELDS[cls]:
         value = found.get(name)
-        if value is None and kind.endswith(_OPTIONAL):
+        if value is None and is_optional:
             continue
-        if not _is_valid(value, kind.removesuffix(_OPTIONAL)):
-            return Fault(Reason.MALFORMED, nonce)
+        if not is_valid(value):
+            return Fault(Reason.MALFORMED, _nonce_of(found))
         if name == "text":
             value = clean_text(str(value))
             if is_too_long(value):
-                return Fault(Reason.TOO_LONG, nonce)
+                return Fault(Reason.TOO_LONG, _nonce_of(found))
             if not value.strip():
-                return Fault(Reason.EMPTY, nonce)
+                return Fault(Reason.EMPTY, _nonce_of(found))
         values[name] = tuple(value) if isinstance(value, list) else value
     return cls(**values)
 
 
-def _is_valid(value: Any, kind: str) -> bool:
-    """Tell whether a value out of JSON is of the type that an event's field is annotated with."""
-    match kind:
-        case "str":
-            return isinstance(value, str)
-        case "int":  # True is an int to Python, not on the wire
-            return type(value) is int and 0 <= value <= MAX_NUMBER
-        case "float":
-            return type(value) in (int, float) and 0 <= value <= MAX_NUMBER
-        case _:  # tuple[str, ...]
-            return isinstance(value, list) and all(isinstance(item, str) for item in value)
+def _nonce_of(found: dict[str, Any]) -> int | None:
+    nonce = found.get("nonce")
+    return nonce if _JSON_TYPES["int"](nonce) else None
 
 
 # --- which dialect the other side speaks ----------------------------------------------------------------------------
