@@ -71,6 +71,10 @@ MAX_WAITING_EVENTS = 64
 GATHER_SHARE = 0.15
 """How long the delivery thread of a busy room gathers before it broadcasts, as a share of what broadcasting took."""
 MAX_GATHER_S = 0.005
+LARGE_ROOM = 200
+"""Members from which on arrivals and departures may wait for each other: telling each to all is the room's square."""
+NOTICES_S = 0.1
+"""How long they may wait in a large room, if nobody says anything meanwhile."""
 MERGED_BYTES = 64 * 1024
 """What is put together for one `send` out of many chunks."""
 RECV_BYTES = 16 * 1024
@@ -449,6 +453,8 @@ class Delivery:
         """Those of them whose own threads do not know it yet."""
         self._batch: list[Event] = []
         """What has happened in the room and not been sent to all."""
+        self._notices_until: float | None = None
+        """Until when the batch, which holds nothing but arrivals and departures, may wait for more of them."""
         self._ahead: list[Client] = []
         """Those who have been sent a part of the batch before the others (`Client.seen` says how much)."""
         self._last_id = 0
@@ -480,7 +486,8 @@ class Delivery:
             now = round(self._clock(), 3)
             for client in clients:
                 self._attempt(self._carry_out, client, now)
-            self._attempt(self._broadcast)
+            if self._notices_until is None or started > self._notices_until:
+                self._attempt(self._broadcast)
             self._attempt(self._catch_up)
             took_s = time.perf_counter() - started
             gather_s = min(MAX_GATHER_S, GATHER_SHARE * took_s) if len(clients) > 1 else 0.0
@@ -499,8 +506,9 @@ class Delivery:
         meanwhile, and what more they hand over shares the broadcast.
         """
         clients = []
+        has_work = self._batch or self._behind or self._leaving
         with contextlib.suppress(queue.Empty):
-            clients.append(self._orders.get(timeout=TICK_S if self._behind or self._leaving else None))
+            clients.append(self._orders.get(timeout=TICK_S if has_work else None))
             if gather_s:
                 time.sleep(gather_s)
             while True:
@@ -540,6 +548,10 @@ class Delivery:
         return self._last_id
 
     def _tell_room(self, event: Event) -> None:
+        if not isinstance(event, Joined | Left):
+            self._notices_until = None
+        elif not self._batch and len(self._members) >= LARGE_ROOM:
+            self._notices_until = time.perf_counter() + NOTICES_S
         self._batch.append(event)
 
     def _tell(self, client: Client, event: Event) -> None:
@@ -579,6 +591,7 @@ class Delivery:
     def _broadcast(self) -> None:
         """Send the batch to every member, written once for each dialect, and begin the next."""
         batch, self._batch = self._batch, []
+        self._notices_until = None
         if not batch:
             return
         kinds = {client.kind for client in self._members}
