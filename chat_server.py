@@ -64,8 +64,8 @@ NAME_S = 300.0
 """Time to choose a name, in seconds."""
 MAX_UNSENT_BYTES = 8 * 1024 * 1024
 """What may wait for one client that reads too slowly."""
-MAX_BARE_PIECES = 50
-"""Pieces that may wait for a bare peer's pauses (half a second's worth) before they go out at once and merge."""
+BARE_QUEUE = 50
+"""Messages that may wait for a bare peer's pauses (half a second's worth) before some of them share a `send`."""
 MAX_WAITING_EVENTS = 64
 """What may wait of one client for the delivery thread before that client is not read any further."""
 GATHER_SHARE = 0.15
@@ -107,7 +107,8 @@ class Outbox:
     """What is on its way to one client. Belongs to the delivery thread; no write blocks.
 
     A chunk goes out at once if the socket takes it. What it does not take waits for `flush`. For a bare peer a chunk
-    is one message: each has a `send` of its own, BARE_PAUSE_S apart, until MAX_BARE_PIECES wait.
+    is one message: each has a `send` of its own, BARE_PAUSE_S apart. When BARE_QUEUE of them wait, as many whole ones
+    as fit into its `recv` go together: cut anywhere else, somebody's text could begin a row, and look like another's.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -136,14 +137,16 @@ class Outbox:
             if self.is_paced:
                 self.flush()
 
-    def flush(self, at_once: bool = False) -> bool:
+    def flush(self) -> bool:
         """Send what is due and tell whether nothing is left. Raises OSError where the connection has failed."""
-        at_once = at_once or not self.is_paced or len(self._chunks) > MAX_BARE_PIECES
         while self._chunks:
-            if at_once:
-                self._merge()
-            elif time.monotonic() < self._next_at:
-                return False
+            if self.is_paced:
+                if time.monotonic() < self._next_at:
+                    return False
+                if len(self._chunks) > BARE_QUEUE:
+                    self._merge(protocol.BARE_RECV_BYTES)
+            else:
+                self._merge(MERGED_BYTES)
             chunk = self._chunks.popleft()
             sent = self._send(chunk)
             self._next_at = time.monotonic() + protocol.BARE_PAUSE_S
@@ -158,13 +161,14 @@ class Outbox:
         self._chunks.clear()
         self.unsent_bytes = 0
 
-    def _merge(self) -> None:
-        """Make one chunk of the first ones, as much as is worth a `send`."""
-        size, first = 0, []
-        while self._chunks and size < MERGED_BYTES:
-            first.append(self._chunks.popleft())
-            size += len(first[-1])
-        self._chunks.appendleft(b"".join(first) if len(first) > 1 else first[0])
+    def _merge(self, max_bytes: int) -> None:
+        """Make one chunk of the first ones, as many whole ones as fit."""
+        merged = [self._chunks.popleft()]
+        size = len(merged[0])
+        while self._chunks and size + len(self._chunks[0]) <= max_bytes:
+            merged.append(self._chunks.popleft())
+            size += len(merged[-1])
+        self._chunks.appendleft(b"".join(merged) if len(merged) > 1 else merged[0])
 
     def _keep(self, chunk: bytes | memoryview) -> None:
         self._chunks.append(chunk)
@@ -212,6 +216,8 @@ class Client:
         """Guards `_orders`, and tells the client's thread that they were taken."""
         self.ending = threading.Event()
         """Set when nothing more that this client says shall count."""
+        self.is_lost = False
+        """Whether it cannot be written to any more; what it had said still counts, as far as it need not wait."""
         self.dropped = threading.Event()
         """Set by the delivery thread when it will never touch this client again."""
         self.why = ""
@@ -243,8 +249,13 @@ class Client:
         for chunk in self._first_chunks:  # one by one: to a bare client each `recv` was a message
             yield self._dialect.feed(chunk)
         self._first_chunks.clear()
-        while (data := self._receive(protocol.SETTLE_S if self._dialect.is_waiting else None)) != b"":
-            yield self._dialect.flush() if data is None else self._dialect.feed(data)
+        doubt_s = protocol.SETTLE_S if self.kind is Bare else protocol.DOUBT_S
+        try:
+            while (data := self._receive(doubt_s if self._dialect.is_waiting else None)) != b"":
+                yield self._dialect.flush() if data is None else self._dialect.feed(data)
+        except OSError:  # no goodbye, but what was said was said
+            yield self._dialect.finish()
+            raise
         yield self._dialect.finish()
 
     def hand_over(self, events: list[Event]) -> bool:
@@ -272,8 +283,7 @@ class Client:
             self.why, self.why_left = why, why_left
 
     def cut(self) -> None:
-        """Wake the client's thread out of whatever it waits for. From any thread, as often as one likes."""
-        self.ending.set()
+        """Wake the client's thread out of `recv`. From any thread, as often as one likes."""
         with contextlib.suppress(OSError):  # the other side may have been faster
             self._sock.shutdown(socket.SHUT_RDWR)
 
@@ -399,7 +409,7 @@ class Room:
         with self._lock:
             member = self.names.get(key)
             address = member.address[0] if member else ""
-            self._banned[key] = address
+            self._banned[key] = address or self._banned.get(key, "")
             if member:
                 self._banned.setdefault(address, "")
                 return [member]
@@ -485,7 +495,13 @@ class Delivery:
             started = time.perf_counter()
             now = round(self._clock(), 3)
             for client in clients:
-                self._attempt(self._carry_out, client, now)
+                if client is None:
+                    self._attempt(self._close_room)
+                elif isinstance(client, Announcement):
+                    self._tell_room(Announcement(self._next_id(), now, client.text))
+                else:
+                    for event in client.take_orders():
+                        self._attempt(self._carry_out, client, event, now)
             if self._notices_until is None or started > self._notices_until:
                 self._attempt(self._broadcast)
             self._attempt(self._catch_up)
@@ -515,33 +531,23 @@ class Delivery:
                 clients.append(self._orders.get_nowait())
         return clients
 
-    def _carry_out(self, client: Client | Announcement | None, now: float) -> None:
-        if client is None:
-            self._close_room()
-            return
-        if isinstance(client, Announcement):
-            self._tell_room(Announcement(self._next_id(), now, client.text))
-            return
-        events = client.take_orders()
-        if self._is_over or client in self._leaving or client.dropped.is_set():
-            return
-        for event in events:
-            if isinstance(event, Say):
-                if client.is_member:
-                    self._tell_room(Message(self._next_id(), now, client.name, event.text, event.nonce))
-            elif isinstance(event, Join):
-                self._admit(client, now)
-            elif isinstance(event, Quit):
-                self._dismiss(client, now)
-                return
-            elif isinstance(event, EndConn):
-                self._tell(client, event)
-                self._expelled.add(client)
-                self._dismiss(client, now)
-                return
-            else:
-                self._clients[client] = None
-                self._tell(client, event)
+    def _carry_out(self, client: Client, event: Event, now: float) -> None:
+        if isinstance(event, Say):
+            if client.is_member:
+                self._tell_room(Message(self._next_id(), now, client.name, event.text, event.nonce))
+        elif self._is_over or client in self._leaving or client.dropped.is_set():
+            pass  # what comes after its end
+        elif isinstance(event, Join):
+            self._admit(client, now)
+        elif isinstance(event, Quit):
+            self._dismiss(client, now)
+        elif isinstance(event, EndConn):
+            self._tell(client, event)
+            self._expelled.add(client)
+            self._dismiss(client, now)
+        else:
+            self._clients[client] = None
+            self._tell(client, event)
 
     def _next_id(self) -> int:
         self._last_id += 1
@@ -557,7 +563,8 @@ class Delivery:
     def _tell(self, client: Client, event: Event) -> None:
         """Write to one client, after all that it should have heard by now."""
         self._hear(client)
-        self._write(client, write_events(self._writers[client.kind], [event]))
+        kind = Bare if isinstance(event, Greeting) else client.kind  # it is the same for all, whoever answers first
+        self._write(client, write_events(self._writers[kind], [event]))
 
     def _admit(self, client: Client, now: float) -> None:
         names = (*(member.name for member in self._members), client.name)
@@ -591,19 +598,17 @@ class Delivery:
     def _broadcast(self) -> None:
         """Send the batch to every member, written once for each dialect, and begin the next."""
         batch, self._batch = self._batch, []
+        ahead, self._ahead = self._ahead, []
         self._notices_until = None
-        if not batch:
-            return
         kinds = {client.kind for client in self._members}
         whole = {kind: write_events(self._writers[kind], batch) for kind in kinds}
-        for client in list(self._members):
+        for client in list(self._members) if batch else ():
             if client.seen:
                 self._write(client, write_events(self._writers[client.kind], batch[client.seen :]))
             else:
                 self._write(client, whole[client.kind])
-        for client in self._ahead:
+        for client in ahead:
             client.seen = 0
-        self._ahead.clear()
 
     def _write(self, client: Client, chunks: list[bytes]) -> None:
         outbox = client.outbox
@@ -621,6 +626,7 @@ class Delivery:
                     "%s:%s reads too slowly: %d bytes are waiting for it.", *client.address, outbox.unsent_bytes
                 )
                 client.end_because("it read too slowly", Reason.TOO_SLOW)
+                client.ending.set()
                 self._lose(client)
 
     def _lose(self, client: Client) -> None:
@@ -628,15 +634,16 @@ class Delivery:
         self._members.pop(client, None)
         self._behind.discard(client)
         client.outbox.clear()
+        client.is_lost = True
         client.cut()
 
     def _catch_up(self) -> None:
         """Send those who are behind what they take by now, and drop those who are leaving and have it all."""
         for client in list(self._behind):
-            if self._flush(client, at_once=False):
+            if self._flush(client):
                 self._behind.discard(client)
         for client, deadline in list(self._leaving.items()):
-            if self._flush(client, at_once=False) or time.monotonic() > deadline:
+            if self._flush(client) or time.monotonic() > deadline:
                 del self._leaving[client]
                 self._behind.discard(client)
                 if client in self._expelled:
@@ -644,10 +651,10 @@ class Delivery:
                     client.cut()
                 client.dropped.set()
 
-    def _flush(self, client: Client, at_once: bool) -> bool:
+    def _flush(self, client: Client) -> bool:
         """Send a client what it takes, and tell whether nothing is left that it could be sent."""
         try:
-            return client.outbox.flush(at_once)
+            return client.outbox.flush()
         except OSError as error:
             client.end_because(f"the connection failed: {error}")
             self._lose(client)
@@ -656,32 +663,31 @@ class Delivery:
     def _close_room(self) -> None:
         """Tell everybody that the server closes, whatever dialect it speaks, and drop it."""
         self._broadcast()
+        deadline = time.monotonic() + FLUSH_S
         bare = [client for client in self._clients if client.kind is Bare]
         for client in self._clients:
             if client.kind is not Bare:
                 self._write(client, [self._writers[client.kind].encode(EndConn())])
         if bare:
-            self._flush_all(bare)
+            self._flush_all(bare, deadline - FLUSH_S / 2)
             time.sleep(protocol.BARE_FAREWELL_S)  # or the control word merges with the last message
             for client in bare:
                 self._write(client, [self._writers[Bare].encode(EndConn())])
         everybody = [*self._clients, *self._leaving]
-        self._flush_all(everybody)
+        self._flush_all(everybody, deadline)
         self._clients.clear()
         self._members.clear()
         self._behind.clear()
         self._leaving.clear()
         for client in everybody:
+            client.ending.set()
             client.cut()
             client.dropped.set()
         self._is_over = True
 
-    def _flush_all(self, clients: list[Client]) -> None:
-        """Send clients the rest at once, as far as they take it within FLUSH_S."""
-        deadline = time.monotonic() + FLUSH_S
-        while (clients := [client for client in clients if not self._flush(client, at_once=True)]) and (
-            time.monotonic() < deadline
-        ):
+    def _flush_all(self, clients: list[Client], deadline: float) -> None:
+        """Send clients the rest, as far as they take it until the deadline."""
+        while (clients := [client for client in clients if not self._flush(client)]) and time.monotonic() < deadline:
             time.sleep(TICK_S)
 
 
@@ -725,9 +731,12 @@ class ChatServer:
         self._listener.close()
         self._delivery.stop(JOIN_S)
         deadline = time.monotonic() + JOIN_S
-        for client in self.room.clients():
+        clients = self.room.clients()
+        for client in clients:  # those who came too late to be told
+            client.ending.set()
             client.cut()
             client.dropped.set()
+        for client in clients:
             if client.thread is not None:
                 client.thread.join(max(0.0, deadline - time.monotonic()))
 
@@ -800,8 +809,8 @@ class ChatServer:
         finally:
             client.end_because("the server stops" if self._stopping.is_set() else "it ended the connection")
             self._delivery.order(client, [Quit()])
-            self.room.release(client)
             client.dropped.wait()
+            self.room.release(client)  # not before the room knows: the next one of this name must come after it
             client.close()
             self.room.forget(client)
             log.info("%s:%s leaves: %s.", *client.address, client.why)
@@ -813,25 +822,43 @@ class ChatServer:
         if client.settle() is Lines:
             self._delivery.order(client, [LineEnd()])
         for events in client.incoming():
-            orders, is_quitting = self._decide(client, events)
-            while orders:
-                granted, wait_s = allowance.take(len(orders), time.monotonic())
-                if granted:
-                    self._delivery.order(client, orders[:granted])
-                    orders = orders[granted:]
-                if wait_s:
-                    self._slow_down(client, wait_s)
-                if client.ending.is_set():
+            for granted in self._grant(client, allowance, events):
+                orders, is_quitting = self._decide(client, granted)
+                if orders:
+                    self._delivery.order(client, orders)
+                if is_quitting:
+                    client.end_because("it quit")
                     return
-            if is_quitting:
-                client.end_because("it quit")
+            if client.ending.is_set():
                 return
 
-    def _slow_down(self, client: Client, wait_s: float) -> None:
-        if time.monotonic() > client.slowed_until + SLOW_DOWN_LOG_S:
+    def _grant(self, client: Client, allowance: Allowance, events: list[Event]) -> Iterator[list[Event]]:
+        """Yield what a client said as fast as it may say it. Its own thread waits, and TCP slows the sender down."""
+        if not self._rate:
+            yield events
+            return
+        granted: list[Event] = []
+        charged: list[Event | None] = [*events] or [None]  # what comes to nothing was work, too
+        for event in charged:
+            wait_s = allowance.take(protocol.cost(event), time.monotonic())
+            if wait_s:
+                yield granted
+                granted = []
+                if not self._slow_down(client, wait_s):
+                    return
+            if event is not None:
+                granted.append(event)
+        yield granted
+
+    def _slow_down(self, client: Client, wait_s: float) -> bool:
+        """Wait, and tell whether there is still somebody to wait for. Raises TooLateError past `name_deadline`."""
+        now = time.monotonic()
+        if now > client.slowed_until + SLOW_DOWN_LOG_S:
             log.warning("%s:%s talks too fast, and is slowed down.", *client.address)
-        client.slowed_until = time.monotonic() + wait_s
-        client.ending.wait(wait_s)
+        client.slowed_until = now + wait_s
+        if client.name_deadline is not None and client.slowed_until > client.name_deadline:
+            raise TooLateError
+        return not client.ending.wait(min(wait_s, IDLE_S)) and not client.is_lost
 
     def _decide(self, client: Client, events: list[Event]) -> tuple[list[Event], bool]:
         """Tell what is to be ordered for what a client said, and whether it quits after that."""
@@ -1043,9 +1070,9 @@ def show_addresses(host: str, port: int, words: Words) -> None:
     everywhere = host in ("", "0.0.0.0", "::")
     addresses = lan_addresses() if everywhere else [host]
     is_alone = not addresses or host == "localhost" or host.startswith("127.") or host == "::1"
-    print(words.reach_here if is_alone else words.reach_title)
+    show(words.reach_here if is_alone else words.reach_title)
     for address in addresses or ["127.0.0.1"]:
-        print(words.reach_line.format(host=address, port=port))
+        show(words.reach_line.format(host=address, port=port))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -1054,6 +1081,10 @@ def main(argv: list[str] | None = None) -> int:
     words = protocol.LANGUAGES[arguments.lang]
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace", line_buffering=True)  # a console may lack a letter
+    # A SimpleQueue, because its `put` may interrupt its own `get` in the same thread; an Event's `set` could deadlock.
+    requests: queue.SimpleQueue[int | str] = queue.SimpleQueue()
+    has_stopped = threading.Event()
+    watch_signals(requests, has_stopped)
     raise_file_limit()
     try:
         set_up_logging(arguments.log_level, arguments.log_file)
@@ -1066,24 +1097,28 @@ def main(argv: list[str] | None = None) -> int:
         print(explain_listen_error(error, arguments.host, arguments.port, words), file=sys.stderr)
         return 2
 
-    # A SimpleQueue, because its `put` may interrupt its own `get` in the same thread; an Event's `set` could deadlock.
-    requests: queue.SimpleQueue[int | str] = queue.SimpleQueue()
-    has_stopped = threading.Event()
-    watch_signals(requests, has_stopped)
     server = ChatServer(listener, words, arguments.max_clients, arguments.rate)
     server.start()
-    print(protocol.WAITING)
-    show_addresses(arguments.host, server.port, words)
-    if sys.stdin is not None and sys.stdin.isatty():
-        threading.Thread(target=read_console, args=(requests,), name="console", daemon=True).start()
-    operator = Operator(server, words)
-    while isinstance(request := wait_for(requests), str) and request.strip().lower() != "stop":
-        print(operator.answer(request))
-    print(protocol.CLOSING if request == signal.SIGINT else protocol.CLOSING_OTHERWISE)
-    server.stop()
-    print(protocol.CLOSED)
-    has_stopped.set()
+    try:
+        show(protocol.WAITING)
+        show_addresses(arguments.host, server.port, words)
+        if sys.stdin is not None and sys.stdin.isatty():
+            threading.Thread(target=read_console, args=(requests,), name="console", daemon=True).start()
+        operator = Operator(server, words)
+        while isinstance(request := wait_for(requests), str) and request.strip().lower() != "stop":
+            show(operator.answer(request))
+        show(protocol.CLOSING if request == signal.SIGINT else protocol.CLOSING_OTHERWISE)
+    finally:
+        server.stop()
+        has_stopped.set()
+    show(protocol.CLOSED)
     return 0
+
+
+def show(text: str) -> None:
+    """Print for the person at the terminal; where that has gone, the room goes on without."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text)
 
 
 def wait_for(requests: queue.SimpleQueue[int | str]) -> int | str:
@@ -1104,6 +1139,10 @@ def watch_signals(requests: queue.SimpleQueue[int | str], has_stopped: threading
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), note_signal)
+    if hasattr(signal, "SIGTTIN"):
+        signal.signal(
+            signal.SIGTTIN, signal.SIG_IGN
+        )  # started with `&`: the console cannot be read, the room can go on
     if sys.platform == "win32":
         watch_console_window(requests, has_stopped)
 
@@ -1151,6 +1190,7 @@ def raise_file_limit() -> None:
 
 def set_up_logging(level: str, file: str | None) -> None:
     """Write the log to the terminal, in the original's way, and to a file with the time if wanted. Raises OSError."""
+    logging.raiseExceptions = False  # a terminal that has gone, or a full disk, is no reason to stop
     terminal = logging.StreamHandler(sys.stdout)
     terminal.setFormatter(logging.Formatter("%(message)s"))
     log.addHandler(terminal)
@@ -1176,8 +1216,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if not 0 <= arguments.port <= 65535:
         parser.error("--port: 0-65535")
-    if arguments.max_clients < 1 or not 0 <= arguments.rate < float("inf"):
-        parser.error("--max-clients: 1 or more; --rate: 0 or more")
+    if arguments.max_clients < 1 or not (arguments.rate == 0 or 0.01 <= arguments.rate < float("inf")):
+        parser.error("--max-clients: 1 or more; --rate: 0, or 0.01 or more")
     return arguments
 
 

@@ -48,6 +48,8 @@ BARE_FAREWELL_S = 0.100
 """Before a control word to a bare peer: merged with a message it would not be understood at all."""
 SETTLE_S = 0.3
 """How long to wait for more of a first packet that may have been split, before the dialect is settled."""
+DOUBT_S = 2.0
+"""How long a line peer's first message may lack its end, before it is taken for one of those that never end any."""
 HELLO_SETTLE_S = 10.0
 """The same for what began as a JSON object does: no name begins so, and a slow link may cut a `hello`."""
 
@@ -525,6 +527,9 @@ _UNWANTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\u
 `\\n`, so that a text without a match is clean as it is."""
 
 # Letters without a shape: they make two names look the same, or one name like nothing.
+# Looks like the colon that ends a name, or stands for bytes that were none.
+_NOT_IN_NAMES = re.compile("[:\u02d0\u0589\u05c3\u2236\ua789\ufffd]")
+
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
@@ -563,7 +568,8 @@ def parse_name(raw: str) -> str | None:
     valid = (
         0 < len(name) <= MAX_NAME_CHARACTERS
         and name.isprintable()
-        and ":" not in name
+        and not _NOT_IN_NAMES.search(name)
+        and not any(notice in name_key(name) for notice in _NOTICES)
         and not unicodedata.combining(name[0])  # an accent on nothing
         and name_key(name) not in ("", *CONTROL_WORDS)
     )
@@ -579,6 +585,11 @@ def name_key(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", visible.casefold()).split())
 
 
+_NOTICES = tuple(
+    name_key(notice.format(name="")) for words in LANGUAGES.values() for notice in (words.joined, words.left)
+)
+"""What a name must not contain, or its notice would read like somebody else's."""
+
 RESERVED_KEYS = frozenset({name_key(SERVER_NAME)})
 """Keys of names that count as taken from the start."""
 
@@ -592,6 +603,14 @@ def parse_port(text: str) -> int | None:
     return port if 1 <= port <= 65535 else None
 
 
+def cost(event: Event | None) -> int:
+    """Tell for how many messages an event counts: one, and one more for each further line and each KiB of text.
+
+    To bare and line peers a line is a message of its own, with the name in front.
+    """
+    return 1 + event.text.count("\n") + len(event.text) // 1024 if isinstance(event, Say) else 1
+
+
 class Allowance:
     """How much somebody may say: `rate` messages a second, and `burst` at once after a silence (a token bucket)."""
 
@@ -601,19 +620,18 @@ class Allowance:
         self._left = float(burst)
         self._filled_at: float | None = None
 
-    def take(self, wanted: int, now: float) -> tuple[int, float]:
-        """Tell how many of `wanted` messages may go now, and after how many seconds to ask for the others.
+    def take(self, wanted: int, now: float) -> float:
+        """Take `wanted` messages, but never more than a burst, and tell in how many seconds they may go.
 
         `now` is in seconds on any clock that never goes back. A rate of 0 means no limit.
         """
         if not self._rate:
-            return wanted, 0.0
+            return 0.0
         if self._filled_at is not None:
             self._left = min(self._burst, self._left + (now - self._filled_at) * self._rate)
         self._filled_at = now
-        granted = min(wanted, int(self._left))
-        self._left -= granted
-        return granted, 0.0 if granted == wanted else (1.0 - self._left) / self._rate
+        self._left -= min(wanted, self._burst)
+        return max(0.0, -self._left / self._rate)
 
 
 # --- the dialects ---------------------------------------------------------------------------------------------------
@@ -781,6 +799,13 @@ class _Framed:
         raise NotImplementedError
 
 
+def _is_cut(data: bytes) -> bool:
+    """Tell whether data ends in the middle of a letter."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    decoder.decode(data)
+    return bool(decoder.getstate()[0])
+
+
 class Lines(_Framed):
     """A message is a line: LF ends it, a CR before that is dropped.
 
@@ -801,7 +826,7 @@ class Lines(_Framed):
 
     @property
     def is_waiting(self) -> bool:
-        return bool(self._buffer) and self._ended_lines < 2
+        return bool(self._buffer) and self._ended_lines < 2 and not _is_cut(self._buffer)
 
     def flush(self) -> list[Event]:
         return self.finish() if self.is_waiting else []

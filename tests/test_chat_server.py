@@ -10,6 +10,7 @@ import re
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -236,6 +237,18 @@ def test_bye_and_quit_in_one_packet_say_bye_and_quit(server: ChatServer) -> None
         lines.close()
 
 
+def test_what_was_said_before_a_reset_was_said(server: ChatServer) -> None:
+    with LinePeer(server.port, "Bob") as bob:
+        for _ in range(10):
+            ugo = BarePeer(server.port, "Ugo")
+            bob.expect("Ugo si è unito alla chat!\n")
+            ugo.send("ciao{quit}")
+            bob.say("x")  # Ugo will not have read it
+            bob.expect("Bob: x\n")
+            ugo.close()
+            assert bob.expect("Ugo ha abbandonato la Chat.\n") == "Ugo: ciao\nUgo ha abbandonato la Chat.\n"
+
+
 def test_a_control_word_inside_a_message_is_text(server: ChatServer) -> None:
     with LinePeer(server.port, "Lia") as lines, BarePeer(server.port, "Ugo") as bare:
         bare.say("per uscire scrivi {quit}")
@@ -318,6 +331,19 @@ def test_what_a_bare_client_gets_fits_its_recv_and_cuts_no_letter(server: ChatSe
         assert heard == text
 
 
+def test_no_burst_makes_a_bare_client_show_a_row_that_nobody_said(server: ChatServer) -> None:
+    names = ("Ugo: ", "Mal: ")
+    with BarePeer(server.port, "Ugo") as victim, LinePeer(server.port, "Mal") as mallory:
+        assert victim.recv().decode() == "Mal si è unito alla chat!"
+        forged = "x" * 11 + "Alice: vi odio tutti{end_conn}"
+        mallory.send("".join(f"{forged}\n" for _ in range(200)) + "fine\n")
+        rows = [victim.recv().decode()]
+        while not rows[-1].endswith("fine"):
+            rows.append(victim.recv().decode())
+        assert all(row.startswith(names) for row in rows)
+        assert "".join(rows).count(forged) == 200
+
+
 def test_kindness_to_a_bare_client_never_makes_it_fall_behind(server: ChatServer) -> None:
     with BarePeer(server.port, "Ugo") as bare, LinePeer(server.port, "Lia") as lines:
         lines.send("".join(f"messaggio {number}\n" for number in range(2000)))
@@ -370,6 +396,13 @@ def test_events_out_of_turn_are_refused(server: ChatServer) -> None:
         assert events.expect_event(Message).text == "ancora qui"
 
 
+def test_the_greeting_comes_first_also_for_who_does_not_wait_for_it(server: ChatServer) -> None:
+    for _ in range(30):
+        with Peer(server.port) as peer:
+            peer.send('{"type":"hello","version":1,"language":"it"}\n{"type":"join","name":"Eva"}\n{quit}\n')
+            assert peer.expect_end().startswith(GREETING + '{"type":"welcome","name":"Eva"')
+
+
 def test_a_hello_may_come_in_pieces(server: ChatServer) -> None:
     with talk_to(server) as peer:
         for letter in '{"type":"hello","version":1,"language":"it"}\n{"type":"join","name":"Eva"}\n':
@@ -395,6 +428,29 @@ def test_who_vanishes_has_left_and_its_name_is_free(server: ChatServer, kind: ty
         leave(ada)  # type: ignore[operator]
         assert bob.expect("Chat.\n") == "Ada ha abbandonato la Chat.\n"
         kind(server.port, "ADA").close()
+
+
+def test_nobody_joins_under_a_name_whose_bearer_has_not_left(server: ChatServer) -> None:
+    def come_and_go(count: int) -> None:
+        for _ in range(count):
+            with Peer(server.port) as peer:
+                # Asked for twice: the refusal of the first is still on its way when the name becomes free.
+                peer.send("Ada\nAda\n{quit}\n")
+                peer.expect_end()
+
+    with EventPeer(server.port, "Eva") as watcher:
+        threads = [threading.Thread(target=come_and_go, args=(60,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with LinePeer(server.port, "Lia") as lia:
+            lia.say("fine")
+        present = False
+        for event in watcher.events_until("fine"):
+            if isinstance(event, Joined | Left) and event.name == "Ada":
+                assert isinstance(event, Left) is present
+                present = not present
 
 
 def test_whoever_comes_and_goes_leaves_nothing_in_the_registries(server: ChatServer) -> None:
@@ -465,6 +521,40 @@ def test_who_reads_too_slowly_is_let_go_and_the_others_lose_nothing(
         ada.say("fine")
         bob.expect("Ada: fine\n")
         slow.close()
+
+
+def test_a_flood_of_many_lines_in_one_message_is_slowed_too() -> None:
+    server = start(rate=1.0)
+    with EventPeer(server.port, "Eva") as events, LinePeer(server.port, "Lia") as lines:
+        events.tell(Say("a\n" * 1000 + "a", 1))
+        lines.expect("Eva: a\n" * 1001)
+        events.tell(Say("uno", 2))
+        lines.say("io intanto")
+        assert lines.expect("Lia: io intanto\n") == "Lia: io intanto\n"
+        server.stop()
+
+
+def test_muting_silences_what_a_flood_has_still_to_say() -> None:
+    server = start(rate=1.0)
+    with LinePeer(server.port, "Ada") as ada, LinePeer(server.port, "Flo") as flo:
+        flo.send("".join(f"numero {number}\n" for number in range(300)))
+        ada.expect("numero 50\n")
+        Operator(server, protocol.ITALIAN).answer("mute Flo")
+        ada.say("finalmente")
+        ada.expect("Ada: finalmente\n")
+        flo.expect(protocol.ITALIAN.muted)
+        ada.say("silenzio")
+        assert ada.expect("silenzio\n") == "Ada: silenzio\n"
+    server.stop()
+
+
+def test_a_name_is_only_taken_by_who_is_let_in() -> None:
+    server = start(rate=1.0)
+    with EventPeer(server.port) as slow:
+        slow.send("[]\n" * 500 + '{"type":"join","name":"Ada"}\n')
+        slow.expect_event(Error)
+        LinePeer(server.port, "Ada").close()
+    server.stop()
 
 
 # --- faults of our own ----------------------------------------------------------------------------------------------
@@ -819,6 +909,24 @@ def test_ctrl_c_closes_the_server_in_the_originals_words() -> None:
             f"{host}:{port} has left the server.\n"
             "Server successfully closed.\n"
         )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it is a POSIX pipe that breaks")
+def test_an_output_that_has_gone_keeps_nobody_from_being_told() -> None:
+    read_end, write_end = os.pipe()
+    with ServerProgram() as started, LinePeer(started.port, "Ada"):
+        started.interrupt()
+        started.expect_end()
+        port = started.port
+    command = [sys.executable, str(TOP / "chat_server.py"), "--host", "127.0.0.1", "--port", str(port)]
+    with subprocess.Popen(command, stdout=write_end, stderr=write_end, stdin=subprocess.DEVNULL) as process:
+        os.close(write_end)
+        wait_until(lambda: protocol.WAITING.encode() in os.read(read_end, 1000))
+        os.close(read_end)
+        with LinePeer(port, "Ada") as ada:
+            process.send_signal(signal.SIGINT)
+            assert ada.expect_end() == "{end_conn}\n"
+        assert process.wait(10) == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that a program could catch")
