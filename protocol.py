@@ -755,7 +755,8 @@ class Bare:
     @staticmethod
     def _say(text: str) -> list[Event]:
         # The cuts of a bare stream mean nothing, so one more loses nothing.
-        return [Say(piece) for piece in split_text(text, MAX_MESSAGE_BYTES)] if text.strip() else []
+        pieces = (piece.strip("\n") for piece in split_text(text, MAX_MESSAGE_BYTES))
+        return [Say(piece) for piece in pieces if piece.strip()]
 
     def encode(self, event: Event) -> bytes:
         return (in_words(event, self._words) or "").encode()

@@ -495,6 +495,12 @@ def test_one_line_alone_may_have_been_a_pasted_name_so_what_follows_needs_no_end
     assert lines.flush() == [Quit()]
 
 
+def test_a_long_bare_text_is_cut_into_clean_pieces() -> None:
+    for text in (b"\xff" * 5461 + b"\nx", b"x" * 16383 + b"\n\n\nx"):
+        said = [event.text for event in Bare(ITALIAN).feed(text) if isinstance(event, Say)]
+        assert said == [piece.strip("\n") for piece in said]
+
+
 # --- the bare dialect -----------------------------------------------------------------------------------------------
 
 
