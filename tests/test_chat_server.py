@@ -802,6 +802,7 @@ def test_a_failure_in_a_command_does_not_end_the_room(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals in Python")
 def test_the_operator_types_at_the_terminal() -> None:
+    assert sys.platform != "win32"  # for mypy
     import pty
 
     terminal, stdin = pty.openpty()
