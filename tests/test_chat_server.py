@@ -800,23 +800,22 @@ def test_a_failure_in_a_command_does_not_end_the_room(
     caplog.clear()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals in Python")
-def test_the_operator_types_at_the_terminal() -> None:
-    assert sys.platform != "win32"  # for mypy
+if sys.platform != "win32":  # which has no pseudo-terminals in Python
     import pty
 
-    terminal, stdin = pty.openpty()
-    with ServerProgram(stdin=stdin) as program, LinePeer(program.port, "Ada") as ada:
-        os.close(stdin)
-        os.write(terminal, b"who\n")
-        program.expect("Nella chat: 1. Connessioni: 1.\n")
-        os.write(terminal, "say è ora\n".encode())
-        program.expect("Annunciato a 1.\n")
-        ada.expect("Server: è ora\n")
-        os.write(terminal, b"stop\n")
-        assert ada.expect_end() == "{end_conn}\n"
-        assert program.expect_end()[0] == 0
-    os.close(terminal)
+    def test_the_operator_types_at_the_terminal() -> None:
+        terminal, stdin = pty.openpty()
+        with ServerProgram(stdin=stdin) as program, LinePeer(program.port, "Ada") as ada:
+            os.close(stdin)
+            os.write(terminal, b"who\n")
+            program.expect("Nella chat: 1. Connessioni: 1.\n")
+            os.write(terminal, "say è ora\n".encode())
+            program.expect("Annunciato a 1.\n")
+            ada.expect("Server: è ora\n")
+            os.write(terminal, b"stop\n")
+            assert ada.expect_end() == "{end_conn}\n"
+            assert program.expect_end()[0] == 0
+        os.close(terminal)
 
 
 def test_the_log_file_has_the_time_and_the_level(tmp_path: Path) -> None:
