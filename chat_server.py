@@ -78,7 +78,7 @@ NOTICES_S = 0.1
 MERGED_BYTES = 64 * 1024
 """What is put together for one `send` out of many chunks."""
 RECV_BYTES = 16 * 1024
-BACKLOG = 128
+BACKLOG = 1024
 """Connections that the system may complete before `accept` takes them; one that is full looks like a dead server."""
 
 IDLE_S = 3600.0
@@ -444,7 +444,9 @@ class Delivery:
     concern the room; every other event is an answer to this client alone.
     """
 
-    def __init__(self, words: Words, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, words: Words, release: Callable[[Client], None], clock: Callable[[], float] = time.time) -> None:
+        self._release = release
+        """Makes a client's name free; called between telling the room that it left and whatever comes after that."""
         self._clock = clock
         self._writers: dict[type[Dialect], Dialect] = {Bare: Bare(words), Lines: Lines(words), Events: Events()}
         self._orders: queue.SimpleQueue[Client | Announcement | None] = queue.SimpleQueue()
@@ -583,6 +585,7 @@ class Delivery:
             client.is_member = False
             reason = client.why_left.value if client.why_left else None
             self._tell_room(Left(self._next_id(), now, client.name, reason))
+        self._release(client)
 
     def _hear(self, client: Client) -> None:
         """Send a member its part of the batch now, ahead of the others."""
@@ -706,7 +709,7 @@ class ChatServer:
         self._words = words
         self._rate = rate
         self.room = Room(max_clients)
-        self._delivery = Delivery(words)
+        self._delivery = Delivery(words, self.room.release)
         self._stopping = threading.Event()
         self._accept_thread = threading.Thread(target=self._accept_connections, name="accept", daemon=True)
 
@@ -810,7 +813,7 @@ class ChatServer:
             client.end_because("the server stops" if self._stopping.is_set() else "it ended the connection")
             self._delivery.order(client, [Quit()])
             client.dropped.wait()
-            self.room.release(client)  # not before the room knows: the next one of this name must come after it
+            self.room.release(client)  # it has been, but where the room was closed before this client could leave it
             client.close()
             self.room.forget(client)
             log.info("%s:%s leaves: %s.", *client.address, client.why)
@@ -1118,7 +1121,7 @@ def main(argv: list[str] | None = None) -> int:
 def show(text: str) -> None:
     """Print for the person at the terminal; where that has gone, the room goes on without."""
     with contextlib.suppress(OSError, ValueError):
-        print(text)
+        print(f"{text}\n", end="", flush=True)  # in one piece, or the log could write between
 
 
 def wait_for(requests: queue.SimpleQueue[int | str]) -> int | str:
