@@ -17,6 +17,7 @@ import contextlib
 import errno
 import io
 import logging
+import os
 import queue
 import secrets
 import signal
@@ -330,7 +331,7 @@ class Client:
 
 
 class Room:
-    """Who is here, and who may be: the registries that all threads but delivery share."""
+    """Who is here, and who may be: the registries that all threads share."""
 
     def __init__(self, max_clients: int) -> None:
         self._max_clients = max_clients
@@ -815,9 +816,9 @@ class ChatServer:
             client.dropped.wait()
             self.room.release(client)  # it has been, but where the room was closed before this client could leave it
             client.close()
-            self.room.forget(client)
             log.info("%s:%s leaves: %s.", *client.address, client.why)
             log.info(protocol.HAS_LEFT, *client.address)
+            self.room.forget(client)  # last: stopping waits for those who are still in the registry
 
     def _converse(self, client: Client) -> None:
         allowance = Allowance(self._rate, BURST)
@@ -1120,8 +1121,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def show(text: str) -> None:
     """Print for the person at the terminal; where that has gone, the room goes on without."""
-    with contextlib.suppress(OSError, ValueError):
+    try:
         print(f"{text}\n", end="", flush=True)  # in one piece, or the log could write between
+    except (OSError, ValueError):
+        # What is still in the buffer would fail once more at the end, and spoil the exit status.
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
 
 
 def wait_for(requests: queue.SimpleQueue[int | str]) -> int | str:
