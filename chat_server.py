@@ -69,7 +69,7 @@ BARE_QUEUE = 50
 """Messages that may wait for a bare peer's pauses (half a second's worth) before some of them share a `send`."""
 MAX_WAITING_EVENTS = 64
 """What may wait of one client for the delivery thread before that client is not read any further."""
-GATHER_SHARE = 0.15
+GATHER_SHARE = 0.3
 """How long the delivery thread of a busy room gathers before it broadcasts, as a share of what broadcasting took."""
 MAX_GATHER_S = 0.005
 LARGE_ROOM = 200
