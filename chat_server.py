@@ -483,7 +483,7 @@ class Delivery:
         self._thread.join(timeout_s)
 
     def order(self, client: Client, events: list[Event]) -> None:
-        """Hand over what a client did. For that client's thread."""
+        """Hand over what a client did, or what it is to be told. May wait; never for the delivery thread itself."""
         if client.hand_over(events):
             self._orders.put(client)
 

@@ -646,7 +646,7 @@ class Dialect(Protocol):
         """Take what one `recv` gave, and give the events that are whole by now; never raises, whatever the bytes."""
 
     def flush(self) -> list[Event]:
-        """Give what was held back in doubt, when `is_waiting` and nothing came for SETTLE_S."""
+        """Give what was held back in doubt, when `is_waiting` and nothing came for SETTLE_S (lines: DOUBT_S)."""
 
     def finish(self) -> list[Event]:
         """Give what can still be made of the rest: the other side has ended its stream."""
