@@ -526,13 +526,12 @@ _UNWANTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\u
 """Control characters, direction overrides and isolates, byte order marks, halves of letters; also all line breaks but
 `\\n`, so that a text without a match is clean as it is."""
 
-# Letters without a shape: they make two names look the same, or one name like nothing.
-# Looks like the colon that ends a name, or stands for bytes that were none.
 _NOT_IN_NAMES = re.compile("[:\u02d0\u0589\u05c3\u2236\ua789\ufffd]")
-
+"""What looks like the colon that ends a name, or stands for bytes that were none."""
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+"""Letters without a shape: they make two names look the same, or one name like nothing."""
 
 
 def clean_text(text: str) -> str:

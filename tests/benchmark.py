@@ -358,7 +358,8 @@ def measure(kind: str, arguments: argparse.Namespace, members: int, talkers: int
         memory, cpu = memory_kb(pid), cpu_s(pid)
         load = Load(dialect, port, members, talkers, window, arguments.size, arguments.seconds, arguments.rate)
         command = [sys.executable, __file__, "--drive", json.dumps(asdict(load))]
-        driver = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=READY_S * 3)
+        limit_s = READY_S + arguments.seconds + 2 * DRAIN_S
+        driver = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=limit_s)
         if driver.returncode:
             raise RuntimeError(f"the load ended with status {driver.returncode}")
         result = Result(**json.loads(driver.stdout))
