@@ -278,18 +278,63 @@ class Words:
     # The client's questions and its window.
     ask_host: str
     ask_port: str
-    placeholder: str
-    send: str
+    last_server: str
+    connecting: str
     connect: str
     cancel: str
+    cancelled: str
+    placeholder: str
+    send: str
     people: str
     disconnected: str
     closing_soon: str
     connection_error: str
     restart: str
-    not_sent: str
     draft_too_long: str
-    connecting: str
+    not_sent: str
+    send_again: str
+    discard: str
+    day: str
+    left_off: str
+    new_messages: str
+    new_message: str
+    status_connected: str
+    status_people: str
+    status_not_connected: str
+    settings_broken: str
+    saved: str
+    cannot_save: str
+    text_files: str
+    find: str
+    find_count: str
+    find_nothing: str
+
+    # The window's menus.
+    menu_chat: str
+    menu_edit: str
+    menu_view: str
+    menu_language: str
+    menu_save: str
+    menu_send_again: str
+    menu_quit: str
+    menu_cut: str
+    menu_copy: str
+    menu_paste: str
+    menu_select_all: str
+    menu_find: str
+    menu_open_link: str
+    menu_last_link: str
+    menu_latest: str
+    menu_focus: str
+    menu_light: str
+    menu_dark: str
+    menu_larger: str
+    menu_smaller: str
+    menu_normal_size: str
+    menu_people: str
+    menu_sound: str
+
+    # Why no server was reached.
     unreachable_unknown: str
     unreachable_refused: str
     unreachable_silent: str
@@ -377,18 +422,60 @@ ITALIAN = Words(
     refused="Il server ha rifiutato la richiesta ({reason}).",
     ask_host="Inserire il Server host: ",
     ask_port="Inserire la porta del server host: ",
-    placeholder="Scrivi qui i tuoi messaggi.",
-    send="Invio",
+    last_server="L'ultima volta: {host}, porta {port}.",
+    connecting="Connessione a {host}, porta {port}...",
     connect="Connetti",
     cancel="Annulla",
+    cancelled="Connessione annullata.",
+    placeholder="Scrivi qui i tuoi messaggi.",
+    send="Invio",
     people="Nella chat: {count}",
     disconnected="Il server si è disconnesso.",
     closing_soon="La finestra si chiuderà tra 5 secondi.",
     connection_error="ERRORE: Si è verificato un errore di connessione con il server.",
     restart="Chiudi la finestra e riavvia l'applicazione per collegarti di nuovo.",
-    not_sent="Non consegnato, il testo è di nuovo nella casella.",
-    draft_too_long="Messaggio non inviato: è di {size} byte, il limite è {limit}. Il testo resta nella casella.",
-    connecting="Connessione a {host}, porta {port}...",
+    draft_too_long="Messaggio non inviato: è di {size} byte, {over} oltre il limite di {limit}. Il testo resta nella "
+    "casella.",
+    not_sent="non inviato",
+    send_again="Invia di nuovo",
+    discard="Scarta",
+    day="%d/%m/%Y",
+    left_off="eri arrivato qui",
+    new_messages="{count} nuovi messaggi ↓",
+    new_message="1 nuovo messaggio ↓",
+    status_connected="Connesso a {host}, porta {port}",
+    status_people="persone nella chat: {count}",
+    status_not_connected="Non connesso a {host}, porta {port}",
+    settings_broken="Le impostazioni non erano leggibili e ripartono da capo; il vecchio file è ora {file}.",
+    saved="Conversazione salvata in {file}.",
+    cannot_save="Non è possibile salvare in {file} ({error}). Scegli un'altra cartella o un altro nome.",
+    text_files="File di testo",
+    find="Trova:",
+    find_count="{number} di {count}",
+    find_nothing="nessun risultato",
+    menu_chat="Chat",
+    menu_edit="Modifica",
+    menu_view="Visualizza",
+    menu_language="Lingua",
+    menu_save="Salva la conversazione...",
+    menu_send_again="Invia di nuovo ciò che non è partito",
+    menu_quit="Esci",
+    menu_cut="Taglia",
+    menu_copy="Copia",
+    menu_paste="Incolla",
+    menu_select_all="Seleziona tutto",
+    menu_find="Trova...",
+    menu_open_link="Apri il link",
+    menu_last_link="Apri l'ultimo link",
+    menu_latest="Vai all'ultimo messaggio",
+    menu_focus="Passa a casella, conversazione, elenco",
+    menu_light="Chiaro",
+    menu_dark="Scuro",
+    menu_larger="Caratteri più grandi",
+    menu_smaller="Caratteri più piccoli",
+    menu_normal_size="Caratteri normali",
+    menu_people="Elenco delle persone",
+    menu_sound="Suono quando si fa il mio nome",
     unreachable_unknown="Il server «{host}» non esiste o non si trova. Controlla il nome o usa l'indirizzo IP che il "
     "server mostra all'avvio.",
     unreachable_refused="{host} non accetta connessioni sulla porta {port}. Controlla che il server sia avviato e che "
@@ -453,18 +540,60 @@ ENGLISH = Words(
     refused="The server refused this ({reason}).",
     ask_host="Enter the server host: ",
     ask_port="Enter the port of the server host: ",
-    placeholder="Type your messages here.",
-    send="Send",
+    last_server="Last time: {host}, port {port}.",
+    connecting="Connecting to {host}, port {port}...",
     connect="Connect",
     cancel="Cancel",
+    cancelled="Connecting was cancelled.",
+    placeholder="Type your messages here.",
+    send="Send",
     people="In the chat: {count}",
     disconnected="The server has disconnected.",
     closing_soon="The window will close in 5 seconds.",
     connection_error="ERROR: The connection with the server failed.",
     restart="Close the window and start the application again to reconnect.",
-    not_sent="Not delivered, the text is back in the box.",
-    draft_too_long="Message not sent: it has {size} bytes, the limit is {limit}. The text stays in the box.",
-    connecting="Connecting to {host}, port {port}...",
+    draft_too_long="Message not sent: it has {size} bytes, {over} over the limit of {limit}. The text stays in the "
+    "box.",
+    not_sent="not sent",
+    send_again="Send again",
+    discard="Discard",
+    day="%Y-%m-%d",
+    left_off="you had read up to here",
+    new_messages="{count} new messages ↓",
+    new_message="1 new message ↓",
+    status_connected="Connected to {host}, port {port}",
+    status_people="people in the chat: {count}",
+    status_not_connected="Not connected to {host}, port {port}",
+    settings_broken="The settings could not be read and start afresh; the old file is now {file}.",
+    saved="Conversation saved in {file}.",
+    cannot_save="It cannot be saved in {file} ({error}). Choose another folder or another name.",
+    text_files="Text files",
+    find="Find:",
+    find_count="{number} of {count}",
+    find_nothing="nothing found",
+    menu_chat="Chat",
+    menu_edit="Edit",
+    menu_view="View",
+    menu_language="Language",
+    menu_save="Save the conversation...",
+    menu_send_again="Send again what was not sent",
+    menu_quit="Quit",
+    menu_cut="Cut",
+    menu_copy="Copy",
+    menu_paste="Paste",
+    menu_select_all="Select all",
+    menu_find="Find...",
+    menu_open_link="Open the link",
+    menu_last_link="Open the last link",
+    menu_latest="Go to the latest message",
+    menu_focus="Move between box, conversation, list",
+    menu_light="Light",
+    menu_dark="Dark",
+    menu_larger="Larger text",
+    menu_smaller="Smaller text",
+    menu_normal_size="Normal text",
+    menu_people="List of people",
+    menu_sound="Sound when my name is said",
     unreachable_unknown="There is no server “{host}”, or it cannot be found. Check the name, or use the IP address "
     "that the server shows when it starts.",
     unreachable_refused="{host} does not accept connections on port {port}. Check that the server is running and that "

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from peers import wait_until
@@ -32,6 +35,19 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Have all windows of a test freed by this thread: Tcl ends the process when another one happens to do it."""
+    if "display" not in getattr(item, "fixturenames", ()):
+        return (yield)
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.enable()
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail a test that leaves a thread running, logs an error or raises in a Tk callback."""
@@ -50,6 +66,16 @@ def nothing_left_behind(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.Mo
     assert not raised, f"raised in a Tk callback: {raised}"
     errors = [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
     assert not errors, f"logged as errors: {errors}"
+
+
+@pytest.fixture(autouse=True)
+def own_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give each test a folder of its own for settings, which its processes inherit, and none of its user's."""
+    # Not `tmp_path`: pytest would keep the folders of thousands of tests, and clear them away run by run.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        for name in ("XDG_CONFIG_HOME", "APPDATA", *(["HOME"] if sys.platform == "darwin" else [])):
+            monkeypatch.setenv(name, folder)
+        yield Path(folder)
 
 
 @pytest.fixture

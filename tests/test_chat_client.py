@@ -8,6 +8,7 @@ import errno
 import gc
 import itertools
 import queue
+import re
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,7 +26,16 @@ from peers import DEADLINE_S, GREETING, TOP, LinePeer, Peer, Program, wait_until
 import chat_client
 import chat_server
 import protocol
-from chat_client import ChatWindow, ConnectDialog, Disconnected, Rejected, Session, UnreachableError
+from chat_client import (
+    ChatWindow,
+    ConnectDialog,
+    Conversation,
+    Disconnected,
+    Rejected,
+    Session,
+    Settings,
+    UnreachableError,
+)
 from chat_server import ChatServer
 from protocol import (
     ITALIAN,
@@ -51,6 +62,10 @@ ORIGINAL_GREETING = ITALIAN.greeting
 MORE_THAN_BUFFERS_HOLD = ["x" * protocol.MAX_MESSAGE_BYTES] * 512
 """Texts of 8 MiB: a played server takes in little by itself, and no system keeps so much for the sender."""
 KEYS = {" ": "space", "{": "braceleft", "}": "braceright", ".": "period"}
+TIME = re.compile(r"^\d\d:\d\d  ", re.MULTILINE)
+"""What each piece of the conversation begins with."""
+DIVIDER = re.compile(r"^—.*—\n", re.MULTILINE)
+"""The lines that the window draws in between: a new day, and how far one had read."""
 
 
 # --- helpers: a server whose part the test plays --------------------------------------------------------------------
@@ -191,7 +206,7 @@ class Seat:
         self.session = Session("127.0.0.1", server.port, language)
         self.session.connect()
         self.root = tk.Tk()
-        self.window = ChatWindow(self.root, self.session, protocol.LANGUAGES[language], name)
+        self.window = ChatWindow(self.root, self.session, Settings(language=language), name)
         self.session.start()
         self.root.update()
 
@@ -203,31 +218,41 @@ class Seat:
             return False
 
     @property
+    def text(self) -> tk.Text:
+        """Where the conversation stands."""
+        return self.window.conversation.text
+
+    @property
     def shown(self) -> str:
-        """What stands above."""
-        return self.window.messages.get("1.0", "end-1c")
+        """What was said and told: without the times, and without what has not come back from the server."""
+        return TIME.sub("", DIVIDER.sub("", self.text.get("1.0", "tail"))).removesuffix("\n")
+
+    @property
+    def tail(self) -> str:
+        """What stands below that: what is on its way, or was never accepted."""
+        return TIME.sub("", self.text.get("tail", "end-1c")).removesuffix("\n")
 
     @property
     def draft(self) -> str:
         """What stands in the box."""
-        return self.window.box.get("1.0", "end-1c")
+        return self.window.box.draft
 
     @property
     def people(self) -> list[str]:
-        return list(self.window.people.get(0, "end"))
+        return list(self.window.people.list.get(0, "end"))
 
     @property
     def is_at_end(self) -> bool:
         """Whether the last line is in sight, as a whole."""
-        line = self.window.messages.dlineinfo("end-1c")
-        return line is not None and line[1] + line[3] <= self.window.messages.winfo_height()
+        line = self.text.dlineinfo("end-2c")
+        return line is not None and line[1] + line[3] <= self.text.winfo_height()
 
     def tell(self) -> str:
         """The whole window, for a test that gives up."""
         if not self.is_open:
             return "a closed window"
-        title = self.window.people_title["text"]
-        return f"{self.shown}\n[box] {self.draft!r} [people] {title!r} {self.people}"
+        title = self.window.people.title["text"]
+        return f"{self.shown}\n[tail] {self.tail!r} [box] {self.draft!r} [people] {title!r} {self.people}"
 
     def wait(self, condition: Callable[[], object]) -> None:
         """Run this window until something has come true."""
@@ -246,10 +271,10 @@ class Seat:
     def press(self, *keysyms: str) -> None:
         """Press keys in the box."""
         for keysym in keysyms:
-            self.window.box.focus_force()
+            self.window.box.text.focus_force()
             self.root.update()
             modifiers, _, key = keysym.rpartition("-")
-            self.window.box.event_generate(f"<{modifiers}{'-' * bool(modifiers)}KeyPress>", keysym=key)
+            self.window.box.text.event_generate(f"<{modifiers}{'-' * bool(modifiers)}KeyPress>", keysym=key)
             if self.is_open:
                 self.root.update()
 
@@ -264,7 +289,7 @@ class Seat:
 
     def paste(self, text: str) -> None:
         """Put a text into the box that no keyboard of the tests has letters for."""
-        self.window.box.insert("insert", text)
+        self.window.box.text.insert("insert", text)
         self.root.update()
 
     def click(self, widget: tk.Misc) -> None:
@@ -276,11 +301,6 @@ class Seat:
     def resize(self, geometry: str) -> None:
         self.root.geometry(geometry)
         self.wait(lambda: f"{self.root.winfo_width()}x{self.root.winfo_height()}" == geometry)
-
-    def count_lines_between_ticks(self, seen: list[int]) -> None:
-        """Note how many lines there are, at least once between any two times that the window looks for news."""
-        seen.append(int(self.window.messages.index("end-1c").split(".")[0]))
-        self.root.after(chat_client.DRAIN_MS // 2, self.count_lines_between_ticks, seen)
 
     def close_window(self) -> None:
         """Click on the X of the window, as a window manager tells it."""
@@ -430,8 +450,8 @@ def test_a_name_is_asked_for_and_given(server: ChatServer, meet: Meet) -> None:
 def test_what_one_says_comes_back_and_is_confirmed(server: ChatServer, meet: Meet) -> None:
     session = meet(server)
     session.join("Ada")
-    assert session.say("uno")
-    assert session.say("due")
+    assert session.say("uno") == 1
+    assert session.say("due") == 2
     assert [getattr(event, "text", "") for event in events_until(session, Message)][-1] == "uno"
     assert [getattr(event, "text", "") for event in events_until(session, Message)][-1] == "due"
     session.close()
@@ -478,7 +498,7 @@ def test_nothing_can_be_said_when_the_connection_is_over(play: Play, meet: Meet)
     session = meet(server)
     server.peer.close()
     events_until(session, Disconnected)
-    assert not session.say("ciao")
+    assert session.say("ciao") is None
 
 
 def test_end_conn_of_our_server_is_told_before_the_end(server: ChatServer, meet: Meet) -> None:
@@ -641,7 +661,7 @@ def test_a_slow_server_is_waited_for_also_while_a_text_is_held_in_doubt(
 
 def test_the_hint_is_no_text_and_goes_when_somebody_types(server: ChatServer, sit: Sit) -> None:
     ada = sit(server)
-    hint = ada.window.placeholder
+    hint = ada.window.box.placeholder
     assert hint["text"] == "Scrivi qui i tuoi messaggi."
     assert hint.winfo_ismapped()
     assert ada.draft == ""
@@ -660,8 +680,8 @@ def test_a_click_on_the_hint_is_a_click_into_the_box(server: ChatServer, sit: Si
     ada = sit(server)
     ada.window.button.focus_force()
     ada.root.update()
-    ada.click(ada.window.placeholder)
-    ada.wait(lambda: ada.root.focus_get() is ada.window.box)
+    ada.click(ada.window.box.placeholder)
+    ada.wait(lambda: ada.root.focus_get() is ada.window.box.text)
 
 
 def test_a_name_is_chosen_in_the_box(server: ChatServer, sit: Sit) -> None:
@@ -669,13 +689,14 @@ def test_a_name_is_chosen_in_the_box(server: ChatServer, sit: Sit) -> None:
     ada.see(ITALIAN.greeting)
     ada.enter("Ada")
     ada.wait(lambda: ada.people == ["Ada"])
-    assert ada.root.title() == "Chat"
+    assert ada.root.title() == "Chat – 127.0.0.1"
     assert ada.draft == ""
     assert ada.shown == (
         "Salve! Digita il tuo Nome seguito dal tasto Invio!\n"
         "Benvenuto Ada! Se vuoi lasciare la Chat, scrivi {quit} per uscire.\n"
         "Ada si è unito alla chat!"
     )
+    assert len(TIME.findall(ada.text.get("1.0", "end"))) == 3
 
 
 def test_a_name_that_was_refused_comes_back_selected(server: ChatServer, sit: Sit) -> None:
@@ -684,7 +705,7 @@ def test_a_name_that_was_refused_comes_back_selected(server: ChatServer, sit: Si
         bea.enter("Ada")
         bea.see(ITALIAN.taken)
         assert bea.draft == "Ada"
-        assert bea.window.box.get("sel.first", "sel.last") == "Ada"
+        assert bea.window.box.text.get("sel.first", "sel.last") == "Ada"
         bea.enter("Bea")  # typed over the selection
         bea.see("Benvenuto Bea!")
 
@@ -749,7 +770,7 @@ def test_two_windows_talk(server: ChatServer, sit: Sit) -> None:
     bob.enter("ciao ada")
     ada.see("\nAda: ciao bob\nBob: ciao ada")
     bob.see("\nAda: ciao bob\nBob: ciao ada")
-    assert ada.draft == bob.draft == ""
+    assert ada.draft == bob.draft == ada.tail == bob.tail == ""
 
 
 def test_the_button_and_the_other_enter_key_send(server: ChatServer, sit: Sit) -> None:
@@ -767,10 +788,20 @@ def test_the_button_and_the_other_enter_key_send(server: ChatServer, sit: Sit) -
 def test_tab_goes_to_the_button_and_space_presses_it(server: ChatServer, sit: Sit) -> None:
     ada = sit(server, join="Ada")
     ada.type("ciao")
-    ada.press("Tab")
+    ada.press("Tab")  # which would complete a name
+    assert ada.root.focus_get() is ada.window.box.text
+    assert ada.draft == "ciao"
+    ada.press("Control-Home", "Tab")  # there is nothing to complete
     assert ada.root.focus_get() is ada.window.button
     ada.window.button.event_generate("<space>")
     ada.see("\nAda: ciao")
+
+
+def left_edge(seat: Seat, index: str) -> int:
+    """Where a letter begins, in pixels."""
+    box = seat.text.bbox(index)
+    assert box, index
+    return box[0]
 
 
 def test_shift_and_return_break_the_line_and_further_lines_are_indented(server: ChatServer, sit: Sit) -> None:
@@ -780,18 +811,21 @@ def test_shift_and_return_break_the_line_and_further_lines_are_indented(server: 
     ada.type("Bob. due")
     assert ada.draft == "uno\nBob. due"
     ada.press("Return")
-    ada.see("\nAda: uno\n    Bob. due")
-    bob.see("\nAda: uno\n    Bob. due")
+    for seat in (ada, bob):
+        seat.see("\nAda: uno\nBob. due")
+        place = seat.text.search("Bob. due", "1.0")
+        assert place.endswith(".0")  # a line of its own, and not so far to the left as each that somebody says
+        assert left_edge(seat, place) > left_edge(seat, f"{place}-1l") == left_edge(seat, "1.0")
 
 
 def test_the_box_grows_with_its_text_and_shrinks_again(server: ChatServer, sit: Sit) -> None:
     ada = sit(server, join="Ada")
     ada.paste("a\nb\nc")
-    ada.wait(lambda: ada.window.box["height"] == 3)
+    ada.wait(lambda: ada.window.box.text["height"] == 3)
     ada.paste("a\n" * 20)
-    ada.wait(lambda: ada.window.box["height"] == chat_client.MAX_BOX_LINES)
+    ada.wait(lambda: ada.window.box.text["height"] == chat_client.MAX_BOX_LINES)
     ada.press("Return")
-    ada.wait(lambda: ada.window.box["height"] == 1)
+    ada.wait(lambda: ada.window.box.text["height"] == 1)
 
 
 def test_a_text_of_blanks_is_not_sent_and_goes(server: ChatServer, sit: Sit) -> None:
@@ -806,7 +840,7 @@ def test_a_text_that_is_too_long_stays_in_the_box_and_is_told(server: ChatServer
     ada = sit(server, join="Ada")
     ada.paste("è" * 8193)
     ada.press("Return")
-    ada.see(ITALIAN.draft_too_long.format(size=16386, limit=16384))
+    ada.see(ITALIAN.draft_too_long.format(size=16386, over=2, limit=16384))
     assert ada.draft == "è" * 8193
 
 
@@ -819,6 +853,7 @@ def test_a_text_that_the_server_rejects_comes_back_before_the_draft(play: Play, 
     server.peer.tell(Error("too long", 100, 1))
     ada.see(ITALIAN.too_long.format(limit=100))
     assert ada.draft == "uno\ndue"
+    assert ada.tail == ""
 
 
 def test_what_else_a_server_may_say_is_shown(play: Play, sit: Sit) -> None:
@@ -846,7 +881,7 @@ def test_a_letter_that_tk_hands_out_in_two_halves_arrives_whole(
 ) -> None:
     with LinePeer(server.port, "Bob") as bob:
         ada = sit(server, join="Ada")
-        monkeypatch.setattr(ada.window.box, "get", lambda *_: "\ud83d\ude00")
+        monkeypatch.setattr(ada.window.box.text, "get", lambda *_: "\ud83d\ude00")
         ada.window.submit()
         bob.expect("Ada: 😀\n")
 
@@ -854,10 +889,10 @@ def test_a_letter_that_tk_hands_out_in_two_halves_arrives_whole(
 def test_a_window_can_speak_english(server: ChatServer, sit: Sit) -> None:
     ada = sit(server, language="en")
     ada.see("Welcome! Type your name and press Enter!")
-    assert (ada.window.button["text"], ada.window.placeholder["text"]) == ("Send", "Type your messages here.")
+    assert (ada.window.button["text"], ada.window.box.placeholder["text"]) == ("Send", "Type your messages here.")
     ada.enter("Ada")
     ada.see("Ada has joined the chat!")
-    ada.wait(lambda: ada.window.people_title["text"] == "In the chat: 1")
+    ada.wait(lambda: ada.window.people.title["text"] == "In the chat: 1")
 
 
 def test_with_an_original_server_a_window_shows_what_it_says(play: Play, sit: Sit, slow_pace: None) -> None:
@@ -870,7 +905,7 @@ def test_with_an_original_server_a_window_shows_what_it_says(play: Play, sit: Si
     ada.see("\nBenvenuto Ada!")
     ada.enter("ciao")
     assert server.peer.recv() == b"ciao"
-    assert not ada.window.people.winfo_ismapped()  # it does not tell who is there
+    assert not ada.window.people.frame.winfo_ismapped()  # it does not tell who is there
 
 
 # --- the window: who is there ---------------------------------------------------------------------------------------
@@ -880,11 +915,11 @@ def test_the_list_shows_who_is_there(server: ChatServer, sit: Sit) -> None:
     with LinePeer(server.port, "bea"), LinePeer(server.port, "Zoe") as zoe:
         ada = sit(server, join="Ada")
         ada.wait(lambda: ada.people == ["Ada", "bea", "Zoe"])
-        assert ada.window.people_title["text"] == "Nella chat: 3"
+        assert ada.window.people.title["text"] == "Nella chat: 3"
         zoe.say("{quit}")
         ada.see("Zoe ha abbandonato la Chat.")
         ada.wait(lambda: ada.people == ["Ada", "bea"])
-        assert ada.window.people_title["text"] == "Nella chat: 2"
+        assert ada.window.people.title["text"] == "Nella chat: 2"
 
 
 def test_the_list_stays_where_it_was_scrolled_to(play: Play, sit: Sit) -> None:
@@ -892,11 +927,11 @@ def test_the_list_stays_where_it_was_scrolled_to(play: Play, sit: Sit) -> None:
     ada = sit(server, join="Ada")
     server.peer.tell(*(Joined(number, 0.0, f"Tizio {number:03}") for number in range(200)))
     ada.wait(lambda: len(ada.people) == 201)
-    ada.window.people.yview_moveto(0.5)
-    middle = ada.window.people.index("@0,0")
+    ada.window.people.list.yview_moveto(0.5)
+    middle = ada.window.people.list.index("@0,0")
     server.peer.tell(Left(900, 0.0, "Tizio 199"))
     ada.wait(lambda: len(ada.people) == 200)
-    assert abs(ada.window.people.index("@0,0") - middle) <= 1
+    assert abs(ada.window.people.list.index("@0,0") - middle) <= 1
 
 
 # --- the window: reading --------------------------------------------------------------------------------------------
@@ -922,11 +957,11 @@ def test_a_reader_who_scrolled_back_stays_there(play: Play, sit: Sit) -> None:
     server = play()
     ada = sit(server, join="Ada")
     fill(ada, server)
-    ada.window.messages.yview_scroll(-30, "units")
-    place = ada.window.messages.index("@0,0")
+    ada.text.yview_scroll(-30, "units")
+    place = ada.text.index("@0,0")
     fill(ada, server)
-    assert ada.window.messages.index("@0,0") == place
-    ada.window.messages.see("end")
+    assert ada.text.index("@0,0") == place
+    ada.text.see("end")
     fill(ada, server)
     assert ada.is_at_end
 
@@ -938,7 +973,7 @@ def test_a_window_that_is_not_on_the_screen_follows_too(play: Play, sit: Sit) ->
     fill(ada, server)
     fill(ada, server)
     ada.root.deiconify()
-    ada.wait(lambda: ada.window.messages.winfo_viewable() and ada.is_at_end)
+    ada.wait(lambda: ada.text.winfo_viewable() and ada.is_at_end)
 
 
 def test_the_end_stays_in_sight_when_the_window_changes_its_size(play: Play, sit: Sit) -> None:
@@ -957,19 +992,23 @@ def test_an_answer_to_oneself_is_seen_wherever_one_reads(play: Play, sit: Sit) -
     server = play()
     ada = sit(server, join="Ada")
     fill(ada, server)
-    ada.window.messages.yview_moveto(0)
+    ada.text.yview_moveto(0)
+    server.peer.tell(message(900, "nel frattempo"))
+    ada.see("nel frattempo")
+    assert not ada.is_at_end
     ada.paste("x" * 20_000)
     ada.press("Return")
-    assert ada.is_at_end
+    ada.see("Messaggio non inviato")
+    ada.wait(lambda: ada.is_at_end)
 
 
 def test_what_was_said_can_be_selected_and_copied_but_not_changed(server: ChatServer, sit: Sit) -> None:
     ada = sit(server, join="Ada")
     ada.enter("da copiare")
     ada.see("Ada: da copiare")
-    messages = ada.window.messages
-    start = messages.bbox("end-1c linestart")
-    end = messages.bbox("end-2c")
+    messages = ada.text
+    start = messages.bbox(messages.search("Ada: da copiare", "1.0"))
+    end = messages.bbox("end-3c")  # behind it the line ends, and so does the text
     assert start
     assert end
     messages.event_generate("<ButtonPress-1>", x=start[0], y=start[1] + 5)
@@ -986,16 +1025,46 @@ def test_what_was_said_can_be_selected_and_copied_but_not_changed(server: ChatSe
     assert ada.shown == before
 
 
-def test_a_flood_is_shown_a_bounded_number_at_a_time(play: Play, sit: Sit) -> None:
+@pytest.fixture
+def shown_at_once(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Give the list of what the windows show, as much as each does without a pause for keys."""
+    shown: list[str] = []
+    flush = Conversation.flush
+
+    def flush_and_note(conversation: Conversation) -> None:
+        start = conversation.text.index("tail")
+        flush(conversation)
+        shown.append(conversation.text.get(start, "tail"))
+
+    monkeypatch.setattr(Conversation, "flush", flush_and_note)
+    return shown
+
+
+def test_a_flood_is_shown_a_bounded_number_at_a_time(
+    play: Play, sit: Sit, monkeypatch: pytest.MonkeyPatch, shown_at_once: list[str]
+) -> None:
+    clock = itertools.count()
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock) * chat_client.DRAIN_S / 9.5)
     server = play()
     ada = sit(server, join="Ada")
-    seen: list[int] = []
-    ada.count_lines_between_ticks(seen)
-    fill(ada, server, 5000)
-    ada.root.update()
-    assert ada.shown.count("\nBob: riga ") == 5000
-    steps = [after - before for before, after in itertools.pairwise(seen)]
-    assert max(steps) <= chat_client.DRAIN_EVENTS
+    fill(ada, server, 1000)
+    assert ada.shown.count("\nBob: riga ") == 1000
+    assert max(shown.count("riga ") for shown in shown_at_once) == 9  # and then the time is over
+
+
+def test_a_flood_of_long_texts_is_shown_a_bounded_number_of_letters_at_a_time(
+    play: Play, sit: Sit, monkeypatch: pytest.MonkeyPatch, shown_at_once: list[str]
+) -> None:
+    monkeypatch.setattr(chat_client, "DRAIN_S", 3600.0)
+    server = play()
+    ada = sit(server, join="Ada")
+    text = "x" * (chat_client.DRAIN_CHARACTERS // 4 + 1)
+    for number in range(50):
+        ada.session.events.put(message(number, text))
+    ada.session.events.put(message(50, "fine"))
+    ada.see("\nBob: fine")
+    assert ada.shown.count(f"\nBob: {text}") == 50
+    assert max(shown.count("x" * 1000) for shown in shown_at_once) == 4 * (len(text) // 1000)
 
 
 def test_one_event_that_cannot_be_shown_does_not_stop_the_window(
@@ -1073,16 +1142,19 @@ def test_a_window_that_is_closed_by_hand_after_end_conn_is_not_closed_again(
     assert capfd.readouterr().err == ""
 
 
-def test_a_broken_link_is_told_and_what_was_not_delivered_comes_back(play: Play, sit: Sit) -> None:
+def test_a_broken_link_is_told_and_what_was_not_delivered_stands_at_the_end(play: Play, sit: Sit) -> None:
     server = play()
     ada = sit(server, join="Ada")
     ada.enter("uno")
     ada.enter("due")
     server.peer.expect("due")
     ada.type("tre")
+    ada.wait(lambda: ada.tail == "Ada: uno …\nAda: due …")
     server.peer.break_off()
-    ada.see(f"\n{ITALIAN.connection_error}\n{ITALIAN.restart}\n{ITALIAN.not_sent}")
-    assert ada.draft == "uno\ndue\ntre"
+    ada.see(f"\n{ITALIAN.connection_error}\n{ITALIAN.restart}")
+    undelivered = [f"Ada: {text}  (non inviato)  Invia di nuovo  Scarta" for text in ("uno", "due")]
+    assert ada.tail.splitlines() == undelivered
+    assert ada.draft == "tre"
 
 
 def test_a_text_that_is_sent_over_a_broken_link_stays_in_the_box(play: Play, sit: Sit) -> None:
@@ -1091,9 +1163,10 @@ def test_a_text_that_is_sent_over_a_broken_link_stays_in_the_box(play: Play, sit
     server.peer.close()
     ada.see(ITALIAN.connection_error)
     ada.enter("ciao")
-    assert ada.shown.count(ITALIAN.connection_error) == 2
+    ada.wait(lambda: ada.shown.count(ITALIAN.connection_error) == 2)
     assert ada.draft == "ciao"
-    ada.window.set_draft("")
+    assert ada.tail == ""
+    ada.window.box.draft = ""
     ada.enter("{quit}")
     assert not ada.is_open
 
@@ -1107,6 +1180,7 @@ def test_a_text_that_is_sent_before_the_window_knows_of_the_end_stays_too(play: 
     ada.window.submit()
     ada.see(ITALIAN.connection_error)
     assert ada.draft == "ciao"
+    assert ada.tail == ""
 
 
 # --- the two questions in a window ----------------------------------------------------------------------------------
@@ -1114,10 +1188,12 @@ def test_a_text_that_is_sent_before_the_window_knows_of_the_end_stays_too(play: 
 
 @pytest.fixture
 def dialog(root: tk.Tk) -> Iterator[ConnectDialog]:
-    dialog = ConnectDialog(root, ITALIAN, "it", "", "")
+    dialog = ConnectDialog(root, Settings())
     yield dialog
     if dialog.session is not None:
         dialog.session.close()
+    with contextlib.suppress(tk.TclError):  # it may have been closed already
+        dialog.close()
 
 
 def answer(dialog: ConnectDialog, host: str, port: str) -> None:
@@ -1168,21 +1244,63 @@ def test_the_dialog_can_be_cancelled(root: tk.Tk, dialog: ConnectDialog) -> None
     assert dialog.run() is None
 
 
+def test_cancel_ends_an_attempt_and_lets_one_correct_the_address(
+    root: tk.Tk, dialog: ConnectDialog, play: Play, server: ChatServer
+) -> None:
+    silent = play("")
+    answer(dialog, "127.0.0.1", str(silent.port))
+    assert dialog.button.instate(["disabled"])
+    dialog.cancel_button.invoke()
+    assert dialog.problem["text"] == ITALIAN.cancelled
+    assert dialog.button.instate(["!disabled"])
+    answer(dialog, "127.0.0.1", str(server.port))  # while the first thread may still wait
+    session = dialog.run()
+    assert session is not None
+    assert session.port == server.port
+    silent.peer.close()
+
+
+def test_a_second_cancel_closes_the_dialog(root: tk.Tk, dialog: ConnectDialog, play: Play) -> None:
+    silent = play("")
+    answer(dialog, "127.0.0.1", str(silent.port))
+    for _ in range(2):
+        root.after(1, dialog.cancel)
+    assert dialog.run() is None
+    silent.peer.close()
+
+
+@pytest.mark.parametrize("leave", ["cancel", "close"])
 @pytest.mark.parametrize("is_greeted_first", [True, False])
-def test_a_connection_that_is_found_after_the_dialog_was_cancelled_is_closed(
-    root: tk.Tk, dialog: ConnectDialog, play: Play, is_greeted_first: bool
+def test_a_connection_that_is_found_after_the_user_gave_up_is_closed(
+    root: tk.Tk, dialog: ConnectDialog, play: Play, is_greeted_first: bool, leave: str
 ) -> None:
     server = play("")
     answer(dialog, "127.0.0.1", str(server.port))
     if is_greeted_first:
         server.peer.send(GREETING)
         wait_until(lambda: "connect" not in [thread.name for thread in threading.enumerate()])
-        dialog.cancel()
+        getattr(dialog, leave)()
     else:
         server.peer.send(GREETING[:5])
-        dialog.cancel()
+        getattr(dialog, leave)()
         server.peer.send(GREETING[5:])
     assert server.peer.expect_end() == ""
+
+
+def test_the_usual_size_of_letters_is_the_systems_also_after_the_dialog(root: tk.Tk, server: ChatServer) -> None:
+    usual = chat_client.usual_font_sizes(root)
+    settings = Settings(font_size=30)
+    dialog = ConnectDialog(root, settings)
+    assert chat_client.usual_font_sizes(root)["TkTextFont"] == 30
+    answer(dialog, "127.0.0.1", str(server.port))
+    session = dialog.run()
+    assert session is not None
+    with contextlib.closing(session):
+        window = ChatWindow(root, session, settings)
+        assert chat_client.usual_font_sizes(root)["TkTextFont"] == 30
+        window.change_font_size(0)
+        assert chat_client.usual_font_sizes(root) == usual
+        window.close()
 
 
 def test_a_signal_cancels_the_dialog(root: tk.Tk, dialog: ConnectDialog) -> None:
@@ -1210,7 +1328,7 @@ def answer_console(monkeypatch: pytest.MonkeyPatch, *answers: str, then: type[Ba
 
 def test_the_questions_are_the_originals(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
     questions = answer_console(monkeypatch, "127.0.0.1", str(server.port))
-    session = chat_client.connect_by_console(None, None, "it")
+    session = chat_client.connect_by_console(None, None, Settings())
     assert session is not None
     session.close()
     assert questions == ["Inserire il Server host: ", "Inserire la porta del server host: "]
@@ -1221,7 +1339,7 @@ def test_enter_at_both_questions_means_this_machine_and_the_usual_port(
 ) -> None:
     monkeypatch.setattr(protocol, "DEFAULT_PORT", server.port)
     answer_console(monkeypatch, "", "")
-    session = chat_client.connect_by_console(None, None, "it")
+    session = chat_client.connect_by_console(None, None, Settings())
     assert session is not None
     session.close()
     assert (session.host, session.port) == ("127.0.0.1", server.port)
@@ -1230,14 +1348,14 @@ def test_enter_at_both_questions_means_this_machine_and_the_usual_port(
 @pytest.mark.parametrize("then", [EOFError, RuntimeError])
 def test_where_nobody_answers_nobody_was_there(monkeypatch: pytest.MonkeyPatch, then: type[Exception]) -> None:
     answer_console(monkeypatch, then=then)
-    assert chat_client.connect_by_console(None, None, "it") is None
+    assert chat_client.connect_by_console(None, None, Settings()) is None
 
 
 def test_without_a_console_a_server_that_is_not_reached_leads_to_the_dialog(
     monkeypatch: pytest.MonkeyPatch, nobody_port: int
 ) -> None:
     answer_console(monkeypatch, then=RuntimeError)
-    assert chat_client.connect_by_console("127.0.0.1", nobody_port, "it") is None
+    assert chat_client.connect_by_console("127.0.0.1", nobody_port, Settings()) is None
 
 
 # --- the program ----------------------------------------------------------------------------------------------------
@@ -1386,7 +1504,7 @@ def test_the_program_is_used_with_a_real_keyboard(display: None, server: ChatSer
     with LinePeer(server.port, "Bob") as bob, Program(CLIENT) as ada:
         ada.type(f"127.0.0.1\n{server.port}\n")
         window = xdotool(
-            "search", "--sync", "--onlyvisible", "--pid", str(ada.process.pid), "--name", "^Chat$"
+            "search", "--sync", "--onlyvisible", "--pid", str(ada.process.pid), "--name", "^Chat .* 127.0.0.1$"
         ).split()[0]
         xdotool("windowfocus", "--sync", window)
         xdotool("type", "Ada")
