@@ -4,8 +4,8 @@ Threads:
 
 * main asks the two questions, then belongs to Tk; nobody else touches Tk, and main never waits for the network once
   the window is there;
-* receive reads the socket and closes it;
-* send writes to it;
+* receive reads one link after the other, mends what breaks, and closes their sockets;
+* send writes to a link, one thread for each;
 * connect, where the questions are asked in a window, tries one server and hands over what it found.
 
 The session's threads put what they learn into one queue, `Session.events`; the window empties it a little at a time.
@@ -27,9 +27,12 @@ import io
 import itertools
 import json
 import logging
+import math
 import os
 import queue
+import random
 import re
+import secrets
 import select
 import signal
 import socket
@@ -61,8 +64,11 @@ from protocol import (
     Joined,
     Left,
     Message,
+    Notice,
     Quit,
+    Reason,
     Refused,
+    Resume,
     Say,
     Welcome,
     Words,
@@ -80,6 +86,8 @@ except ImportError:  # Debian and others leave it out of their Python; `main` sa
 DEFAULT_HOST = "127.0.0.1"
 CONNECT_S = 5.0
 """How long a server may take to answer, and again to greet."""
+MAX_PAUSE_S = 15.0
+"""The longest pause between two tries to mend a broken link."""
 QUIT_S = 1.0
 """How long leaving in order may take, before the connection is cut."""
 RECV_BYTES = 64 * 1024
@@ -227,7 +235,7 @@ class UnreachableError(Exception):
 
 @dataclass(frozen=True)
 class Disconnected(Event):
-    """The connection is over, and both threads of the session with it; `unsent` is what nobody is known to have got."""
+    """The session is over, and its threads with it; `unsent` is what nobody is known to have got."""
 
     unsent: tuple[str, ...]
 
@@ -240,40 +248,51 @@ class Rejected(Event):
     error: Error
 
 
-class Session:
-    """One connection to a server and the two threads that serve it; knows nothing of Tk.
+@dataclass(frozen=True)
+class LinkBroken(Event):
+    """The link is broken, and the next try to mend it begins in `wait_s` seconds."""
 
-    Life cycle: `connect`, `start`, then any of `join`, `say` and `quit`, at last `close`. These are called from one
-    thread, and but for `connect` and `close` none of them waits for the network.
-    """
+    wait_s: float
 
-    def __init__(self, host: str, port: int, language: str = protocol.DEFAULT_LANGUAGE) -> None:
-        self.host = host
-        self.port = port
-        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        """What the server said, then one `Disconnected`."""
-        self.is_bare = False
-        """Whether the server is an original one."""
-        self._language = language
-        self._words = protocol.LANGUAGES[language]
-        self._dialect: Dialect = Bare(self._words)
-        self._sock: socket.socket | None = None
-        self._outgoing: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        self._is_quitting = False
-        self._is_closing = threading.Event()
-        """Set when nobody looks into `events` any more."""
-        self._receive_thread = threading.Thread(target=self._receive, name="receive", daemon=True)
-        self._send_thread = threading.Thread(target=self._send, name="send", daemon=True)
-        self._lock = threading.Lock()
-        """Guards `_unconfirmed`, which the caller's thread fills and the two others empty, and `_is_over`."""
-        self._unconfirmed: dict[int, str] = {}
-        self._is_over = False
-        self._last_nonce = 0
-        self._name = ""
 
-    def connect(self) -> None:
+@dataclass(frozen=True)
+class LinkRestored(Event):
+    """The link is there again, and the session goes on where it was; `names` are those in the room now."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Gap(Event):
+    """So many events of the room are missing here: they were more than it had kept."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class NotSent(Event):
+    """What one said under this nonce was never accepted, as far as anybody knows."""
+
+    nonce: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Taken(Event):
+    """What one said under this nonce was accepted, and its message is among those that are missing."""
+
+    nonce: int
+
+
+class Link:
+    """One connection: its socket, what is spoken on it, and the thread that writes to it."""
+
+    def __init__(self, host: str, port: int, words: Words, note_sent: Callable[[Say], object]) -> None:
         """Connect, and find out which dialect the server speaks. Waits; raises UnreachableError."""
-        sock = self._open()
+        self._host, self._port, self._words = host, port, words
+        self._note_sent = note_sent
+        """Told what has been written to an original server, which confirms nothing."""
+        self._sock = sock = self._open()
         try:
             received = self._read_greeting(sock)
             for level, option, value in protocol.SOCKET_OPTIONS:
@@ -282,70 +301,62 @@ class Session:
             sock.settimeout(None)
         except OSError as error:
             sock.close()
-            raise UnreachableError(self._explain(self._words.unreachable_network, error)) from error
+            raise UnreachableError(self._explain(words.unreachable_network, error)) from error
         except UnreachableError:
             sock.close()
             raise
-        self._sock = sock
-        if protocol.recognise_server(received, is_over=True) is Events:
-            self._dialect = Events(protocol.MAX_SERVER_LINE_BYTES)
-            self._outgoing.put(Hello(protocol.VERSION, self._language))
-            self.events.put(Greeting())
-        else:
-            self.is_bare = True
-            for event in self._dialect.feed(received):
-                self.events.put(event)
+        self.is_bare = protocol.recognise_server(received, is_over=True) is not Events
+        self._dialect: Dialect = Bare(words) if self.is_bare else Events(protocol.MAX_SERVER_LINE_BYTES)
+        self.greeting: list[Event] = self._dialect.feed(received) if self.is_bare else [Greeting()]
+        """What the server said first."""
+        self._outgoing: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._send, name="send", daemon=True)
 
     def start(self) -> None:
-        """Begin to receive and to send."""
-        self._send_thread.start()  # first: the receive thread may end at once, and waits for this one then
-        self._receive_thread.start()
+        """Begin to write."""
+        self._thread.start()
 
-    def join(self, name: str) -> None:
-        """Ask for a name."""
-        self._outgoing.put(Say(name) if self.is_bare else Join(name))
+    def put(self, event: Event) -> None:
+        """Write an event, after all that were put before it. From any thread; never waits."""
+        self._outgoing.put(event)
 
-    def say(self, text: str) -> int | None:
-        """Say something to everybody, and give its nonce; None where it is too late: the connection is over."""
-        with self._lock:
-            if self._is_over:
-                return None
-            self._last_nonce += 1
-            self._unconfirmed[self._last_nonce] = text
-            self._outgoing.put(Say(text, self._last_nonce))
-            return self._last_nonce
+    def incoming(self) -> Iterator[Event]:
+        """Yield what the server says until the connection ends. Raises OSError."""
+        while True:
+            # Not `settimeout`: it would hold for the send thread too, and give up on a server that is only slow.
+            if self._dialect.is_waiting and not select.select([self._sock], [], [], protocol.SETTLE_S)[0]:
+                yield from self._dialect.flush()
+            data = self._sock.recv(RECV_BYTES)
+            if not data:
+                break
+            yield from self._dialect.feed(data)
+        yield from self._dialect.finish()
 
-    def quit(self) -> None:
-        """Leave in order: what was said before goes out first. May be called twice."""
-        if not self._is_quitting:
-            self._is_quitting = True
-            self._outgoing.put(Quit())
+    def cut(self) -> None:
+        """Wake both threads out of whatever they wait for. From any thread."""
+        with contextlib.suppress(OSError):  # it may be closed already
+            self._sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Leave, and wait until both threads have ended and the socket is closed."""
-        if self._receive_thread.ident is None:  # never started
-            if self._sock is not None:
-                self._sock.close()
-            return
-        self._is_closing.set()
-        self.quit()
-        self._send_thread.join(QUIT_S)
-        self._receive_thread.join(QUIT_S)
-        self._cut()
-        self._send_thread.join()
-        self._receive_thread.join()
+        """End the thread and close the socket. May be called twice, by one thread: the one that reads."""
+        self.cut()
+        self._outgoing.put(None)
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._sock.close()
 
     def _open(self) -> socket.socket:
+        words = self._words
         try:
-            return socket.create_connection((self.host, self.port), CONNECT_S)
+            return socket.create_connection((self._host, self._port), CONNECT_S)
         except (socket.gaierror, UnicodeError, ValueError) as error:  # the latter two: no name of a host at all
-            raise UnreachableError(self._explain(self._words.unreachable_unknown, error)) from error
+            raise UnreachableError(self._explain(words.unreachable_unknown, error)) from error
         except ConnectionRefusedError as error:
-            raise UnreachableError(self._explain(self._words.unreachable_refused, error)) from error
+            raise UnreachableError(self._explain(words.unreachable_refused, error)) from error
         except TimeoutError as error:
-            raise UnreachableError(self._explain(self._words.unreachable_silent, error)) from error
+            raise UnreachableError(self._explain(words.unreachable_silent, error)) from error
         except OSError as error:
-            raise UnreachableError(self._explain(self._words.unreachable_network, error)) from error
+            raise UnreachableError(self._explain(words.unreachable_network, error)) from error
 
     def _read_greeting(self, sock: socket.socket) -> bytes:
         """Read what the server says first, until it is known what it speaks. Raises OSError, UnreachableError."""
@@ -367,54 +378,7 @@ class Session:
         return received
 
     def _explain(self, sentence: str, error: Exception | None = None) -> str:
-        return sentence.format(host=self.host, port=self.port, error=error)
-
-    def _receive(self) -> None:
-        """Read until the connection ends. Runs in the receive thread, which owns the socket."""
-        assert self._sock is not None
-        try:
-            for event in self._incoming(self._sock):
-                self.events.put(self._confirm(event))
-        except OSError as error:
-            log.debug("The connection failed: %s", error)
-        except Exception:
-            log.exception("A failure in the receive thread")
-        finally:
-            self._cut()
-            self._outgoing.put(None)
-            self._send_thread.join()
-            self._sock.close()
-            with self._lock:
-                self._is_over = True
-                unsent = tuple(self._unconfirmed.values())
-            self.events.put(Disconnected(unsent))
-
-    def _incoming(self, sock: socket.socket) -> Iterator[Event]:
-        while True:
-            while self.events.qsize() > MAX_WAITING_EVENTS and not self._is_closing.wait(DRAIN_MS / 1000):
-                pass
-            # Not `settimeout`: it would hold for the send thread too, and give up on a server that is only slow.
-            if self._dialect.is_waiting and not select.select([sock], [], [], protocol.SETTLE_S)[0]:
-                yield from self._dialect.flush()
-            data = sock.recv(RECV_BYTES)
-            if not data:
-                break
-            yield from self._dialect.feed(data)
-        yield from self._dialect.finish()
-
-    def _confirm(self, event: Event) -> Event:
-        """Strike out what the server has taken or refused, and give the event to show."""
-        if isinstance(event, Error) and event.nonce is not None and (text := self._strike_out(event.nonce)):
-            return Rejected(text, event)
-        if isinstance(event, Welcome):
-            self._name = event.name
-        elif isinstance(event, Message) and event.nonce is not None and event.name == self._name:
-            self._strike_out(event.nonce)
-        return event
-
-    def _strike_out(self, nonce: int) -> str:
-        with self._lock:
-            return self._unconfirmed.pop(nonce, "")
+        return sentence.format(host=self._host, port=self._port, error=error)
 
     def _send(self) -> None:
         """Write what is to be written, in its order. Runs in the send thread."""
@@ -425,13 +389,12 @@ class Session:
                     break
         except OSError as error:
             log.debug("Sending failed: %s", error)
-            self._cut()
+            self.cut()
         except Exception:
             log.exception("A failure in the send thread")
-            self._cut()
+            self.cut()
 
     def _write(self, event: Event) -> None:
-        assert self._sock is not None
         if not self.is_bare:
             self._sock.sendall(self._dialect.encode(event))
         else:
@@ -439,16 +402,307 @@ class Session:
             for part in protocol.bare_parts(event):
                 time.sleep(protocol.BARE_FAREWELL_S if isinstance(event, Quit) else protocol.BARE_PAUSE_S)
                 self._sock.sendall(self._dialect.encode(part))
-            if isinstance(event, Say) and event.nonce is not None:
-                self._strike_out(event.nonce)
+            if isinstance(event, Say):
+                self._note_sent(event)
         if isinstance(event, Quit):
             self._sock.shutdown(socket.SHUT_WR)
 
-    def _cut(self) -> None:
-        """Wake both threads out of whatever they wait for. From any thread."""
-        assert self._sock is not None
-        with contextlib.suppress(OSError):  # it may be closed already
-            self._sock.shutdown(socket.SHUT_RDWR)
+
+class Session:
+    """A member's conversation with a server, over as many links as it takes; knows nothing of Tk.
+
+    Life cycle: `connect`, `start`, then any of `join`, `say`, `retry` and `quit`, at last `close`. These are called
+    from one thread, and but for `connect` and `close` none of them waits for the network.
+
+    A link that breaks without `{end_conn}` is replaced by another one, unless the server is an original one. The
+    server knows this session again by its token, and says what was missed; what it has not confirmed is said again
+    under the same nonce, which it does not take twice.
+    """
+
+    def __init__(self, host: str, port: int, language: str = protocol.DEFAULT_LANGUAGE) -> None:
+        self.host = host
+        self.port = port
+        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        """What the server said and what became of the link, then one `Disconnected`."""
+        self.is_bare = False
+        """Whether the server is an original one."""
+        self._language = language
+        self._words = protocol.LANGUAGES[language]
+        self._thread = threading.Thread(target=self._live, name="receive", daemon=True)
+        self._is_closing = threading.Event()
+        """Set when nobody looks into `events` any more."""
+        self._wake = threading.Event()
+        """Set to end the pause before the next try."""
+        self._lock = threading.Lock()
+        """Guards all that follows up to the next comment; nothing is sent while it is held."""
+        self._link: Link | None = None
+        self._is_linked = False
+        """Whether what is put to `_link` may go out: there is one, and it is greeted."""
+        self._is_open = False
+        """Whether what is said goes out at once; after a break not before the server has told what it took."""
+        self._wanted_name = ""
+        self._is_resuming = False
+        """Whether the server has been asked to know us again, and has not answered."""
+        self._unconfirmed: dict[int, str] = {}
+        self._last_nonce = 0
+        self._put_nonce = 0
+        """The last one that went to any link."""
+        self._is_quitting = False
+        self._is_over = False
+        # For the receive thread alone.
+        self._token = secrets.token_urlsafe(16)
+        self._name = ""
+        """As what we are known to the server; nothing where it has forgotten us, and not let us in again yet."""
+        self._room_id: str | None = None
+        self._last_id = 0
+        """The last event that was seen; 0 for none."""
+        self._shown_until = 0
+        """Up to this `id` a newcomer is shown some messages of before, and not all that happened."""
+        self._was_away = False
+        """Whether the next event shows if some are missing since the link broke."""
+        self._settled_at = 0
+        """The `id` with which everything has come that the link's breaking held up."""
+        self._doubtful: dict[int, bool] = {}
+        """Nonces that the server has dealt with, or may have; by then their messages should have come, too.
+
+        True where it has known us again, and said so; where it had forgotten us, nobody knows.
+        """
+        self._may_be_in_gap = False
+        """Whether a doubtful one that has not come may be among the events that are missing."""
+        self._has_ended = False
+        """Whether the server has said `{end_conn}`."""
+
+    def connect(self) -> None:
+        """Connect, and find out which dialect the server speaks. Waits; raises UnreachableError."""
+        self._link = Link(self.host, self.port, self._words, self._confirm)
+        self.is_bare = self._link.is_bare
+        for event in self._link.greeting:
+            self.events.put(event)
+        if not self.is_bare:
+            self._link.put(Hello(protocol.VERSION, self._language))
+        self._is_open = self._is_linked = True
+
+    def start(self) -> None:
+        """Begin to receive and to send."""
+        assert self._link is not None
+        self._link.start()
+        self._thread.start()
+
+    def join(self, name: str) -> None:
+        """Ask for a name; while the link is broken, as soon as it is there again."""
+        with self._lock:
+            self._wanted_name = name
+            if self._link is not None and self._is_linked and not self._is_resuming:
+                self._link.put(Say(name) if self.is_bare else Join(name, self._token))
+
+    def say(self, text: str) -> int | None:
+        """Say something to everybody, and give its nonce; None where it is too late: the session is over.
+
+        While the link is broken, it goes out as soon as that is there again.
+        """
+        with self._lock:
+            if self._is_over:
+                return None
+            self._last_nonce += 1
+            self._unconfirmed[self._last_nonce] = text
+            if self._link is not None and self._is_open:
+                self._put_nonce = self._last_nonce
+                self._link.put(Say(text, self._last_nonce))
+            return self._last_nonce
+
+    def retry(self) -> None:
+        """Try at once to mend a broken link."""
+        self._wake.set()
+
+    def quit(self) -> None:
+        """Leave in order: what was said before goes out first. May be called twice."""
+        with self._lock:
+            if not self._is_quitting and self._link is not None:
+                self._link.put(Quit())
+            self._is_quitting = True
+        self._wake.set()
+
+    def close(self) -> None:
+        """Leave, and wait until the threads have ended and the socket is closed.
+
+        A try to mend the link that is under way ends by itself; nobody waits for that.
+        """
+        self._is_closing.set()
+        if self._thread.ident is None:  # never started
+            if self._link is not None:
+                self._link.close()
+            return
+        self.quit()
+        self._thread.join(QUIT_S)
+        with self._lock:
+            link, is_linked = self._link, self._is_linked
+        if link is not None:
+            link.cut()
+        if is_linked:
+            self._thread.join()
+
+    # Below: in the receive thread, which owns the links.
+
+    def _live(self) -> None:
+        """Listen to one link after the other, until there is no more reason to."""
+        link = self._link
+        try:
+            while link is not None:
+                self._listen(link)
+                with self._lock:
+                    self._is_open = self._is_linked = False
+                    is_last = self.is_bare or self._has_ended or self._is_quitting
+                link.close()
+                link = None if is_last else self._mend()
+        except Exception:
+            log.exception("A failure in the receive thread")
+            with self._lock:
+                self._is_linked = False
+            if link is not None:
+                link.close()
+        finally:
+            with self._lock:
+                self._is_over = True
+                unsent = tuple(self._unconfirmed.values())
+            self.events.put(Disconnected(unsent))
+
+    def _listen(self, link: Link) -> None:
+        try:
+            for event in link.incoming():
+                while self.events.qsize() > MAX_WAITING_EVENTS and not self._is_closing.wait(DRAIN_MS / 1000):
+                    pass  # the window is behind: TCP holds the server up
+                self._take(link, event)
+        except OSError as error:
+            log.debug("The connection failed: %s", error)
+
+    def _mend(self) -> Link | None:
+        """Try for a new link, with growing pauses, until there is one; None where it is not wanted any more."""
+        for attempt in itertools.count():
+            pause_s = min(MAX_PAUSE_S, 2 ** (attempt - 2)) * random.uniform(0.5, 1.0) if attempt else 0.0
+            self.events.put(LinkBroken(pause_s))
+            self._wake.wait(pause_s)
+            with self._lock:
+                self._wake.clear()
+                if self._is_quitting:
+                    break
+            try:
+                link = Link(self.host, self.port, self._words, self._confirm)
+            except UnreachableError as error:
+                log.debug("No link: %s", error)
+                continue
+            if link.is_bare:  # another program is at that port now, or the server has no room for us
+                link.close()
+            elif self._greet(link):
+                return link
+        return None
+
+    def _greet(self, link: Link) -> bool:
+        """Take up a new link, and say who we are; False where it is not wanted any more."""
+        with self._lock:
+            is_wanted = not self._is_quitting
+            if is_wanted:
+                self._link = link
+                self._is_linked = True
+                link.put(Hello(protocol.VERSION, self._language))
+                self._is_resuming = bool(self._wanted_name)
+                if self._is_resuming:
+                    link.put(Resume(self._token, self._last_id if self._name else 0))
+            is_resuming = self._is_resuming
+        if not is_wanted:
+            link.close()
+            return False
+        if not is_resuming:
+            self.events.put(LinkRestored(()))
+        link.start()
+        return True
+
+    def _take(self, link: Link, event: Event) -> None:
+        """Note what an event means for the session, and hand on what there is to show."""
+        match event:
+            case Welcome():
+                self._settle_in(link, event)
+                return
+            case Refused(Reason.UNKNOWN_TOKEN) if self._is_resuming:
+                # The grace is over, or the server has begun anew: come in again, as a newcomer of the same name.
+                self._name = ""
+                with self._lock:
+                    self._is_resuming = False
+                    link.put(Join(self._wanted_name, self._token))
+                return
+            case Refused():
+                with self._lock:
+                    self._wanted_name = ""
+            case Error(nonce=nonce) if nonce is not None and (text := self._strike_out(nonce)):
+                event = Rejected(text, event)
+            case Message() | Announcement() | Joined() | Left():
+                if event.id <= self._last_id:
+                    return
+                self._note_gap(event.id)
+                self._last_id = event.id
+                if isinstance(event, Message) and event.nonce is not None and event.name == self._name:
+                    if event.id > self._shown_until or event.nonce in self._doubtful:
+                        self._strike_out(event.nonce)
+                    else:  # whoever had this name before counted, too
+                        event = dataclasses.replace(event, nonce=None)
+            case EndConn():
+                self._has_ended = True
+        self.events.put(event)
+        if self._doubtful and self._last_id >= self._settled_at:
+            self._settle_doubts()
+
+    def _settle_in(self, link: Link, welcome: Welcome) -> None:
+        """Begin, or go on, as a member: say what was not confirmed, and what was said since the link broke."""
+        is_back = self._is_resuming and bool(self._name)  # else it was let in just before its link broke
+        if not is_back:
+            if welcome.room != self._room_id or welcome.room is None:
+                self._last_id = 0  # the numbers of another room
+            self._shown_until = welcome.last
+        self._was_away, self._may_be_in_gap = bool(self._last_id), False
+        self._settled_at = welcome.last
+        self._name, self._room_id = welcome.name, welcome.room
+        with self._lock:
+            self._is_resuming = False
+            if not self._is_open:
+                # The server knows what it took; where it does not know us any more, all that ever went out is in doubt.
+                taken = welcome.nonce if is_back else self._put_nonce
+                self._doubtful = {
+                nonce: is_back and self._doubtful.get(nonce, True)
+                for nonce in self._unconfirmed
+                if nonce in self._doubtful or (taken is not None and nonce <= taken)
+            }
+                for nonce, text in self._unconfirmed.items():
+                    if nonce not in self._doubtful:
+                        link.put(Say(text, nonce))
+                        self._put_nonce = max(self._put_nonce, nonce)
+                self._is_open = True
+        self.events.put(LinkRestored(welcome.names) if is_back else welcome)
+        if is_back and self._last_id >= self._settled_at:
+            self._settle_doubts()
+
+    def _note_gap(self, number: int) -> None:
+        """Tell how much is missing before the event of this number, if anything is."""
+        before = self._last_id if self._was_away else max(self._last_id, self._shown_until)
+        self._was_away = False
+        if before and number > before + 1:
+            self._may_be_in_gap = True
+            self.events.put(Gap(number - before - 1))
+
+    def _settle_doubts(self) -> None:
+        """Deal with what the server should have brought by now: it refused it, or it is among what is missing."""
+        doubtful, self._doubtful = self._doubtful, {}
+        for nonce, is_dealt_with in sorted(doubtful.items()):
+            if text := self._strike_out(nonce):
+                may_be_in_gap = is_dealt_with and self._may_be_in_gap
+                self.events.put(Taken(nonce) if may_be_in_gap else NotSent(nonce, text))
+
+    def _confirm(self, said: Say) -> None:
+        """Strike out what went to an original server. Called from the send thread."""
+        if said.nonce is not None:
+            self._strike_out(said.nonce)
+
+    def _strike_out(self, nonce: int) -> str:
+        with self._lock:
+            return self._unconfirmed.pop(nonce, "")
 
 
 # --- the look -------------------------------------------------------------------------------------------------------
@@ -847,6 +1101,11 @@ class Conversation:
         self.waiting_characters += size
         if is_news and not self._is_at_end:
             self._unseen += 1
+
+    def add_rule(self, text: str) -> None:
+        """Draw a line across, with a text."""
+        self._waiting += [f"— {text} —\n", ("day",)]
+        self._blocks.append(Block(1, 0, is_entry=False))
 
     def mark_left_off(self) -> None:
         """Draw the line that shows how far the reader had read; there is one at most."""
@@ -1435,7 +1694,13 @@ class ChatWindow:
         """What was said and has not come back from the server, by its nonce."""
         self._failed: list[str] = []
         """What never was accepted, and waits for its author."""
+        self._arrived_at = 0
+        """What has an `id` up to this one was said before this window's user came."""
+        self._has_said_before = False
         self._is_connected = True
+        """Whether the session goes on, if need be over another link."""
+        self._retry_at: float | None = None
+        """When the next try to mend a broken link begins, on the monotonic clock; None where it is not broken."""
         self._is_ending = False
         self._has_focus = True
         self._unread = 0
@@ -1484,7 +1749,10 @@ class ChatWindow:
         self.button = ttk.Button(bottom, command=self.submit)
         self.button.grid(row=0, column=1, sticky="n", padx=(8, 0))
         self.status = ttk.Label(bottom, style="Status.TLabel")
-        self.status.grid(row=1, column=0, columnspan=2, sticky="w", pady=(4, 0))
+        self.status.grid(row=1, column=0, sticky="w", pady=(4, 0))
+        self.retry_button = ttk.Button(bottom, command=self._session.retry)
+        self.retry_button.grid(row=1, column=1, sticky="e", pady=(4, 0))
+        self.retry_button.grid_remove()
 
         self._menu_choices = {
             "language": tk.StringVar(root, self.settings.language),
@@ -1623,6 +1891,7 @@ class ChatWindow:
             f"<{key}-q>": self.close,
             f"<{key}-l>": self._open_last_link,
             f"<{key}-r>": self.send_again,
+            f"<{key}-t>": self._session.retry,
             "<F3>": lambda: self.find_bar.step(True),
             "<Shift-F3>": lambda: self.find_bar.step(False),
             "<F6>": self._focus_next,
@@ -1677,6 +1946,7 @@ class ChatWindow:
         chat = add_menu(words.menu_chat)
         chat.add_command(label=words.menu_save, accelerator=f"{key}S", command=self.save)
         chat.add_command(label=words.menu_send_again, accelerator=f"{key}R", command=self.send_again)
+        chat.add_command(label=words.retry, accelerator=f"{key}T", command=self._session.retry)
         chat.add_separator()
         chat.add_command(label=words.menu_quit, accelerator=f"{key}Q", command=self.close)
         edit = add_menu(words.menu_edit)
@@ -1785,6 +2055,7 @@ class ChatWindow:
         self.find_bar.speak(words)
         self.people.speak(words)
         self.button.configure(text=words.send)
+        self.retry_button.configure(text=words.retry)
         self.box.placeholder.configure(text=words.placeholder)
         self._show_status()
         self._show_title()
@@ -1814,6 +2085,8 @@ class ChatWindow:
         """Show what has come, for a bounded time, and come back."""
         self._note_focus()
         self.conversation.note_place()
+        if self._retry_at is not None:
+            self._show_status()
         pause_ms = DRAIN_MS
         try:
             deadline = time.perf_counter() + DRAIN_S
@@ -1829,23 +2102,36 @@ class ChatWindow:
 
     def _handle(self, event: Event) -> None:
         words = self._words
+        if isinstance(event, Message | Announcement | Joined | Left):
+            self._note_arrival(event.id)
         match event:
             case Greeting():
                 self._tell(words.greeting)
                 self._offer_name()
-            case Welcome(name, _, names):
+            case Welcome(name=name, names=names, last=last):
                 self._name = self.settings.name = name
                 self._asked_name = ""
-                self.people.set(names)
-                self._show_people()
-                self._show_status()
+                self._arrived_at = last
+                self._show_linked(names)
                 self._tell(words.welcome.format(name=name))
+            case LinkBroken(wait_s):
+                if self._retry_at is None:
+                    self._tell(words.link_broken, Kind.ERROR)
+                self._retry_at = time.monotonic() + wait_s
+                self._show_status()
+            case LinkRestored(names):
+                self._show_linked(names or self.people.names)
+                self._tell(words.link_restored)
+            case Gap(count):
+                self._tell(words.gap.format(count=count), Kind.ERROR)
+            case Notice() if sentence := protocol.in_words(event, words):
+                self._tell(sentence)
             case Refused(reason):
                 self._tell(words.explain(reason), Kind.ERROR)
-                self.box.give_back(self._asked_name, is_selected=True)
-                self._asked_name = ""
-            case Message(time=when, name=name, text=text, nonce=nonce):
-                self._show_message(when, name, text, nonce)
+                self.box.give_back(self._asked_name or self._name, is_selected=True)
+                self._asked_name = self._name = ""
+            case Message():
+                self._show_message(event)
             case Say(text):
                 self._show(Entry(time.time(), Kind.MESSAGE, text), is_news=True)
                 self._offer_name()
@@ -1858,7 +2144,8 @@ class ChatWindow:
                 self._show_status()
                 self._show(Entry(when, Kind.NOTICE, words.tell_left(name, reason)))
             case Announcement(time=when, text=text):
-                self._show(Entry(when, Kind.ANNOUNCEMENT, text, protocol.SERVER_NAME), is_news=True)
+                is_news = event.id > self._arrived_at
+                self._show(Entry(when, Kind.ANNOUNCEMENT, text, protocol.SERVER_NAME), is_news)
             case Error(reason=reason, limit=limit, detail=detail):
                 self._tell(words.explain(reason, limit, detail), Kind.ERROR)
             case Rejected(text, error):
@@ -1867,6 +2154,13 @@ class ChatWindow:
                     self._pending.pop(error.nonce, None)
                     self._show_tail()
                 self.box.give_back(text)
+            case Taken(nonce):
+                self._pending.pop(nonce, None)
+                self._show_tail()
+            case NotSent(nonce, text):
+                self._pending.pop(nonce, None)
+                self._failed.append(text)
+                self._show_tail()
             case EndConn() if not self._is_ending:
                 self._end()
             case Disconnected(unsent):
@@ -1881,17 +2175,27 @@ class ChatWindow:
                     self.box.give_back(self._asked_name)
                     self._asked_name = ""
 
-    def _show_message(self, when: float, name: str, text: str, nonce: int | None) -> None:
-        is_own = name == self._name
+    def _show_message(self, message: Message) -> None:
+        name, nonce = message.name, message.nonce
+        is_own, is_old = name == self._name, message.id <= self._arrived_at
         if is_own and nonce is not None and self._pending.pop(nonce, None) is not None:
             self._show_tail()
-        is_mention = not is_own and mentions(text, self._name)
-        self._show(Entry(when, Kind.MESSAGE, text, name, is_mention), is_news=not is_own)
+        is_mention = not is_own and not is_old and mentions(message.text, self._name)
+        entry = Entry(message.time, Kind.MESSAGE, message.text, name, is_mention)
+        self._show(entry, is_news=not is_own and not is_old)
         if is_mention:
             if self.settings.has_sound:
                 self._root.bell()
             if not self._has_focus:
                 ask_for_attention(self._root)
+
+    def _note_arrival(self, number: int) -> None:
+        """Draw a line below what was said before one came."""
+        if number <= self._arrived_at:
+            self._has_said_before = True
+        elif self._has_said_before:
+            self._has_said_before = False
+            self.conversation.add_rule(self._words.said_before)
 
     def _offer_name(self) -> None:
         """Give the name from the command line, once, when the server has asked for one; or suggest the last one."""
@@ -1945,13 +2249,31 @@ class ChatWindow:
                 self._focus_box()
             self.people.frame.grid_remove()
 
+    def _show_linked(self, names: Iterable[str]) -> None:
+        self._retry_at = None
+        self.people.set(names)
+        self._show_people()
+        self._show_status()
+
     def _show_status(self) -> None:
         words = self._words
-        sentence = words.status_connected if self._is_connected else words.status_not_connected
-        status = sentence.format(host=self._session.host, port=self._session.port)
-        if self._is_connected and self.people.names:
+        wait_s = 0 if self._retry_at is None else math.ceil(self._retry_at - time.monotonic())
+        is_mending = self._is_connected and self._retry_at is not None
+        if not self._is_connected:
+            sentence = words.status_not_connected
+        elif not is_mending:
+            sentence = words.status_connected
+        else:
+            sentence = words.status_waiting if wait_s > 0 else words.status_retrying
+        status = sentence.format(host=self._session.host, port=self._session.port, wait=wait_s)
+        if self._is_connected and not is_mending and self.people.names:
             status += " · " + words.status_people.format(count=len(self.people.names))
-        self.status.configure(text=status)
+        if status != self.status["text"]:
+            self.status.configure(text=status)
+        if is_mending:
+            self.retry_button.grid()
+        else:
+            self.retry_button.grid_remove()
 
     def _show_title(self) -> None:
         unread = f"({self._unread}) " if self._unread else ""

@@ -5,7 +5,8 @@ Threads:
 * main waits for a signal and then stops everything in order;
 * accept takes connections in and starts a thread for each;
 * one thread per client reads that client alone, and is the one that closes its socket;
-* delivery alone numbers what is said and writes to clients, so that there is one order and no write waits for another.
+* delivery alone numbers what is said, records it, and writes to clients: so there is one order, nobody is shown what is
+  not recorded, and no write waits for another.
 
 A client's thread hands what its client did to the delivery thread as an order, and never writes to a socket itself.
 """
@@ -14,7 +15,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
 import errno
+import hashlib
 import io
 import logging
 import os
@@ -22,11 +25,15 @@ import queue
 import secrets
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from types import FrameType
 
 import protocol
@@ -47,6 +54,7 @@ from protocol import (
     LineEnd,
     Lines,
     Message,
+    Notice,
     Quit,
     Reason,
     Refused,
@@ -65,6 +73,20 @@ NAME_S = 300.0
 """Time to choose a name, in seconds."""
 MAX_UNSENT_BYTES = 8 * 1024 * 1024
 """What may wait for one client that reads too slowly."""
+GRACE_S = 60.0
+"""How long a member whose link broke may take to come back before the room sees it leave."""
+MAX_AWAY = 1000
+"""How many the room waits for at once: coming and breaking off costs nothing."""
+BACKLOG_MESSAGES = 50
+"""How much of what was said before a newcomer is shown."""
+KEPT_EVENTS = 10_000
+"""How many of its last events the room keeps for those whose link breaks."""
+HISTORY_LOCK_S = 2.0
+"""How long writing the history waits for somebody else who has locked its file."""
+MAX_TIME = 32_503_593_600.0
+"""The last time that every system can write as a date, in the year 2999; a recorded one beyond is damaged."""
+KEPT_CHARACTERS = 1024 * 1024
+"""The same in letters: written as JSON they have to fit into MAX_UNSENT_BYTES."""
 BARE_QUEUE = 50
 """Messages that may wait for a bare peer's pauses (half a second's worth) before some of them share a `send`."""
 MAX_WAITING_EVENTS = 64
@@ -79,7 +101,7 @@ NOTICES_S = 0.1
 MERGED_BYTES = 64 * 1024
 """What is put together for one `send` out of many chunks."""
 RECV_BYTES = 16 * 1024
-BACKLOG = 1024
+LISTEN_BACKLOG = 1024
 """Connections that the system may complete before `accept` takes them; one that is full looks like a dead server."""
 
 IDLE_S = 3600.0
@@ -198,15 +220,14 @@ class Client:
         self._words = words
         self._dialect: Dialect = Bare(words)
         self._first_chunks: list[bytes] = []
-        self.name_deadline: float | None = time.monotonic() + NAME_S
-        self.last_nonce = -1
+        self.name_deadline = time.monotonic() + NAME_S
         self.slowed_until = -SLOW_DOWN_LOG_S
         self.is_told_muted = False
         # Written by the client's thread before the order that needs it, read by the delivery thread after that.
         self.kind: type[Dialect] = Bare
-        self.name = ""
-        self.joined_at = 0.0
-        self.said = 0
+        self.member: Member | None = None
+        """Who speaks here, from the moment that the name is this client's."""
+        self.token = ""
         # For the delivery thread alone.
         self.outbox = Outbox(sock)
         self.is_member = False
@@ -225,8 +246,6 @@ class Client:
         """Why this connection ends, for the log; whoever knows it first writes it, with `end_because`."""
         self.why_left: Reason | None = None
         """The same for the room, where it was not the member's own wish."""
-        # Written by the operator, read by the client's thread.
-        self.is_muted = False
 
     def settle(self) -> type[Dialect]:
         """Read until it is known which dialect this client speaks. Raises as `incoming` does."""
@@ -315,7 +334,7 @@ class Client:
         """Read what there is: b"" at the end of the stream, None where nothing came for `limit_s`."""
         while True:
             wait_s = IDLE_S if limit_s is None else limit_s
-            if self.name_deadline is not None:
+            if self.member is None:
                 wait_s = min(wait_s, self.name_deadline - time.monotonic())
                 if wait_s <= 0:
                     raise TooLateError
@@ -330,6 +349,34 @@ class Client:
                     return None
 
 
+@dataclass(frozen=True)
+class LinkLost(Event):
+    """Never on the wire: an order of a client's thread. The connection is over, and nobody said goodbye."""
+
+
+class Member:
+    """Somebody with a name in the room. It outlives the connection, where that breaks and another one resumes it."""
+
+    def __init__(self, name: str, token_key: bytes, client: Client | None) -> None:
+        self.name = name
+        self.token_key = token_key
+        self.client = client
+        """Its connection, or the last that it had; guarded by the room's lock."""
+        self.joined_at = time.time()
+        self.said = 0
+        self.is_muted = False
+        # For the delivery thread alone.
+        self.joined_id = 0
+        self.replay_from = 0
+        """The `id` after which this member has a right to every event: before it came, but for what it was shown."""
+        self.last_nonce = -1
+
+
+def token_key(token: str) -> bytes:
+    """Give what the server keeps of a token: who reads its memory or its file cannot come back as anybody."""
+    return hashlib.sha256(token.encode()).digest()
+
+
 class Room:
     """Who is here, and who may be: the registries that all threads share."""
 
@@ -338,8 +385,10 @@ class Room:
         self._lock = threading.Lock()
         """Guards all that follows. Nothing is sent and nothing else is locked while it is held."""
         self.addresses: dict[Client, Address] = {}
-        self.names: dict[str, Client] = {}
+        self.names: dict[str, Member] = {}
         """Who has which name, by `protocol.name_key`."""
+        self._tokens: dict[bytes, Member] = {}
+        """The same by `token_key`."""
         self._muted: set[str] = set()
         """Keys of the names that may not write."""
         self._banned: dict[str, str] = {}
@@ -365,56 +414,94 @@ class Room:
         with self._lock:
             return list(self.addresses)
 
-    def claim(self, client: Client, raw_name: str) -> Reason | None:
-        """Give a client the name that it asks for, or say why not."""
+    def claim(self, client: Client, raw_name: str, token: str | None = None) -> Reason | None:
+        """Make a client the member with the name that it asks for, or say why not."""
         name = protocol.parse_name(raw_name)
         if name is None:
             return Reason.INVALID
+        if token is None or not protocol.TOKEN.fullmatch(token):
+            token = secrets.token_urlsafe(16)
         key = protocol.name_key(name)
         with self._lock:
             if key in self._banned:
                 return Reason.BANNED
             if key in self.names or key in protocol.RESERVED_KEYS:
                 return Reason.TAKEN
-            self.names[key] = client
-            client.is_muted = key in self._muted
-        client.name = name
+            if token_key(token) in self._tokens:  # somebody else's
+                token = secrets.token_urlsafe(16)
+            member = Member(name, token_key(token), client)
+            member.is_muted = key in self._muted
+            self.names[key] = self._tokens[member.token_key] = member
+        client.token = token
+        client.member = member
         return None
 
-    def release(self, client: Client) -> None:
-        """Make a client's name free for others, if it has one."""
-        key = protocol.name_key(client.name)
+    def reclaim(self, client: Client, token: str) -> bool:
+        """Make a client the member with this token, whose link broke; False where there is none."""
+        if not protocol.TOKEN.fullmatch(token):
+            return False
         with self._lock:
-            if self.names.get(key) is client:
-                del self.names[key]
+            member = self._tokens.get(token_key(token))
+            if member is None:
+                return False
+            member.client = client
+        client.token = token
+        client.member = member
+        return True
 
-    def members(self) -> list[Client]:
+    def restore(self, members: list[Member]) -> None:
+        """Give those their names back who were here when the server ended without a goodbye."""
+        with self._lock:
+            for member in members:
+                self.names[protocol.name_key(member.name)] = self._tokens[member.token_key] = member
+
+    def release(self, member: Member, client: Client | None) -> bool:
+        """Make a name free for others; False where the member has another connection by now, or has gone."""
+        key = protocol.name_key(member.name)
+        with self._lock:
+            if self.names.get(key) is not member or member.client is not client:
+                return False
+            del self.names[key]
+            self._tokens.pop(member.token_key, None)
+            return True
+
+    def revoke(self, member: Member) -> Client | None:
+        """Let nobody come back as this member any more, and give the connection that it has by now, or had."""
+        with self._lock:
+            self._tokens.pop(member.token_key, None)
+            return member.client
+
+    def members(self) -> list[Member]:
         """Give everybody who has a name, by name."""
         with self._lock:
             return [self.names[key] for key in sorted(self.names)]
 
-    def find(self, name: str) -> Client | None:
+    def find(self, name: str) -> Member | None:
         """Give whoever has this name."""
         with self._lock:
             return self.names.get(protocol.name_key(name))
 
-    def mute(self, client: Client, is_muted: bool) -> None:
+    def mute(self, member: Member, is_muted: bool) -> None:
         """Let a member write, or not; also when it comes back under its name."""
         with self._lock:
-            client.is_muted = is_muted
-            (self._muted.add if is_muted else self._muted.discard)(protocol.name_key(client.name))
+            member.is_muted = is_muted
+            (self._muted.add if is_muted else self._muted.discard)(protocol.name_key(member.name))
 
-    def ban(self, what: str) -> list[Client]:
+    def ban(self, what: str) -> list[Member | Client]:
         """Keep out a name, with the address that it comes from, or an address; give those who have to go."""
         key = protocol.name_key(what)
         with self._lock:
             member = self.names.get(key)
-            address = member.address[0] if member else ""
+            address = member.client.address[0] if member and member.client else ""
             self._banned[key] = address or self._banned.get(key, "")
             if member:
-                self._banned.setdefault(address, "")
+                if address:
+                    self._banned.setdefault(address, "")
                 return [member]
-            return [client for client in self.addresses if client.address[0] == what]
+            members = [member for member in self.names.values() if member.client and member.client.address[0] == what]
+            theirs = {member.client for member in members}
+            others = [client for client in self.addresses if client.address[0] == what and client not in theirs]
+            return [*members, *others]
 
     def unban(self, what: str) -> bool:
         """Let a name, with the address that was banned with it, or an address come in again; False if it could."""
@@ -430,6 +517,211 @@ class Room:
             return host in self._banned
 
 
+class HistoryError(Exception):
+    """A file that cannot be a history; the text says why."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a history's file knows of the room, as the server that begins needs it."""
+
+    room_id: str
+    last_id: int
+    events: list[Message | Announcement | Joined | Left]
+    """The last ones, at most KEPT_EVENTS."""
+    members: list[Member]
+    """Who was in the room when its server ended without a goodbye."""
+
+
+class History:
+    """The record of the room, in a file of SQLite. Belongs to the delivery thread, but for its making.
+
+    A batch is one transaction. Written ahead (WAL), it survives the end of this process, but the last ones not always
+    that of the machine; others may read the file meanwhile.
+    """
+
+    APPLICATION_ID = 0x4C43_6861
+    """Marks the file as ours (`PRAGMA application_id`)."""
+    TABLES = """
+        CREATE TABLE IF NOT EXISTS events (
+            id INTEGER PRIMARY KEY, time REAL NOT NULL, type TEXT NOT NULL, name TEXT, text TEXT, nonce INTEGER,
+            reason TEXT);
+        CREATE TABLE IF NOT EXISTS members (
+            joined_id INTEGER PRIMARY KEY, name TEXT NOT NULL, token_key BLOB NOT NULL, replay_from INTEGER NOT NULL,
+            left_id INTEGER);
+        CREATE TABLE IF NOT EXISTS room (id TEXT NOT NULL);
+    """
+
+    def __init__(self, path: Path, words: Words) -> None:
+        """Open or make the file, and read what is needed of it. Raises sqlite3.Error, HistoryError."""
+        self.path = path
+        # An own file for the lock, so that an export may read the other; the system lifts it when this process ends.
+        self._lock = sqlite3.connect(f"{path}.lock", timeout=0.0, check_same_thread=False, isolation_level=None)
+        self._file: sqlite3.Connection | None = None
+        try:
+            try:
+                self._lock.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError as error:
+                raise HistoryError(words.history_in_use if "locked" in str(error) else str(error)) from error
+            self._file = sqlite3.connect(
+                path.absolute(), timeout=HISTORY_LOCK_S, check_same_thread=False, isolation_level=None
+            )
+            self._prepare(self._file)
+            self.record = self._read(self._file)
+        except BaseException:
+            self.close()
+            raise
+
+    def write(self, events: list[Event], arrivals: list[Member], departures: list[tuple[int, int]]) -> None:
+        """Write a batch, and who came and went with it: all of it, or, with sqlite3.Error, nothing."""
+        assert self._file is not None
+        with self._file as file:
+            file.execute("BEGIN IMMEDIATE")
+            file.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", map(_as_row, events))
+            rows = ((member.joined_id, member.name, member.token_key, member.replay_from) for member in arrivals)
+            file.executemany("INSERT INTO members VALUES (?, ?, ?, ?, NULL)", rows)
+            file.executemany("UPDATE members SET left_id = ? WHERE joined_id = ?", departures)
+
+    def say_goodbye(self, last_id: int) -> None:
+        """Note that the room was closed in order: nobody of those who are here will come back."""
+        assert self._file is not None
+        self._file.execute("UPDATE members SET left_id = ? WHERE left_id IS NULL", (last_id,))
+
+    def close(self) -> None:
+        """Give the file back. May be called twice."""
+        for file in (self._file, self._lock):
+            if file is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    file.close()
+
+    @classmethod
+    def check_application(cls, file: sqlite3.Connection) -> None:
+        """Look for the mark of ours. Raises HistoryError."""
+        (application,) = file.execute("PRAGMA application_id").fetchone()
+        if application != cls.APPLICATION_ID:
+            raise HistoryError("no chat history")
+
+    def _prepare(self, file: sqlite3.Connection) -> None:
+        (objects,) = file.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if objects:
+            self.check_application(file)
+        (verdict,) = file.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise HistoryError(str(verdict))
+        file.execute("PRAGMA journal_mode = WAL")
+        file.execute("PRAGMA synchronous = NORMAL")
+        file.execute(f"PRAGMA application_id = {self.APPLICATION_ID}")
+        file.executescript(self.TABLES)
+        file.execute("INSERT INTO room SELECT ? WHERE NOT EXISTS (SELECT * FROM room)", (secrets.token_hex(8),))
+
+    def _read(self, file: sqlite3.Connection) -> Record:
+        (room_id,) = file.execute("SELECT id FROM room").fetchone()
+        (last_id,) = file.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
+        rows = file.execute("SELECT * FROM events ORDER BY id DESC LIMIT ?", (KEPT_EVENTS,)).fetchall()
+        members = []
+        for joined_id, name, key, replay_from in file.execute(
+            "SELECT joined_id, name, token_key, replay_from FROM members WHERE left_id IS NULL ORDER BY joined_id"
+        ):
+            member = Member(name, key, None)
+            member.joined_id, member.replay_from = joined_id, replay_from
+            said = (
+                "SELECT coalesce(max(nonce), -1), count(*) FROM events WHERE type = 'message' AND name = ? AND id > ?"
+            )
+            member.last_nonce, member.said = file.execute(said, (name, joined_id)).fetchone()
+            members.append(member)
+        return Record(room_id, last_id, [_from_row(row) for row in reversed(rows)], members)
+
+
+Row = tuple[int, float, str, str | None, str | None, int | None, str | None]
+
+
+def _as_row(event: Event) -> Row:
+    """Write an event of the room as a row of the table `events`."""
+    match event:
+        case Message(id=number, time=when, name=name, text=text, nonce=nonce):
+            return number, when, "message", name, text, nonce, None
+        case Announcement(id=number, time=when, text=text):
+            return number, when, "announcement", None, text, None, None
+        case Joined(id=number, time=when, name=name):
+            return number, when, "joined", name, None, None, None
+        case Left(id=number, time=when, name=name, reason=reason):
+            return number, when, "left", name, None, None, reason
+    raise TypeError(f"no event of the room: {event!r}")
+
+
+def _from_row(row: Row) -> Message | Announcement | Joined | Left:
+    """Read an event of the room out of a row. Raises HistoryError where the file is damaged."""
+    number, when, kind, name, text, nonce, reason = row
+    texts = [kind] + [value for value in (name, text, reason) if value is not None]
+    is_sound = isinstance(when, float) and 0 <= when <= MAX_TIME and isinstance(nonce, int | None)
+    if not is_sound or not all(isinstance(value, str) for value in texts):
+        raise HistoryError(f"row {number} is damaged")
+    if kind == "message":
+        return Message(number, when, name or "", text or "", nonce)
+    if kind == "announcement":
+        return Announcement(number, when, text or "")
+    if kind == "joined":
+        return Joined(number, when, name or "")
+    return Left(number, when, name or "", reason)
+
+
+def export_history(source: Path, target: Path, wants_attendance: bool, words: Words) -> int:
+    """Write a history, or who attended, as text, or as CSV to a name that ends so; gives the number of lines.
+
+    Also while a server writes on. The other file is not touched before all has been read. Raises OSError,
+    sqlite3.Error, HistoryError.
+    """
+    if not source.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    if target.exists() and target.samefile(source):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    with contextlib.closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as file:
+        History.check_application(file)
+        rows = list(_attendance_rows(file) if wants_attendance else _history_rows(file, words))
+    is_csv = target.suffix.lower() == ".csv"
+    # With the mark by which Excel knows UTF-8.
+    with target.open("w", encoding="utf-8-sig" if is_csv else "utf-8", newline="" if is_csv else None) as out:
+        table = csv.writer(out)
+        for cells, line in rows:
+            if is_csv:
+                table.writerow([_harmless(cell) for cell in cells])
+            elif line:
+                out.write(line.replace("\n", "\n    ") + "\n")
+    return len(rows) - 1  # the heading is no line of what was asked for
+
+
+def _history_rows(file: sqlite3.Connection, words: Words) -> Iterator[tuple[list[str], str]]:
+    """Give a heading, and each event of a history: as cells, and as a line."""
+    yield ["id", "time", "type", "name", "text"], ""
+    for row in file.execute("SELECT * FROM events ORDER BY id"):
+        event, when = _from_row(row), _local_time(row[1])
+        said = protocol.in_words(event, words) or ""
+        mark = "" if isinstance(event, Message) else "* "
+        yield [str(row[0]), when, row[2], row[3] or "", row[4] or row[6] or ""], f"{when} {mark}{said}"
+
+
+def _attendance_rows(file: sqlite3.Connection) -> Iterator[tuple[list[str], str]]:
+    """The same of everybody who was there: first and last seen, and messages."""
+    heading = ["name", "first seen", "last seen", "messages"]
+    yield heading, "\t".join(heading)
+    seen: dict[str, tuple[str, float, float, int]] = {}
+    for name, kind, when in file.execute("SELECT name, type, time FROM events WHERE name IS NOT NULL ORDER BY id"):
+        known, first, _, messages = seen.get(protocol.name_key(name), (name, when, when, 0))
+        seen[protocol.name_key(name)] = (known, first, when, messages + (kind == "message"))
+    for _, (name, first, last, messages) in sorted(seen.items()):
+        cells = [name, _local_time(first), _local_time(last), str(messages)]
+        yield cells, "\t".join(cells)
+
+
+def _local_time(when: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when))
+
+
+def _harmless(cell: str) -> str:
+    """Keep a spreadsheet from taking what somebody said for a formula."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
 def write_events(writer: Dialect, events: list[Event]) -> list[bytes]:
     """Write events in a dialect, as the chunks that an Outbox takes."""
     if isinstance(writer, Bare):
@@ -438,26 +730,55 @@ def write_events(writer: Dialect, events: list[Event]) -> list[bytes]:
     return [whole] if whole else []
 
 
+def write_backlog(writer: Dialect, events: list[Event]) -> list[bytes]:
+    """Write what was said before for a newcomer: in the line dialect with its time, in the bare one not at all."""
+    if isinstance(writer, Bare):
+        return []
+    if isinstance(writer, Events):
+        return write_events(writer, events)
+    lines = []
+    for event in events:
+        when = time.strftime("%H:%M ", time.localtime(getattr(event, "time", 0.0))).encode()
+        lines += [when + writer.encode(part) for part in protocol.one_line_each(event)]
+    return [b"".join(lines)]
+
+
 class Delivery:
     """The one thread that numbers what happens in the room and writes to clients.
 
-    An order is an event that a client's thread read: `Say`, `Join` (under a name that the client holds) and `Quit`
-    concern the room; every other event is an answer to this client alone.
+    An order is an event that a client's thread read: `Say`, `Join` and `Resume` (under a name that the client holds),
+    `Quit` and `LinkLost` concern the room; every other event is an answer to this client alone.
     """
 
-    def __init__(self, words: Words, release: Callable[[Client], None], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        words: Words,
+        release: Callable[[Member, Client | None], bool],
+        grace_s: float = 0.0,
+        backlog: int = 0,
+        history: History | None = None,
+        notice: Notice | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._words = words
         self._release = release
-        """Makes a client's name free; called between telling the room that it left and whatever comes after that."""
+        """Makes a member's name free, unless it has another connection by now; tells whether it did."""
+        self._grace_s = grace_s
+        self._backlog = backlog
         self._clock = clock
         self._writers: dict[type[Dialect], Dialect] = {Bare: Bare(words), Lines: Lines(words), Events: Events()}
-        self._orders: queue.SimpleQueue[Client | Announcement | None] = queue.SimpleQueue()
-        """Clients with orders, each at most once; what the operator says; None to stop."""
+        self._orders: queue.SimpleQueue[Client | Member | Announcement | None] = queue.SimpleQueue()
+        """Clients with orders, each at most once; members to expel; what the operator says; None to stop."""
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
         # All that follows belongs to the delivery thread.
         self._clients: dict[Client, None] = {}
         """Everybody who was greeted and has not left; a dict for its order."""
         self._members: dict[Client, None] = {}
         """Those of them who hear the room."""
+        self._present: dict[Member, Client | None] = {}
+        """Who is in the room, and by which connection it hears; None where the link is broken."""
+        self._away: dict[Member, tuple[float, Client | None]] = {}
+        """Those whose link is broken: until when they may come back, and that link; the first to go is first."""
         self._behind: set[Client] = set()
         """Those who have not been sent all that they should."""
         self._leaving: dict[Client, float] = {}
@@ -470,8 +791,29 @@ class Delivery:
         """Until when the batch, which holds nothing but arrivals and departures, may wait for more of them."""
         self._ahead: list[Client] = []
         """Those who have been sent a part of the batch before the others (`Client.seen` says how much)."""
+        self._kept: deque[Message | Announcement | Joined | Left] = deque()
+        """The last events, for those who come back and those who come."""
+        self._kept_characters = 0
+        self._history = history
+        self._recorded = 0
+        """How much of the batch is in the history's file."""
+        self._arrivals: list[Member] = []
+        self._departures: list[tuple[int, int]] = []
+        """What the file does not know yet: who came, and of those who went the `id`s of their leaving and joining."""
+        self._notice = notice
+        """What a newcomer is told about the recording."""
+        self._room_id = secrets.token_hex(8)
         self._last_id = 0
         self._is_over = False
+
+    def restore(self, record: Record) -> None:
+        """Begin where a recorded room has ended. Before `start`."""
+        self._last_id, self._room_id = record.last_id, record.room_id
+        for event in record.events:
+            self._keep(event)
+        for member in record.members:
+            self._present[member] = None
+            self._away[member] = time.monotonic() + self._grace_s, None
 
     def start(self) -> None:
         """Start the thread."""
@@ -491,6 +833,10 @@ class Delivery:
         """Say something to the room as the operator. From any thread."""
         self._orders.put(Announcement(0, 0.0, text))
 
+    def expel(self, member: Member) -> None:
+        """Have a member leave whose link is broken; nothing where it is not. From any thread."""
+        self._orders.put(member)
+
     def _run(self) -> None:
         gather_s = 0.0
         while not self._is_over:
@@ -502,9 +848,12 @@ class Delivery:
                     self._attempt(self._close_room)
                 elif isinstance(client, Announcement):
                     self._tell_room(Announcement(self._next_id(), now, client.text))
+                elif isinstance(client, Member):
+                    self._attempt(self._give_up, client, now, Reason.KICKED)
                 else:
                     for event in client.take_orders():
                         self._attempt(self._carry_out, client, event, now)
+            self._attempt(self._give_up_overdue, now)
             if self._notices_until is None or started > self._notices_until:
                 self._attempt(self._broadcast)
             self._attempt(self._catch_up)
@@ -518,16 +867,19 @@ class Delivery:
         except Exception:
             log.exception("A failure in the delivery thread")
 
-    def _collect(self, gather_s: float) -> list[Client | Announcement | None]:
+    def _collect(self, gather_s: float) -> list[Client | Member | Announcement | None]:
         """Wait for clients with orders, no longer than a tick when somebody is behind, and take all that are there.
 
         Where the last turn had several, wait a moment longer: the clients' threads have the interpreter to themselves
         meanwhile, and what more they hand over shares the broadcast.
         """
         clients = []
-        has_work = self._batch or self._behind or self._leaving
+        limit_s = TICK_S if self._batch or self._behind or self._leaving else None
+        if limit_s is None and self._away:
+            deadline, _ = next(iter(self._away.values()))
+            limit_s = max(TICK_S, deadline - time.monotonic())
         with contextlib.suppress(queue.Empty):
-            clients.append(self._orders.get(timeout=TICK_S if has_work else None))
+            clients.append(self._orders.get(timeout=limit_s))
             if gather_s:
                 time.sleep(gather_s)
             while True:
@@ -537,12 +889,17 @@ class Delivery:
     def _carry_out(self, client: Client, event: Event, now: float) -> None:
         if isinstance(event, Say):
             if client.is_member:
-                self._tell_room(Message(self._next_id(), now, client.name, event.text, event.nonce))
+                self._say(client, event, now)
         elif self._is_over or client in self._leaving or client.dropped.is_set():
-            pass  # what comes after its end
+            if isinstance(event, Join | Resume):  # after its end: nobody else would make its name free
+                self._depart(client, now)
         elif isinstance(event, Join):
             self._admit(client, now)
-        elif isinstance(event, Quit):
+        elif isinstance(event, Resume):
+            self._admit_again(client, event.last, now)
+        elif isinstance(event, LinkLost) and self._may_come_back(client):
+            self._miss(client)
+        elif isinstance(event, Quit | LinkLost):
             self._dismiss(client, now)
         elif isinstance(event, EndConn):
             self._tell(client, event)
@@ -552,16 +909,37 @@ class Delivery:
             self._clients[client] = None
             self._tell(client, event)
 
+    def _say(self, client: Client, event: Say, now: float) -> None:
+        member = client.member
+        assert member is not None
+        if event.nonce is not None:
+            if event.nonce <= member.last_nonce:  # said again, because nobody had confirmed it
+                return
+            member.last_nonce = event.nonce
+        self._tell_room(Message(self._next_id(), now, member.name, event.text, event.nonce))
+
     def _next_id(self) -> int:
         self._last_id += 1
         return self._last_id
 
-    def _tell_room(self, event: Event) -> None:
+    def _tell_room(self, event: Message | Announcement | Joined | Left) -> None:
         if not isinstance(event, Joined | Left):
             self._notices_until = None
         elif not self._batch and len(self._members) >= LARGE_ROOM:
             self._notices_until = time.perf_counter() + NOTICES_S
         self._batch.append(event)
+        self._keep(event)
+
+    def _keep(self, event: Message | Announcement | Joined | Left) -> None:
+        """Keep an event, and forget the oldest where there are too many."""
+        kept = self._kept
+        kept.append(event)
+        if isinstance(event, Message | Announcement):
+            self._kept_characters += len(event.text)
+        while len(kept) > KEPT_EVENTS or self._kept_characters > KEPT_CHARACTERS:
+            oldest = kept.popleft()
+            if isinstance(oldest, Message | Announcement):
+                self._kept_characters -= len(oldest.text)
 
     def _tell(self, client: Client, event: Event) -> None:
         """Write to one client, after all that it should have heard by now."""
@@ -570,27 +948,132 @@ class Delivery:
         self._write(client, write_events(self._writers[kind], [event]))
 
     def _admit(self, client: Client, now: float) -> None:
-        names = (*(member.name for member in self._members), client.name)
-        self._tell(client, Welcome(client.name, secrets.token_urlsafe(16), names, self._last_id))
+        """Let a newcomer in, and show it what was said before."""
+        member = client.member
+        assert member is not None
+        if member.client is not client:
+            self._supersede(client)
+            return
+        said = (event for event in reversed(self._kept) if isinstance(event, Message | Announcement))
+        backlog = [*islice(said, self._backlog if client.kind is not Bare else 0)][::-1]
+        last = self._last_id
+        member.replay_from = backlog[0].id - 1 if backlog else last
+        member.joined_id = self._next_id()
+        seen = len(self._batch)
+        self._tell_room(Joined(member.joined_id, now, member.name))
+        self._arrivals.append(member)
+        self._record()  # a token that was given away works whatever happens to the server
+        writer = self._writers[client.kind]
+        told = write_events(writer, [self._notice]) if self._notice else []
+        self._welcome(client, member, last, told + write_backlog(writer, [*backlog]))
+        client.seen = seen  # what follows it hears with the others
+
+    def _admit_again(self, client: Client, last: int, now: float) -> None:
+        """Let a member whose link broke hear the room again, after all that it has missed."""
+        member = client.member
+        assert member is not None
+        if member not in self._present:  # its `Join` is still on its way, on the broken link
+            self._admit(client, now)
+            return
+        if member.client is not client:
+            self._supersede(client)
+            return
+        old = self._present[member]
+        if old is not None:  # a link that nobody has noticed to be dead
+            self._supersede(old)
+        self._away.pop(member, None)
+        log.info("%s:%s is %s, whose link was broken.", *client.address, member.name)
+        self._record()
+        seen = max(last, member.replay_from)
+        missed = [event for event in self._kept if event.id > seen]
+        self._welcome(client, member, self._last_id, write_events(self._writers[client.kind], [*missed]))
+
+    def _supersede(self, client: Client) -> None:
+        """Close a connection whose member came back on another one."""
+        client.end_because("its member came back on another connection")
+        client.ending.set()
+        self._expelled.add(client)
+        self._stop_hearing(client)
+
+    def _welcome(self, client: Client, member: Member, last: int, chunks: list[bytes]) -> None:
+        self._present[member] = client
+        names = tuple(present.name for present in self._present)
+        nonce = member.last_nonce if member.last_nonce >= 0 else None
+        self._tell(client, Welcome(member.name, client.token, names, last, nonce, self._room_id))
+        self._write(client, chunks)
         self._mark_as_seen(client)
         client.is_member = True
         self._members[client] = None
-        self._tell_room(Joined(self._next_id(), now, client.name))
+
+    def _may_come_back(self, client: Client) -> bool:
+        """Tell whether a client's member is kept in the room without a link."""
+        is_sent_away = client.why_left is not None
+        has_room = self._grace_s > 0 and len(self._away) < MAX_AWAY
+        return client.is_member and client.kind is Events and not is_sent_away and has_room
+
+    def _miss(self, client: Client) -> None:
+        """Keep the place of a member whose link is broken."""
+        member = client.member
+        assert member is not None
+        log.info("%s:%s has lost its link; %s may come back.", *client.address, member.name)
+        self._stop_hearing(client)
+        self._present[member] = None
+        self._away[member] = time.monotonic() + self._grace_s, client
+
+    def _stop_hearing(self, client: Client) -> None:
+        """Write nothing more to a client, whose member stays."""
+        self._clients.pop(client, None)
+        self._members.pop(client, None)
+        client.is_member = False
+        client.outbox.clear()
+        self._leaving[client] = 0.0
+
+    def _give_up(self, member: Member, now: float, reason: Reason | None = None) -> None:
+        """Have a member leave that has no link, unless it is just coming back."""
+        if member in self._away:
+            _, client = self._away.pop(member)  # not `member.client`, which may be back by now
+            self._leave(member, client, now, reason)
+
+    def _give_up_overdue(self, now: float) -> None:
+        while self._away:
+            member, (deadline, _) = next(iter(self._away.items()))
+            if time.monotonic() < deadline:
+                break
+            self._give_up(member, now)
 
     def _dismiss(self, client: Client, now: float) -> None:
         self._clients.pop(client, None)
         self._leaving[client] = time.monotonic() + FLUSH_S
         self._hear(client)
         self._members.pop(client, None)
-        if client.is_member:
-            client.is_member = False
-            reason = client.why_left.value if client.why_left else None
-            self._tell_room(Left(self._next_id(), now, client.name, reason))
-        self._release(client)
+        self._depart(client, now)
+
+    def _depart(self, client: Client, now: float) -> None:
+        """Let the member go whose connection ends; not where it has another one by now."""
+        client.is_member = False
+        if client.member in self._present:
+            self._leave(client.member, client, now, client.why_left)
+        elif client.member is not None:
+            self._release(client.member, client)
+
+    def _leave(self, member: Member, client: Client | None, now: float, reason: Reason | None) -> None:
+        """Let the room know that a member has left, and make its name free; not where it is back already."""
+        if not self._release(member, client):
+            if self._present[member] is client:
+                self._present[member] = None  # its `Resume` is among the orders that wait
+            return
+        heard = self._present.pop(member)
+        if heard is not None and heard is not client:  # the link that it had before its `Resume`, still on its way
+            self._supersede(heard)
+        self._away.pop(member, None)
+        left = Left(self._next_id(), now, member.name, reason.value if reason else None)
+        self._departures.append((left.id, member.joined_id))
+        self._tell_room(left)
 
     def _hear(self, client: Client) -> None:
         """Send a member its part of the batch now, ahead of the others."""
-        if client in self._members:
+        if client in self._members and client.seen < len(self._batch):
+            self._record()
             chunks = write_events(self._writers[client.kind], self._batch[client.seen :])
             self._mark_as_seen(client)
             self._write(client, chunks)
@@ -599,9 +1082,28 @@ class Delivery:
         client.seen = len(self._batch)
         self._ahead.append(client)
 
+    def _record(self) -> None:
+        """Write what has happened into the history's file, before anybody is told. Where that fails, go on without."""
+        events = self._batch[self._recorded :]
+        arrivals, self._arrivals = self._arrivals, []
+        departures, self._departures = self._departures, []
+        self._recorded = len(self._batch)
+        if self._history is None or not (events or arrivals or departures):
+            return
+        try:
+            self._history.write(events, arrivals, departures)
+        except sqlite3.Error as error:
+            log.warning(self._words.history_failed.format(file=self._history.path, error=error))
+            self._history.close()
+            self._history = None
+            self._notice = Notice(protocol.NOT_RECORDED)
+            self._tell_room(Announcement(self._next_id(), round(self._clock(), 3), self._words.recording_failed))
+            self._recorded = len(self._batch)
+
     def _broadcast(self) -> None:
         """Send the batch to every member, written once for each dialect, and begin the next."""
-        batch, self._batch = self._batch, []
+        self._record()
+        batch, self._batch, self._recorded = self._batch, [], 0
         ahead, self._ahead = self._ahead, []
         self._notices_until = None
         kinds = {client.kind for client in self._members}
@@ -679,8 +1181,17 @@ class Delivery:
                 self._write(client, [self._writers[Bare].encode(EndConn())])
         everybody = [*self._clients, *self._leaving]
         self._flush_all(everybody, deadline)
+        for member in self._present:
+            self._release(member, member.client)
+        if self._history is not None:
+            with contextlib.suppress(sqlite3.Error):  # then those who were here may resume, and find nobody
+                self._history.say_goodbye(self._last_id)
+            self._history.close()
+            self._history = None  # what is still said is shown to nobody
         self._clients.clear()
         self._members.clear()
+        self._present.clear()
+        self._away.clear()
         self._behind.clear()
         self._leaving.clear()
         for client in everybody:
@@ -704,13 +1215,20 @@ class ChatServer:
         words: Words = protocol.ITALIAN,
         max_clients: int = MAX_CLIENTS,
         rate: float = RATE,
+        grace_s: float = GRACE_S,
+        backlog: int = BACKLOG_MESSAGES,
+        history: History | None = None,
+        notice: Notice | None = None,
     ) -> None:
         self._listener = listener
         self._listener.settimeout(POLL_S)
         self._words = words
         self._rate = rate
         self.room = Room(max_clients)
-        self._delivery = Delivery(words, self.room.release)
+        self._delivery = Delivery(words, self.room.release, grace_s, backlog, history, notice)
+        if history is not None:
+            self.room.restore(history.record.members)
+            self._delivery.restore(history.record)
         self._stopping = threading.Event()
         self._accept_thread = threading.Thread(target=self._accept_connections, name="accept", daemon=True)
 
@@ -748,11 +1266,15 @@ class ChatServer:
         """Say something to the room as the operator."""
         self._delivery.announce(text)
 
-    def kick(self, client: Client, reason: Reason = Reason.KICKED, detail: str | None = None) -> None:
-        """Tell a client that it has to go, and why, and close its connection."""
-        client.end_because(f"{reason.value} by the operator" + (f": {detail}" if detail else ""), Reason.KICKED)
-        self._delivery.order(client, [Error(reason.value, detail=detail), EndConn()])
-        client.ending.set()
+    def kick(self, whom: Member | Client, reason: Reason = Reason.KICKED, detail: str | None = None) -> None:
+        """Tell a client that it has to go, and why, and close its connection; a member without one just leaves."""
+        client = self.room.revoke(whom) if isinstance(whom, Member) else whom
+        if client is not None:
+            client.end_because(f"{reason.value} by the operator" + (f": {detail}" if detail else ""), Reason.KICKED)
+            self._delivery.order(client, [Error(reason.value, detail=detail), EndConn()])
+            client.ending.set()
+        if isinstance(whom, Member):
+            self._delivery.expel(whom)
 
     def _accept_connections(self) -> None:
         while not self._stopping.is_set():
@@ -800,8 +1322,10 @@ class ChatServer:
 
     def _handle_client(self, client: Client) -> None:
         """Live one client's life, from the greeting to the closed socket. Runs in that client's thread."""
+        farewell: Event = LinkLost()
         try:
-            self._converse(client)
+            if self._converse(client):
+                farewell = Quit()
         except TooLateError:
             client.end_because("it chose no name in time")
             self._delivery.order(client, [Refused(Reason.TOO_LATE.value), EndConn()])
@@ -812,15 +1336,17 @@ class ChatServer:
             client.end_because("a failure of the server's own")
         finally:
             client.end_because("the server stops" if self._stopping.is_set() else "it ended the connection")
-            self._delivery.order(client, [Quit()])
+            self._delivery.order(client, [farewell])
             client.dropped.wait()
-            self.room.release(client)  # it has been, but where the room was closed before this client could leave it
+            if client.member and self._stopping.is_set():  # the room was closed before this client could leave it
+                self.room.release(client.member, client)
             client.close()
             log.info("%s:%s leaves: %s.", *client.address, client.why)
             log.info(protocol.HAS_LEFT, *client.address)
             self.room.forget(client)  # last: stopping waits for those who are still in the registry
 
-    def _converse(self, client: Client) -> None:
+    def _converse(self, client: Client) -> bool:
+        """Hear a client out, and tell whether it said goodbye."""
         allowance = Allowance(self._rate, BURST)
         self._delivery.order(client, [Greeting()])
         if client.settle() is Lines:
@@ -832,9 +1358,10 @@ class ChatServer:
                     self._delivery.order(client, orders)
                 if is_quitting:
                     client.end_because("it quit")
-                    return
+                    return True
             if client.ending.is_set():
-                return
+                break
+        return False
 
     def _grant(self, client: Client, allowance: Allowance, events: list[Event]) -> Iterator[list[Event]]:
         """Yield what a client said as fast as it may say it. Its own thread waits, and TCP slows the sender down."""
@@ -860,7 +1387,7 @@ class ChatServer:
         if now > client.slowed_until + SLOW_DOWN_LOG_S:
             log.warning("%s:%s talks too fast, and is slowed down.", *client.address)
         client.slowed_until = now + wait_s
-        if client.name_deadline is not None and client.slowed_until > client.name_deadline:
+        if client.member is None and client.slowed_until > client.name_deadline:
             raise TooLateError
         return not client.ending.wait(min(wait_s, IDLE_S)) and not client.is_lost
 
@@ -869,27 +1396,24 @@ class ChatServer:
         orders: list[Event] = []
         for event in events:
             match event:
-                case Say(text, nonce) if client.name:
-                    if client.is_muted or self.room.is_quiet:
+                case Say(nonce=nonce) if client.member is not None:
+                    if client.member.is_muted or self.room.is_quiet:
                         orders += self._refuse_muted(client, nonce)
-                    elif nonce is None:
-                        client.said += 1
-                        orders.append(event)
-                    elif nonce > client.last_nonce:
-                        client.last_nonce = nonce
-                        client.said += 1
+                    else:
+                        client.member.said += 1
                         orders.append(event)
                 case Say(text, nonce):
                     if client.kind is Events:
                         orders.append(Error(Reason.NOT_JOINED.value, nonce=nonce))
                     else:
                         orders.append(self._let_in(client, text))
-                case Join() | Resume() if client.name:
+                case Join() | Resume() if client.member is not None:
                     orders.append(Error(Reason.ALREADY_JOINED.value))
-                case Join(name):
-                    orders.append(self._let_in(client, name))
-                case Resume():
-                    orders.append(Refused(Reason.UNKNOWN_TOKEN.value))
+                case Join(name, token):
+                    orders.append(self._let_in(client, name, token))
+                case Resume(token):
+                    is_known = self.room.reclaim(client, token)
+                    orders.append(event if is_known else Refused(Reason.UNKNOWN_TOKEN.value))
                 case Fault():
                     orders.append(event.answer())
                 case Quit():
@@ -903,15 +1427,13 @@ class ChatServer:
         is_told, client.is_told_muted = client.is_told_muted, True
         return [] if is_told and nonce is None else [Error(Reason.MUTED.value, nonce=nonce)]
 
-    def _let_in(self, client: Client, raw_name: str) -> Event:
-        reason = self.room.claim(client, raw_name)
-        if reason is not None:
-            log.info("%s:%s was refused a name: %s.", *client.address, reason.value)
-            return Refused(reason.value)
-        client.name_deadline = None
-        client.joined_at = time.time()
-        log.info("%s:%s joins as %s.", *client.address, client.name)
-        return Join(client.name)
+    def _let_in(self, client: Client, raw_name: str, token: str | None = None) -> Event:
+        reason = self.room.claim(client, raw_name, token)
+        if reason is not None or client.member is None:
+            log.info("%s:%s was refused a name: %s.", *client.address, reason.value if reason else "")
+            return Refused((reason or Reason.INVALID).value)
+        log.info("%s:%s joins as %s.", *client.address, client.member.name)
+        return Join(client.member.name)
 
 
 class Operator:
@@ -956,16 +1478,18 @@ class Operator:
         count = self._words.operator_count.format(count=len(members), connections=len(self._room.clients()))
         return "\n".join([*map(self._describe, members), count])
 
-    def _describe(self, member: Client) -> str:
+    def _describe(self, member: Member) -> str:
+        client, words = member.client, self._words
         minutes = max(1.0, (time.time() - member.joined_at) / 60)
-        return self._words.operator_member.format(
+        is_absent = client is None or client.dropped.is_set()
+        return words.operator_member.format(
             name=member.name,
-            address="{}:{}".format(*member.address),
-            dialect=member.kind.name,
+            address="{}:{}".format(*client.address) if client else "–",
+            dialect=words.operator_absent if is_absent or client is None else client.kind.name,
             since=time.strftime("%H:%M:%S", time.localtime(member.joined_at)),
             said=member.said,
             rate=round(member.said / minutes),
-            unsent=member.outbox.unsent_bytes,
+            unsent=client.outbox.unsent_bytes if client else 0,
             muted="  mute" if member.is_muted else "",
         )
 
@@ -984,8 +1508,8 @@ class Operator:
         return self._words.operator_nobody.format(name=words[0])
 
     def _ban(self, what: str) -> str:
-        for client in self._room.ban(what):
-            self._server.kick(client, Reason.BANNED)
+        for member_or_client in self._room.ban(what):
+            self._server.kick(member_or_client, Reason.BANNED)
         log.info("%s is banned by the operator.", what)
         return self._words.operator_banned.format(what=what)
 
@@ -1032,7 +1556,7 @@ def open_listener(host: str, port: int) -> socket.socket:
         else:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(BACKLOG)
+        listener.listen(LISTEN_BACKLOG)
     except BaseException:
         listener.close()
         raise
@@ -1095,13 +1619,17 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         print(words.cannot_log.format(file=arguments.log_file, error=error), file=sys.stderr)
         return 2
+    if arguments.export is not None:
+        return export(arguments, words)
     try:
         listener = open_listener(arguments.host, arguments.port)
     except OSError as error:
         print(explain_listen_error(error, arguments.host, arguments.port, words), file=sys.stderr)
         return 2
 
-    server = ChatServer(listener, words, arguments.max_clients, arguments.rate)
+    history, notice = open_history(arguments.history, words)
+    limits = (arguments.max_clients, arguments.rate, arguments.grace, arguments.backlog)
+    server = ChatServer(listener, words, *limits, history, notice)
     server.start()
     try:
         show(protocol.WAITING)
@@ -1116,6 +1644,29 @@ def main(argv: list[str] | None = None) -> int:
         server.stop()
         has_stopped.set()
     show(protocol.CLOSED)
+    return 0
+
+
+def open_history(path: Path | None, words: Words) -> tuple[History | None, Notice | None]:
+    """Open the history, if one is wanted, and give what everybody is told of it; where that fails, go on without."""
+    if path is None:
+        return None, None
+    try:
+        return History(path, words), Notice(protocol.RECORDED)
+    except (sqlite3.Error, HistoryError, OSError) as error:
+        show(words.history_unusable.format(file=path, error=error))
+        return None, Notice(protocol.NOT_RECORDED)
+
+
+def export(arguments: argparse.Namespace, words: Words) -> int:
+    """Write the history into another file; gives the exit status."""
+    source, target = arguments.history, arguments.export
+    try:
+        count = export_history(source, target, arguments.attendance, words)
+    except (OSError, sqlite3.Error, HistoryError) as error:
+        print(words.cannot_export.format(source=source, file=target, error=error), file=sys.stderr)
+        return 2
+    show(words.export_done.format(count=count, file=target))
     return 0
 
 
@@ -1220,6 +1771,14 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--max-clients", type=int, default=MAX_CLIENTS, metavar="N", help="default: %(default)s")
     rate_help = "messages a second that each may say; 0: no limit (default: %(default)g)"
     parser.add_argument("--rate", type=float, default=RATE, metavar="N", help=rate_help)
+    grace_help = "seconds that a member whose link broke may take to come back; 0: none (default: %(default)g)"
+    parser.add_argument("--grace", type=float, default=GRACE_S, metavar="S", help=grace_help)
+    backlog_help = "messages said before that a newcomer is shown (default: %(default)s)"
+    parser.add_argument("--backlog", type=int, default=BACKLOG_MESSAGES, metavar="N", help=backlog_help)
+    parser.add_argument("--history", type=Path, metavar="FILE", help="record the room in this file, and go on from it")
+    export_help = "write the history as text, or as CSV to a name in .csv, and exit"
+    parser.add_argument("--export", type=Path, metavar="FILE", help=export_help)
+    parser.add_argument("--attendance", action="store_true", help="with --export: who was there, and when")
     parser.add_argument("--log-file", metavar="FILE", help="write the log to this file too, with the time")
     levels = ("debug", "info", "warning", "error")
     parser.add_argument("--log-level", choices=levels, default="info", help="default: %(default)s")
@@ -1228,6 +1787,12 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         parser.error("--port: 0-65535")
     if arguments.max_clients < 1 or not (arguments.rate == 0 or 0.01 <= arguments.rate < float("inf")):
         parser.error("--max-clients: 1 or more; --rate: 0, or 0.01 or more")
+    if not 0 <= arguments.grace <= 86_400 or not 0 <= arguments.backlog <= KEPT_EVENTS:
+        parser.error(f"--grace: 0 to 86400; --backlog: 0 to {KEPT_EVENTS}")
+    if arguments.history is None and (arguments.export is not None or arguments.attendance):
+        parser.error("--export and --attendance need --history FILE")
+    if arguments.attendance and arguments.export is None:
+        parser.error("--attendance needs --export FILE")
     return arguments
 
 

@@ -129,14 +129,18 @@ class Hello(Event):
 
 @dataclass(frozen=True)
 class Join(Event):
-    """Client to server: let me in under this name."""
+    """Client to server: let me in under this name.
+
+    `token` is the client's own proposal for the token, so that it can `resume` even if the `welcome` never arrives.
+    """
 
     name: str
+    token: str | None = None
 
 
 @dataclass(frozen=True)
 class Resume(Event):
-    """Client to server: the member with this token is back; `last` is the last `id` that it saw."""
+    """Client to server: the member with this token is back; `last` is the last `id` that it saw, 0 for none."""
 
     token: str
     last: int
@@ -156,12 +160,19 @@ class Say(Event):
 
 @dataclass(frozen=True)
 class Welcome(Event):
-    """Server to client: you are in, as `name`; `names` are those in the room, `last` the `id` of its latest event."""
+    """Server to client: you are in, as `name`; `names` are those in the room, `last` the `id` of its latest event.
+
+    `nonce` is the highest one that the room has taken from this member, where it is back after a broken link. What
+    follows with an `id` up to `last` was said before: to a newcomer as a help, to who is back as what it missed.
+    `room` tells two rooms apart whose numbers begin anew: another one, and no `id` of before means anything.
+    """
 
     name: str
     token: str
     names: tuple[str, ...]
     last: int
+    nonce: int | None = None
+    room: str | None = None
 
 
 @dataclass(frozen=True)
@@ -224,6 +235,19 @@ class Announcement(Event):
 
 
 @dataclass(frozen=True)
+class Notice(Event):
+    """Server to client, on arrival: something about this room that each one has to know."""
+
+    about: str
+
+
+RECORDED = "recorded"
+"""What a `Notice` is about: what is said here is written into a file."""
+NOT_RECORDED = "not recorded"
+"""The same where it should be, and cannot."""
+
+
+@dataclass(frozen=True)
 class Fault(Event):
     """Never on the wire: what a decoder makes of something that cannot be accepted; the answer to it is an `Error`."""
 
@@ -274,6 +298,9 @@ class Words:
     left_too_slow: str
     left_kicked: str
     refused: str
+    recorded: str
+    not_recorded: str
+    recording_failed: str
 
     # The client's questions and its window.
     ask_host: str
@@ -301,6 +328,13 @@ class Words:
     status_connected: str
     status_people: str
     status_not_connected: str
+    status_retrying: str
+    status_waiting: str
+    retry: str
+    link_broken: str
+    link_restored: str
+    gap: str
+    said_before: str
     settings_broken: str
     saved: str
     cannot_save: str
@@ -353,8 +387,14 @@ class Words:
     host_not_here: str
     cannot_listen: str
     cannot_log: str
+    history_unusable: str
+    history_failed: str
+    history_in_use: str
+    export_done: str
+    cannot_export: str
 
     # The operator's console.
+    operator_absent: str
     operator_help: str
     operator_unknown: str
     operator_usage: str
@@ -420,6 +460,9 @@ ITALIAN = Words(
     left_too_slow="riceveva troppo lentamente",
     left_kicked="allontanato dall'operatore",
     refused="Il server ha rifiutato la richiesta ({reason}).",
+    recorded="Quello che si dice in questa chat viene registrato.",
+    not_recorded="Questa chat doveva essere registrata, ma non è possibile: nulla viene conservato.",
+    recording_failed="La registrazione della chat si è interrotta: da ora nulla viene conservato.",
     ask_host="Inserire il Server host: ",
     ask_port="Inserire la porta del server host: ",
     last_server="L'ultima volta: {host}, porta {port}.",
@@ -446,6 +489,13 @@ ITALIAN = Words(
     status_connected="Connesso a {host}, porta {port}",
     status_people="persone nella chat: {count}",
     status_not_connected="Non connesso a {host}, porta {port}",
+    status_retrying="Collegamento interrotto con {host}, porta {port}: nuovo tentativo in corso...",
+    status_waiting="Collegamento interrotto con {host}, porta {port}: nuovo tentativo tra {wait} s",
+    retry="Riprova ora",
+    link_broken="Il collegamento si è interrotto. Quello che scrivi parte appena torna.",
+    link_restored="Il collegamento è tornato.",
+    gap="Qui mancano {count} messaggi e avvisi: sono più di quanti il server ne ricorda.",
+    said_before="detto prima del tuo arrivo",
     settings_broken="Le impostazioni non erano leggibili e ripartono da capo; il vecchio file è ora {file}.",
     saved="Conversazione salvata in {file}.",
     cannot_save="Non è possibile salvare in {file} ({error}). Scegli un'altra cartella o un altro nome.",
@@ -498,6 +548,14 @@ ITALIAN = Words(
     host_not_here="{host} non è un indirizzo di questo computer: correggi --host o avvia senza.",
     cannot_listen="Non è possibile aprire la porta {port} ({error}).",
     cannot_log="Non è possibile scrivere il registro in {file} ({error}): correggi --log-file.",
+    history_unusable="La registrazione in {file} non è possibile ({error}). La chat funziona senza: nulla viene "
+    "conservato. Scegli un altro file con --history, o sposta questo.",
+    history_failed="La registrazione in {file} si è interrotta ({error}). La chat continua senza: nulla viene "
+    "conservato. Libera spazio o scegli un altro file con --history, e riavvia.",
+    history_in_use="un altro server sta già registrando in questo file",
+    export_done="{count} righe scritte in {file}.",
+    cannot_export="Non è possibile esportare {source} in {file} ({error}).",
+    operator_absent="senza collegamento",
     operator_help="Comandi: help · who · say TESTO · kick NOME [MOTIVO] · ban NOME|INDIRIZZO · unban NOME|INDIRIZZO · "
     "mute NOME|* · unmute NOME|* · stop",
     operator_unknown="Comando sconosciuto: {word}. Con help si vedono tutti.",
@@ -538,6 +596,9 @@ ENGLISH = Words(
     left_too_slow="received too slowly",
     left_kicked="removed by the operator",
     refused="The server refused this ({reason}).",
+    recorded="What is said in this chat is recorded.",
+    not_recorded="This chat was to be recorded, but that is not possible: nothing is kept.",
+    recording_failed="The recording of this chat has stopped: from now on nothing is kept.",
     ask_host="Enter the server host: ",
     ask_port="Enter the port of the server host: ",
     last_server="Last time: {host}, port {port}.",
@@ -564,6 +625,13 @@ ENGLISH = Words(
     status_connected="Connected to {host}, port {port}",
     status_people="people in the chat: {count}",
     status_not_connected="Not connected to {host}, port {port}",
+    status_retrying="The link with {host}, port {port}, is broken: trying again...",
+    status_waiting="The link with {host}, port {port}, is broken: next try in {wait} s",
+    retry="Try now",
+    link_broken="The link is broken. What you write goes out as soon as it is back.",
+    link_restored="The link is back.",
+    gap="{count} messages and notices are missing here: more than the server remembers.",
+    said_before="said before you came",
     settings_broken="The settings could not be read and start afresh; the old file is now {file}.",
     saved="Conversation saved in {file}.",
     cannot_save="It cannot be saved in {file} ({error}). Choose another folder or another name.",
@@ -617,6 +685,14 @@ ENGLISH = Words(
     host_not_here="{host} is not an address of this computer: correct --host, or start without it.",
     cannot_listen="Port {port} cannot be opened ({error}).",
     cannot_log="The log cannot be written to {file} ({error}): correct --log-file.",
+    history_unusable="It is not possible to record in {file} ({error}). The chat works without: nothing is kept. "
+    "Choose another file with --history, or move this one away.",
+    history_failed="The recording in {file} has stopped ({error}). The chat goes on without: nothing is kept. Free "
+    "some space, or choose another file with --history, and start again.",
+    history_in_use="another server is recording in this file",
+    export_done="{count} lines written to {file}.",
+    cannot_export="{source} cannot be exported to {file} ({error}).",
+    operator_absent="link broken",
     operator_help="Commands: help · who · say TEXT · kick NAME [REASON] · ban NAME|ADDRESS · unban NAME|ADDRESS · "
     "mute NAME|* · unmute NAME|* · stop",
     operator_unknown="Unknown command: {word}. With help you see them all.",
@@ -718,6 +794,9 @@ _NOTICES = tuple(
 )
 """What a name must not contain, or its notice would read like somebody else's."""
 
+TOKEN = re.compile(r"[0-9A-Za-z_-]{16,64}")
+"""What a client may propose as its token; `secrets.token_urlsafe` makes such."""
+
 RESERVED_KEYS = frozenset({name_key(SERVER_NAME)})
 """Keys of names that count as taken from the start."""
 
@@ -808,6 +887,8 @@ def in_words(event: Event, words: Words) -> str | None:
             return words.explain(reason)
         case Error(reason=reason, limit=limit, detail=detail):
             return words.explain(reason, limit, detail)
+        case Notice(about=about):
+            return {RECORDED: words.recorded, NOT_RECORDED: words.not_recorded}.get(about)
         case Greeting():
             return words.greeting + MARK
         case Quit():
@@ -1003,6 +1084,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
     "joined": Joined,
     "left": Left,
     "announcement": Announcement,
+    "notice": Notice,
 }
 """The `type` of a JSON object on the wire, and the event that it holds."""
 

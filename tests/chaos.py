@@ -502,7 +502,7 @@ def run(seconds: float, every: float, clients: int, seed: int) -> None:
     """Play rounds for so many seconds. Raises AssertionError, or OSError, where the server did not hold."""
     names = [VICTIM, *(f"ospite {number}" for number in range(1, clients))]
     deadline = time.monotonic() + seconds
-    with ServerProgram("--rate", str(RATE)) as server, Conversation(server.port) as honest:
+    with ServerProgram("--rate", str(RATE), "--grace", "0") as server, Conversation(server.port) as honest:
         base = figures_of(server.process.pid)
         first_kb = number = 0
         while time.monotonic() < deadline:

@@ -80,8 +80,8 @@ def own_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def server() -> Iterator[ChatServer]:
-    """A server with one room, in this process, without a limit on how fast one may talk."""
-    server = ChatServer(chat_server.open_listener("127.0.0.1", 0), rate=0)
+    """A server with one room, in this process: no limit on how fast one may talk, and whose link breaks has left."""
+    server = ChatServer(chat_server.open_listener("127.0.0.1", 0), rate=0, grace_s=0.0, backlog=0)
     server.start()
     yield server
     server.stop()

@@ -8,6 +8,7 @@ import errno
 import gc
 import itertools
 import queue
+import random
 import re
 import shutil
 import signal
@@ -21,7 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from peers import DEADLINE_S, GREETING, TOP, LinePeer, Peer, Program, wait_until
+from peers import DEADLINE_S, GREETING, TOP, LinePeer, Peer, Program, Proxy, bind, wait_until
 
 import chat_client
 import chat_server
@@ -31,9 +32,15 @@ from chat_client import (
     ConnectDialog,
     Conversation,
     Disconnected,
+    Gap,
+    Link,
+    LinkBroken,
+    LinkRestored,
+    NotSent,
     Rejected,
     Session,
     Settings,
+    Taken,
     UnreachableError,
 )
 from chat_server import ChatServer
@@ -45,10 +52,13 @@ from protocol import (
     Event,
     Events,
     Greeting,
+    Hello,
+    Join,
     Joined,
     Left,
     Message,
     Refused,
+    Resume,
     Say,
     Welcome,
 )
@@ -84,8 +94,24 @@ class ServerPeer(Peer):
 
     def welcome(self, name: str, *others: str) -> None:
         """Let the client in that asks for this name."""
-        self.expect(f'{{"type":"join","name":"{name}"}}\n')
+        self.expect(f'{{"type":"join","name":"{name}","token":"')
+        self.token = self.expect('"}\n').removesuffix('"}\n')
         self.tell(Welcome(name, "token", (*others, name), 0), Joined(1, 0.0, name))
+
+    def next_event(self) -> Event:
+        """What the client says next."""
+        (event,) = Events().feed(self.expect("\n").encode())
+        return event
+
+    def expect_resume(self, token: str, last: int) -> None:
+        """Read the beginning of a link by which a member comes back."""
+        assert self.next_event() == Hello(protocol.VERSION, "it")
+        assert self.next_event() == Resume(token, last)
+
+    def end(self) -> None:
+        """Close as a server that stops does."""
+        self.tell(EndConn())
+        self.close()
 
     def break_off(self) -> None:
         """Close as a crash would: with a reset."""
@@ -95,38 +121,63 @@ class ServerPeer(Peer):
 
 
 class PlayedServer:
-    """A server for one client: it greets it, and leaves the rest to the test."""
+    """A server that greets whoever comes, and leaves the rest to the test."""
 
     def __init__(self, greeting: str | bytes = GREETING) -> None:
-        self._greeting = greeting.encode() if isinstance(greeting, str) else greeting
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.greeting = greeting.encode() if isinstance(greeting, str) else greeting
+        """What the next one is greeted with."""
+        self._listener = bind()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
         self.port: int = self._listener.getsockname()[1]
         self._peers: queue.SimpleQueue[ServerPeer] = queue.SimpleQueue()
-        self._peer: ServerPeer | None = None
+        self._taken: list[ServerPeer] = []
+        self._is_listening = False
+        self.listen()
+
+    def listen(self) -> None:
+        """Take links, also after `stop_listening`."""
+        self._is_listening = True
+        self._listener.listen()
         self._thread = threading.Thread(target=self._accept, name="played server")
         self._thread.start()
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.settimeout(DEADLINE_S)
+        while True:
             sock, _ = self._listener.accept()
-            sock.sendall(self._greeting)
+            if not self._is_listening:  # this is what `stop_listening` wakes us with, or somebody who came too late
+                sock.close()
+                break
+            with contextlib.suppress(OSError):
+                sock.sendall(self.greeting)
             self._peers.put(ServerPeer(sock))
 
     @property
     def peer(self) -> ServerPeer:
-        if self._peer is None:
-            self._peer = self._peers.get(timeout=DEADLINE_S)
-        return self._peer
+        """The first link."""
+        return self._taken[0] if self._taken else self.next_peer()
+
+    def next_peer(self) -> ServerPeer:
+        """The next link that nobody has asked for yet."""
+        self._taken.append(self._peers.get(timeout=DEADLINE_S))
+        return self._taken[-1]
+
+    def stop_listening(self) -> None:
+        """Refuse who comes from now on."""
+        if self._is_listening:
+            self._is_listening = False
+            with socket.create_connection(("127.0.0.1", self.port), DEADLINE_S):
+                self._thread.join()
+            self._listener.close()
+            self._listener = bind(self.port)
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
+        self.stop_listening()
         self._listener.close()
         with contextlib.suppress(queue.Empty):
-            (self._peer or self._peers.get_nowait()).close()
+            while True:
+                self._taken.append(self._peers.get_nowait())
+        for peer in self._taken:
+            peer.close()
 
 
 Play = Callable[..., PlayedServer]
@@ -146,8 +197,7 @@ def play() -> Iterator[Play]:
 @pytest.fixture
 def nobody_port() -> Iterator[int]:
     """A port that nobody listens on, and nobody else can take."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
+    with bind() as sock:
         yield sock.getsockname()[1]
 
 
@@ -201,8 +251,9 @@ def why_not(port: int, host: str = "127.0.0.1") -> str:
 class Seat:
     """Somebody in front of a window: what they see, and what they do with keys and buttons."""
 
-    def __init__(self, server: ChatServer | PlayedServer, name: str = "", language: str = "it") -> None:
+    def __init__(self, server: ChatServer | PlayedServer | Proxy, name: str = "", language: str = "it") -> None:
         self.server = server
+        self.event_ids = itertools.count(2)
         self.session = Session("127.0.0.1", server.port, language)
         self.session.connect()
         self.root = tk.Tk()
@@ -383,7 +434,7 @@ def test_a_server_that_breaks_off_before_it_greets_is_a_network_failure(
 ) -> None:
     server = play("")
     session = Session("127.0.0.1", server.port)
-    monkeypatch.setattr(session, "_open", lambda: open_and(server))
+    monkeypatch.setattr(Link, "_open", lambda _: open_and(server))
     with pytest.raises(UnreachableError, match="non riuscita"):
         session.connect()
 
@@ -487,7 +538,7 @@ def test_disconnected_comes_once_with_what_was_not_confirmed(play: Play, meet: M
         session.say(text)
     server.peer.expect("tre")
     server.peer.tell(message(2, "of another", "Bob", nonce=3), message(3, "due", "Ada", nonce=2))
-    server.peer.close()
+    server.peer.end()
     assert events_until(session, Disconnected)[-1] == Disconnected(("uno", "tre"))
     session.close()
     assert session.events.empty()
@@ -496,7 +547,7 @@ def test_disconnected_comes_once_with_what_was_not_confirmed(play: Play, meet: M
 def test_nothing_can_be_said_when_the_connection_is_over(play: Play, meet: Meet) -> None:
     server = play()
     session = meet(server)
-    server.peer.close()
+    server.peer.end()
     events_until(session, Disconnected)
     assert session.say("ciao") is None
 
@@ -517,28 +568,445 @@ def test_end_conn_of_an_original_server_is_told_before_the_end(play: Play, meet:
     assert events_until(session, Disconnected)[1:] == [EndConn(), Disconnected(())]
 
 
-def test_a_link_that_is_reset_is_an_end_like_any_other(play: Play, meet: Meet) -> None:
+def test_a_link_that_is_reset_is_broken_and_tried_again_at_once(play: Play, meet: Meet) -> None:
     server = play()
     session = meet(server)
     session.join("Ada")
     server.peer.expect("Ada")
     server.peer.break_off()
-    assert events_until(session, Disconnected) == [Greeting(), Disconnected(())]
+    assert events_until(session, LinkBroken) == [Greeting(), LinkBroken(0.0)]
 
 
-@pytest.mark.parametrize("broken", ["feed", "encode"])
-def test_a_failure_of_our_own_is_logged_and_ends_the_connection(
-    play: Play, meet: Meet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: str
+def test_a_failure_of_our_own_in_reading_is_logged_and_ends_the_session(
+    play: Play, meet: Meet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = play()
     session = meet(server)
     server.peer.expect("hello")
-    monkeypatch.setattr(session._dialect, broken, lambda _: 1 / 0)
+    assert session._link is not None
+    monkeypatch.setattr(session._link._dialect, "feed", lambda _: 1 / 0)
     session.say("ciao")
     server.peer.tell(message(1, "ciao"))
     assert events_until(session, Disconnected)[-1] == Disconnected(("ciao",))
     assert "ZeroDivisionError" in caplog.text
     caplog.clear()
+
+
+def test_a_failure_of_our_own_in_writing_is_logged_and_breaks_the_link(
+    play: Play, meet: Meet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = play()
+    session = meet(server)
+    server.peer.expect("hello")
+    assert session._link is not None
+    monkeypatch.setattr(session._link._dialect, "encode", lambda _: 1 / 0)
+    session.say("ciao")
+    events_until(session, LinkBroken)
+    assert "ZeroDivisionError" in caplog.text
+    caplog.clear()
+
+
+# --- the session: a link that breaks --------------------------------------------------------------------------------
+
+NOTHING_SAID = Disconnected(())
+
+
+def come_in(play: Play, meet: Meet) -> tuple[PlayedServer, Session]:
+    """A member of a played room, whose last event has the `id` 1."""
+    server = play()
+    session = meet(server)
+    session.join("Ada")
+    server.peer.welcome("Ada")
+    events_until(session, Joined)
+    return server, session
+
+
+def pull(server: PlayedServer, session: Session) -> None:
+    """Break the link, and let no other one be made, until `put_back`."""
+    server.stop_listening()
+    server.peer.break_off()
+    events_until(session, LinkBroken)
+
+
+def put_back(server: PlayedServer, session: Session) -> ServerPeer:
+    """Let the session come back, and give the server's end of its new link."""
+    server.listen()
+    session.retry()
+    return server.next_peer()
+
+
+def without_breaks(events: list[Event]) -> list[Event]:
+    """Leave out how often a link was tried."""
+    return [event for event in events if not isinstance(event, LinkBroken)]
+
+
+def back_in(last: int, nonce: int | None = None, room: str | None = None) -> Welcome:
+    return Welcome("Ada", "token", ("Ada", "Bob"), last, nonce, room)
+
+
+@pytest.fixture
+def long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses that only `retry` can end within a test."""
+    monkeypatch.setattr(random, "uniform", lambda *_: 1000.0)
+
+
+def test_the_second_link_begins_with_the_proposed_token_and_the_last_event_seen(play: Play, meet: Meet) -> None:
+    server, session = come_in(play, meet)
+    server.peer.tell(message(2, "uno"), message(3, "due"))
+    events_until(session, Message), events_until(session, Message)
+    server.peer.break_off()
+    link = server.next_peer()
+    assert link.expect("\n") == '{"type":"hello","version":1,"language":"it"}\n'
+    assert link.expect("\n") == f'{{"type":"resume","token":"{server.peer.token}","last":3}}\n'
+    link.tell(back_in(4), message(4, "tre"))
+    assert events_until(session, Message) == [LinkBroken(0.0), LinkRestored(("Ada", "Bob")), message(4, "tre")]
+
+
+def test_only_what_the_server_has_not_taken_is_said_again_under_the_same_nonce(
+    play: Play, meet: Meet, long_pauses: None
+) -> None:
+    server, session = come_in(play, meet)
+    for text in ("uno", "due", "tre"):
+        session.say(text)
+    server.peer.expect("tre")
+    pull(server, session)
+    assert session.say("quattro") == 4
+    link = put_back(server, session)
+    link.expect_resume(server.peer.token, 1)
+    link.tell(back_in(3, nonce=2), message(2, "uno", "Ada", 1), message(3, "due", "Ada", 2))
+    assert [link.next_event(), link.next_event()] == [Say("tre", 3), Say("quattro", 4)]
+    session.say("cinque")
+    assert link.next_event() == Say("cinque", 5)
+    link.tell(*(message(1 + nonce, "x", "Ada", nonce) for nonce in (3, 4, 5)))
+    link.end()
+    events = without_breaks(events_until(session, Disconnected))
+    assert [type(event) for event in events] == [LinkRestored, *[Message] * 5, EndConn, Disconnected]
+    assert events[-1] == NOTHING_SAID
+
+
+def test_where_the_server_took_nothing_all_is_said_again(play: Play, meet: Meet) -> None:
+    server, session = come_in(play, meet)
+    session.say("uno")
+    server.peer.expect("uno")
+    server.peer.break_off()
+    link = server.next_peer()
+    link.expect_resume(server.peer.token, 1)
+    link.tell(back_in(1))
+    assert link.next_event() == Say("uno", 1)
+
+
+def test_what_the_server_dealt_with_and_did_not_bring_was_not_sent(play: Play, meet: Meet) -> None:
+    """It had answered with an `Error`, which was lost with the link."""
+    server, session = come_in(play, meet)
+    session.say("uno")
+    session.say("due")
+    server.peer.expect("due")
+    server.peer.break_off()
+    server.next_peer().tell(back_in(2, nonce=2), message(2, "due", "Ada", 2))
+    assert events_until(session, NotSent)[-2:] == [message(2, "due", "Ada", 2), NotSent(1, "uno")]
+
+
+def test_what_the_server_dealt_with_and_was_all_that_happened_was_not_sent(play: Play, meet: Meet) -> None:
+    server, session = come_in(play, meet)
+    session.say("uno")
+    server.peer.expect("uno")
+    server.peer.break_off()
+    server.next_peer().tell(back_in(1, nonce=1))
+    assert events_until(session, NotSent)[-1] == NotSent(1, "uno")
+
+
+def test_a_gap_is_counted_and_what_may_be_in_it_counts_as_taken(play: Play, meet: Meet) -> None:
+    server, session = come_in(play, meet)
+    session.say("uno")
+    session.say("due")
+    server.peer.expect("due")
+    server.peer.break_off()
+    server.next_peer().tell(back_in(10, nonce=2), message(8, "otto"), message(9, "due", "Ada", 2), message(10, "dieci"))
+    events = events_until(session, Taken)
+    assert events[2:] == [
+        Gap(6),
+        message(8, "otto"),
+        message(9, "due", "Ada", 2),
+        message(10, "dieci"),
+        Taken(1),
+    ]
+
+
+def test_what_was_seen_before_is_not_told_again(play: Play, meet: Meet) -> None:
+    server, session = come_in(play, meet)
+    server.peer.tell(message(2, "due"), message(2, "due"), message(3, "tre"))
+    assert events_until(session, Message) + events_until(session, Message) == [message(2, "due"), message(3, "tre")]
+    server.peer.break_off()
+    server.next_peer().tell(back_in(4), *(message(number, "di nuovo") for number in (1, 2, 3, 4)))
+    assert events_until(session, Message)[-1] == message(4, "di nuovo")
+
+
+def test_what_a_newcomer_is_not_shown_is_no_gap(play: Play, meet: Meet) -> None:
+    server = play()
+    session = meet(server)
+    session.join("Ada")
+    server.peer.expect("Ada")
+    said_before = (message(3, "tre"), message(7, "sette"), Joined(11, 0.0, "Ada"))
+    server.peer.tell(back_in(10), *said_before)
+    assert events_until(session, Joined) == [Greeting(), back_in(10), *said_before]
+
+
+def test_a_server_that_does_not_know_the_token_is_joined_under_the_same_name(
+    play: Play, meet: Meet, long_pauses: None
+) -> None:
+    server, session = come_in(play, meet)
+    session.say("uno")
+    session.say("due")
+    server.peer.expect("due")
+    pull(server, session)
+    session.say("tre")
+    link = put_back(server, session)
+    link.expect_resume(server.peer.token, 1)
+    link.tell(Refused("unknown token"))
+    assert link.next_event() == Join("Ada", server.peer.token)
+    link.tell(back_in(0, room="another"))
+    assert link.next_event() == Say("tre", 3)  # it never went out before: there is no doubt about it
+    link.tell(Joined(1, 0.0, "Ada"), message(2, "tre", "Ada", 3))
+    assert without_breaks(events_until(session, Message)) == [
+        back_in(0, room="another"),
+        Joined(1, 0.0, "Ada"),
+        NotSent(1, "uno"),
+        NotSent(2, "due"),
+        message(2, "tre", "Ada", 3),
+    ]
+    link.end()
+    assert events_until(session, Disconnected)[-1] == NOTHING_SAID
+
+
+def test_what_the_backlog_of_the_same_room_shows_was_sent(play: Play, meet: Meet) -> None:
+    """The grace was over, but the room is the same, so that its numbers go on."""
+    server = play()
+    session = meet(server)
+    session.join("Ada")
+    server.peer.expect("Ada")
+    server.peer.tell(back_in(0, room="the same"), Joined(1, 0.0, "Ada"))
+    session.say("uno")
+    session.say("due")
+    server.peer.expect("due")
+    server.peer.break_off()
+    link = server.next_peer()
+    link.tell(Refused("unknown token"), back_in(3, room="the same"))
+    link.tell(Joined(1, 0.0, "Ada"), message(2, "uno", "Ada", 1), Left(3, 0.0, "Ada"), Joined(4, 0.0, "Ada"))
+    assert events_until(session, NotSent)[-4:] == [
+        message(2, "uno", "Ada", 1),
+        Left(3, 0.0, "Ada"),
+        Joined(4, 0.0, "Ada"),
+        NotSent(2, "due"),
+    ]
+
+
+@pytest.mark.parametrize("reason", ["taken", "a new reason"])
+@pytest.mark.parametrize("is_known", [False, True])
+def test_who_is_not_let_in_again_may_choose_another_name(play: Play, meet: Meet, reason: str, is_known: bool) -> None:
+    server, session = come_in(play, meet)
+    server.peer.break_off()
+    link = server.next_peer()
+    link.expect_resume(server.peer.token, 1)
+    if not is_known:
+        link.tell(Refused("unknown token"))
+        assert link.next_event() == Join("Ada", server.peer.token)
+    link.tell(Refused(reason))
+    assert events_until(session, Refused) == [LinkBroken(0.0), Refused(reason)]
+    session.say("ciao")
+    session.join("Bea")
+    assert link.next_event() == Join("Bea", server.peer.token)
+    link.tell(Welcome("Bea", "token", ("Bea",), 1))
+    assert link.next_event() == Say("ciao", 1)
+
+
+def test_a_link_that_breaks_before_a_name_was_chosen_is_just_another_one(play: Play, meet: Meet) -> None:
+    server = play()
+    session = meet(server)
+    server.peer.break_off()
+    link = server.next_peer()
+    assert events_until(session, LinkRestored) == [Greeting(), LinkBroken(0.0), LinkRestored(())]
+    session.join("Ada")
+    assert isinstance(link.next_event(), Hello)
+    assert isinstance(link.next_event(), Join)
+
+
+def test_a_name_that_is_chosen_while_the_link_is_broken_is_asked_for_when_it_is_back(
+    play: Play, meet: Meet, long_pauses: None
+) -> None:
+    server = play()
+    session = meet(server)
+    pull(server, session)
+    session.join("Ada")
+    link = put_back(server, session)
+    assert isinstance(link.next_event(), Hello)
+    resume = link.next_event()
+    assert isinstance(resume, Resume)
+    link.tell(Refused("unknown token"))
+    assert link.next_event() == Join("Ada", resume.token)
+    link.tell(back_in(0))
+    assert without_breaks(events_until(session, Welcome)) == [back_in(0)]
+
+
+@pytest.mark.parametrize("has_come_in", [False, True])
+def test_a_link_that_breaks_before_the_welcome_leads_to_it_all_the_same(
+    play: Play, meet: Meet, has_come_in: bool
+) -> None:
+    server = play()
+    session = meet(server)
+    session.join("Ada")
+    server.peer.expect('"token":"')
+    token = server.peer.expect('"}\n').removesuffix('"}\n')
+    server.peer.break_off()
+    link = server.next_peer()
+    link.expect_resume(token, 0)
+    if not has_come_in:
+        link.tell(Refused("unknown token"))
+        assert link.next_event() == Join("Ada", token)
+    link.tell(back_in(1), Joined(1, 0.0, "Ada"))
+    assert events_until(session, Joined) == [Greeting(), LinkBroken(0.0), back_in(1), Joined(1, 0.0, "Ada")]
+
+
+def test_pauses_grow_up_to_a_limit_and_no_two_sessions_make_the_same(nobody_port: int) -> None:
+    class CountedPauses(threading.Event):
+        def __init__(self, session: Session) -> None:
+            super().__init__()
+            self.session = session
+            self.pauses: list[float] = []
+
+        def wait(self, timeout: float | None = None) -> bool:
+            assert timeout is not None
+            self.pauses.append(timeout)
+            if len(self.pauses) == 12:
+                self.session.quit()
+            return True
+
+    both = []
+    for _ in range(2):
+        session = Session("127.0.0.1", nobody_port)
+        session._wake = wake = CountedPauses(session)
+        assert session._mend() is None
+        told = [session.events.get_nowait() for _ in range(12)]
+        assert told == [LinkBroken(pause_s) for pause_s in wake.pauses]
+        assert wake.pauses[0] == 0
+        for number, pause_s in enumerate(wake.pauses[1:]):
+            longest_s = min(chat_client.MAX_PAUSE_S, 0.5 * 2**number)
+            assert longest_s / 2 <= pause_s <= longest_s
+        both.append(wake.pauses)
+    assert both[0] != both[1]
+
+
+def test_a_link_that_breaks_again_before_one_is_let_in_is_tried_after_a_pause(play: Play, meet: Meet) -> None:
+    server, session = come_in(play, meet)
+    server.peer.break_off()
+    server.next_peer().break_off()
+    first, second = events_until(session, LinkBroken)[-1], events_until(session, LinkBroken)[-1]
+    assert isinstance(second, LinkBroken)
+    assert first == LinkBroken(0.0)
+    assert second.wait_s > 0
+    link = server.next_peer()
+    link.expect_resume(server.peer.token, 1)
+    link.tell(back_in(1))
+    events_until(session, LinkRestored)
+    link.break_off()
+    assert next_event(session) == LinkBroken(0.0)
+
+
+def test_retry_ends_a_pause(play: Play, meet: Meet, long_pauses: None) -> None:
+    server, session = come_in(play, meet)
+    pull(server, session)
+    for _ in range(3):
+        pause = next_event(session)
+        assert isinstance(pause, LinkBroken)
+        assert pause.wait_s > DEADLINE_S
+        session.retry()
+    next_event(session)
+    put_back(server, session).tell(back_in(1))
+    events_until(session, LinkRestored)
+
+
+def test_a_link_that_is_whole_is_not_tried_again(play: Play, meet: Meet) -> None:
+    server, session = come_in(play, meet)
+    session.retry()
+    session.say("ciao")
+    assert server.peer.next_event() == Say("ciao", 1)
+    server.peer.end()
+    assert events_until(session, Disconnected) == [EndConn(), Disconnected(("ciao",))]
+
+
+@pytest.mark.parametrize("leave", ["quit", "close"])
+def test_who_leaves_in_a_pause_waits_for_nothing(play: Play, meet: Meet, long_pauses: None, leave: str) -> None:
+    server, session = come_in(play, meet)
+    pull(server, session)
+    events_until(session, LinkBroken)
+    session.say("ciao")
+    getattr(session, leave)()
+    assert events_until(session, Disconnected) == [Disconnected(("ciao",))]
+
+
+@pytest.mark.parametrize("leave", ["quit", "close"])
+def test_a_link_that_is_found_after_one_has_left_is_closed_without_a_word(
+    play: Play, meet: Meet, monkeypatch: pytest.MonkeyPatch, leave: str
+) -> None:
+    monkeypatch.setattr(chat_client, "QUIT_S", 0.05)
+    server, session = come_in(play, meet)
+    server.greeting = b""
+    server.peer.break_off()
+    link = server.next_peer()  # which the session waits to be greeted on
+    getattr(session, leave)()
+    link.send(GREETING)
+    assert link.expect_end() == ""
+    assert events_until(session, Disconnected) == [LinkBroken(0.0), NOTHING_SAID]
+
+
+@pytest.mark.parametrize("leave", ["quit", "close"])
+def test_who_leaves_while_it_asks_to_be_let_in_again_says_goodbye(
+    play: Play, meet: Meet, monkeypatch: pytest.MonkeyPatch, leave: str
+) -> None:
+    monkeypatch.setattr(chat_client, "QUIT_S", 0.05)
+    server, session = come_in(play, meet)
+    server.peer.break_off()
+    link = server.next_peer()
+    link.expect_resume(server.peer.token, 1)
+    getattr(session, leave)()
+    assert link.expect_end() == "{quit}\n"
+    link.close()
+    assert events_until(session, Disconnected) == [LinkBroken(0.0), NOTHING_SAID]
+
+
+@pytest.mark.parametrize("is_second", [False, True])
+def test_after_end_conn_no_other_link_is_made(play: Play, meet: Meet, is_second: bool) -> None:
+    server, session = come_in(play, meet)
+    link = server.peer
+    if is_second:
+        link.break_off()
+        link = server.next_peer()
+        link.tell(back_in(1))
+        events_until(session, LinkRestored)
+    link.end()
+    assert events_until(session, Disconnected) == [EndConn(), NOTHING_SAID]
+
+
+def test_an_original_servers_end_is_the_end(play: Play, meet: Meet) -> None:
+    server = play(ORIGINAL_GREETING)
+    session = meet(server)
+    server.peer.break_off()
+    assert events_until(session, Disconnected) == [Say(ORIGINAL_GREETING), NOTHING_SAID]
+
+
+@pytest.mark.parametrize("greeting", [ORIGINAL_GREETING, ITALIAN.full, "SSH-2.0-OpenSSH_9.2\r\n"])
+def test_what_else_answers_at_the_port_is_not_talked_to(
+    play: Play, meet: Meet, long_pauses: None, greeting: str
+) -> None:
+    server, session = come_in(play, meet)
+    session.say("segreto")
+    server.peer.expect("segreto")
+    server.greeting = greeting.encode()
+    server.peer.break_off()
+    assert server.next_peer().expect_end() == ""
+    assert events_until(session, LinkBroken) == [LinkBroken(0.0)]
+    server.greeting = GREETING.encode()
+    session.retry()
+    server.next_peer().expect_resume(server.peer.token, 1)
 
 
 # --- the session: leaving -------------------------------------------------------------------------------------------
@@ -925,7 +1393,7 @@ def test_the_list_shows_who_is_there(server: ChatServer, sit: Sit) -> None:
 def test_the_list_stays_where_it_was_scrolled_to(play: Play, sit: Sit) -> None:
     server = play()
     ada = sit(server, join="Ada")
-    server.peer.tell(*(Joined(number, 0.0, f"Tizio {number:03}") for number in range(200)))
+    server.peer.tell(*(Joined(2 + number, 0.0, f"Tizio {number:03}") for number in range(200)))
     ada.wait(lambda: len(ada.people) == 201)
     ada.window.people.list.yview_moveto(0.5)
     middle = ada.window.people.list.index("@0,0")
@@ -939,9 +1407,10 @@ def test_the_list_stays_where_it_was_scrolled_to(play: Play, sit: Sit) -> None:
 
 def fill(seat: Seat, server: PlayedServer, count: int = 100, words: int = 1) -> None:
     """Have so much said that it does not fit into the window."""
-    server.peer.tell(*(message(number, f"riga {number} " + "parola " * words) for number in range(count)))
+    numbers = seat.event_ids
+    server.peer.tell(*(message(next(numbers), f"riga {number} " + "parola " * words) for number in range(count)))
     end = f"fine {len(seat.shown)}"
-    server.peer.tell(message(count, end))
+    server.peer.tell(message(next(numbers), end))
     seat.see(end)
     seat.root.update()
 
@@ -1150,35 +1619,42 @@ def test_a_broken_link_is_told_and_what_was_not_delivered_stands_at_the_end(play
     server.peer.expect("due")
     ada.type("tre")
     ada.wait(lambda: ada.tail == "Ada: uno …\nAda: due …")
+    server.stop_listening()
     server.peer.break_off()
-    ada.see(f"\n{ITALIAN.connection_error}\n{ITALIAN.restart}")
-    undelivered = [f"Ada: {text}  (non inviato)  Invia di nuovo  Scarta" for text in ("uno", "due")]
-    assert ada.tail.splitlines() == undelivered
+    ada.see(f"\n{ITALIAN.link_broken}")
+    assert ada.tail == "Ada: uno …\nAda: due …"
     assert ada.draft == "tre"
 
 
-def test_a_text_that_is_sent_over_a_broken_link_stays_in_the_box(play: Play, sit: Sit) -> None:
+def test_what_is_said_while_the_link_is_broken_waits_at_the_end(play: Play, sit: Sit) -> None:
     server = play()
     ada = sit(server, join="Ada")
-    server.peer.close()
-    ada.see(ITALIAN.connection_error)
+    server.stop_listening()
+    server.peer.break_off()
+    ada.see(ITALIAN.link_broken)
     ada.enter("ciao")
-    ada.wait(lambda: ada.shown.count(ITALIAN.connection_error) == 2)
-    assert ada.draft == "ciao"
-    assert ada.tail == ""
-    ada.window.box.draft = ""
+    ada.wait(lambda: ada.tail == "Ada: ciao …")
+    assert ada.draft == ""
     ada.enter("{quit}")
     assert not ada.is_open
 
 
-def test_a_text_that_is_sent_before_the_window_knows_of_the_end_stays_too(play: Play, sit: Sit) -> None:
+def test_what_a_server_that_ends_has_not_taken_stands_at_the_end(play: Play, sit: Sit) -> None:
     server = play()
     ada = sit(server, join="Ada")
-    ada.paste("ciao")
+    ada.enter("uno")
+    server.peer.expect("uno")
+    server.peer.end()
+    ada.wait(lambda: ada.tail == "Ada: uno  (non inviato)  Invia di nuovo  Scarta")
+
+
+def test_a_text_that_is_sent_when_the_session_is_over_stays_in_the_box(play: Play, sit: Sit) -> None:
+    server = play(ORIGINAL_GREETING)
+    ada = sit(server)
     server.peer.close()
-    wait_until(lambda: not ada.session.events.empty())  # the window has not looked yet
-    ada.window.submit()
-    ada.see(ITALIAN.connection_error)
+    ada.see(f"\n{ITALIAN.connection_error}\n{ITALIAN.restart}")
+    ada.enter("ciao")
+    ada.wait(lambda: ada.shown.count(ITALIAN.connection_error) == 2)
     assert ada.draft == "ciao"
     assert ada.tail == ""
 

@@ -351,7 +351,11 @@ def test_a_peer_that_takes_nothing_any_more_is_noticed_long_before_the_limit() -
 
 @linux_only
 def test_whoever_breaks_off_has_left_and_takes_nothing_along() -> None:
-    with ServerProgram() as program, LinePeer(program.port, "Ada") as ada, LinePeer(program.port, "Bob") as bob:
+    with (
+        ServerProgram("--grace", "0") as program,
+        LinePeer(program.port, "Ada") as ada,
+        LinePeer(program.port, "Bob") as bob,
+    ):
         converse(ada, bob, 1)
         before = use_of(program)
         for kind in (LinePeer, BarePeer, EventPeer):
@@ -406,7 +410,7 @@ def test_a_client_killed_in_the_middle_has_left(kind: type[Peer], half: bytes, h
     code = f"import sys, peers; peer = peers.{kind.__name__}(int(sys.argv[1]), 'Ugo'); peer.send({half!r})\n"
     code += "print('sent'); sys.stdin.read()"
     path = os.pathsep.join([str(TOP), str(TOP / "tests")])
-    with ServerProgram() as program, LinePeer(program.port, "Bob") as bob:
+    with ServerProgram("--grace", "0") as program, LinePeer(program.port, "Bob") as bob:
         with Program("-c", code, str(program.port), PYTHONPATH=path) as client:
             bob.expect("Ugo si è unito alla chat!\n")
             client.expect("sent")

@@ -170,7 +170,10 @@ def test_a_storm_of_hostile_inputs_harms_nobody() -> None:
     """Nobody honest loses a message or takes one for another's, nothing is left of the attackers, memory is flat."""
     print(f"HOSTILE_SEED={SEED}")
     numbers = itertools.count()
-    with ServerProgram("--rate", "0", "--max-clients", str(MAX_CLIENTS)) as server, Conversation(server.port) as honest:
+    with (
+        ServerProgram("--rate", "0", "--grace", "0", "--max-clients", str(MAX_CLIENTS)) as server,
+        Conversation(server.port) as honest,
+    ):
         base = figures_of(server.process.pid)
         honest.begin()
         storm(server.port, numbers, WARM_UP_INPUTS)

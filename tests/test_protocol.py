@@ -47,6 +47,7 @@ from protocol import (
     LineEnd,
     Lines,
     Message,
+    Notice,
     Quit,
     Reason,
     Refused,
@@ -122,10 +123,14 @@ announcements = st.builds(Announcement, numbers, times, texts)
 
 WIRE_EVENTS: dict[type[Event], st.SearchStrategy[Event]] = {
     Hello: st.builds(Hello, numbers, st.text()),
-    Join: st.builds(Join, st.text()),
+    Join: st.builds(Join, st.text(), st.none() | st.text()),
     Resume: st.builds(Resume, st.text(), numbers),
     Say: st.builds(Say, texts, st.none() | numbers),
-    Welcome: st.builds(Welcome, st.text(), st.text(), st.lists(st.text()).map(tuple), numbers),
+    Welcome: st.builds(
+        *(Welcome, st.text(), st.text(), st.lists(st.text()).map(tuple), numbers),
+        *(st.none() | numbers, st.none() | st.text()),
+    ),
+    Notice: st.builds(Notice, st.text()),
     Refused: st.builds(Refused, st.text()),
     Error: st.builds(Error, st.text(), st.none() | numbers, st.none() | numbers),
     Message: messages,
@@ -1063,7 +1068,12 @@ def test_a_long_text_reaches_a_bare_peer_whole_in_parts_that_it_can_take(event: 
 def test_each_bare_part_is_at_most_one_recv_and_none_is_lost(message: Message) -> None:
     parts = bare_parts(dataclasses.replace(message, text=message.text * 40))
     assert all(len(Bare(ITALIAN).encode(part)) <= BARE_RECV_BYTES for part in parts)
-    assert "".join(getattr(part, "text", "") for part in parts) == (message.text * 40).replace("\n", "")
+    said = [getattr(part, "text", "") for part in parts]
+    expected = (message.text * 40).replace("\n", "")
+    if any(text.removesuffix(" ") in protocol.CONTROL_WORDS for text in said):  # a blank keeps it from being one
+        assert "".join(said).replace(" ", "") == expected.replace(" ", "")
+    else:
+        assert "".join(said) == expected
 
 
 @pytest.mark.parametrize(
@@ -1160,10 +1170,11 @@ FRAGMENTS = [
     *(b"\n", b"\r\n", b" ", "è😀".encode(), b"\xf0\x9f", b"\x1b[", b"\xe2\x80\xae", b"{quit}", b"<end_conn>"),
     *(SAY, b'{"type":"say","text":"', rb"\u001b\ud800", b'","nonce":9}\n'),
 ]
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("\ud800") | raw_texts,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    max_leaves=5,
+json_leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("\ud800") | raw_texts
+json_values: st.SearchStrategy[object] = st.deferred(
+    lambda: (
+        json_leaves | st.lists(json_values, max_size=3) | st.dictionaries(st.text(max_size=3), json_values, max_size=3)
+    )
 )
 FIELD_NAMES = sorted({field.name for kind in protocol.EVENT_TYPES.values() for field in dataclasses.fields(kind)})
 objects = st.dictionaries(st.sampled_from(FIELD_NAMES), json_values)

@@ -58,6 +58,7 @@ class FakeSession:
         self.said: list[str] = []
         self.joined: list[str] = []
         self.has_quit = self.is_over = False
+        self.retries = 0
 
     def join(self, name: str) -> None:
         self.joined.append(name)
@@ -67,6 +68,9 @@ class FakeSession:
             return None
         self.said.append(text)
         return len(self.said)
+
+    def retry(self) -> None:
+        self.retries += 1
 
     def quit(self) -> None:
         self.has_quit = True
@@ -1617,6 +1621,7 @@ def test_every_command_of_the_menus_works(
     effects: list[tuple[str, Callable[[], object]]] = [
         (words.menu_save, lambda: "guarda" in saved.read_text("utf-8")),
         (words.menu_send_again, lambda: True),
+        (words.retry, lambda: seat.fake.retries == 1),
         (words.menu_copy, lambda: seat.root.clipboard_get() == "bozza"),
         (words.menu_cut, lambda: seat.draft == ""),
         (words.menu_paste, lambda: seat.draft == "bozza"),
@@ -1660,6 +1665,7 @@ ACCELERATORS: dict[str, Callable[[Seat], object]] = {
     "C": lambda seat: seat.root.clipboard_get() == "bozza",
     "V": lambda seat: seat.draft == "incollato",
     "F": lambda seat: seat.focus == str(seat.window.find_bar.entry),
+    "T": lambda seat: seat.fake.retries == 1,
     "L": lambda seat: seat.window.conversation.last_link in opened_links,
     "Q": lambda seat: not seat.is_open,
 }
