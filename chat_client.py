@@ -456,6 +456,8 @@ class Session:
         self._room_id: str | None = None
         self._last_id = 0
         """The last event that was seen; 0 for none."""
+        self._tries = 0
+        """How many new links have been tried since the server last let us in."""
         self._shown_until = 0
         """Up to this `id` a newcomer is shown some messages of before, and not all that happened."""
         self._was_away = False
@@ -465,7 +467,7 @@ class Session:
         self._doubtful: dict[int, bool] = {}
         """Nonces that the server has dealt with, or may have; by then their messages should have come, too.
 
-        True where it has known us again, and said so; where it had forgotten us, nobody knows.
+        True where it has known us again, and said so; where it had forgotten us, nobody knows that.
         """
         self._may_be_in_gap = False
         """Whether a doubtful one that has not come may be among the events that are missing."""
@@ -577,8 +579,9 @@ class Session:
 
     def _mend(self) -> Link | None:
         """Try for a new link, with growing pauses, until there is one; None where it is not wanted any more."""
-        for attempt in itertools.count():
-            pause_s = min(MAX_PAUSE_S, 2 ** (attempt - 2)) * random.uniform(0.5, 1.0) if attempt else 0.0
+        while True:
+            tries, self._tries = self._tries, self._tries + 1
+            pause_s = min(MAX_PAUSE_S, 2 ** (tries - 2)) * random.uniform(0.5, 1.0) if tries else 0.0
             self.events.put(LinkBroken(pause_s))
             self._wake.wait(pause_s)
             with self._lock:
@@ -592,8 +595,8 @@ class Session:
                 continue
             if link.is_bare:  # another program is at that port now, or the server has no room for us
                 link.close()
-            elif self._greet(link):
-                return link
+            else:
+                return link if self._greet(link) else None
         return None
 
     def _greet(self, link: Link) -> bool:
@@ -626,12 +629,15 @@ class Session:
                 # The grace is over, or the server has begun anew: come in again, as a newcomer of the same name.
                 self._name = ""
                 with self._lock:
+                    # What ever went out is in doubt, also if this link breaks before its `Welcome`.
+                    self._doubtful = {nonce: False for nonce in self._unconfirmed if nonce <= self._put_nonce}
                     self._is_resuming = False
                     link.put(Join(self._wanted_name, self._token))
                 return
             case Refused():
                 with self._lock:
                     self._wanted_name = ""
+                    self._is_resuming = False
             case Error(nonce=nonce) if nonce is not None and (text := self._strike_out(nonce)):
                 event = Rejected(text, event)
             case Message() | Announcement() | Joined() | Left():
@@ -640,10 +646,12 @@ class Session:
                 self._note_gap(event.id)
                 self._last_id = event.id
                 if isinstance(event, Message) and event.nonce is not None and event.name == self._name:
-                    if event.id > self._shown_until or event.nonce in self._doubtful:
+                    if event.id > self._shown_until or self._is_in_doubt(event):
                         self._strike_out(event.nonce)
                     else:  # whoever had this name before counted, too
                         event = dataclasses.replace(event, nonce=None)
+                elif isinstance(event, Joined) and event.name == self._name:
+                    self._may_be_in_gap = False  # all that one said comes after it
             case EndConn():
                 self._has_ended = True
         self.events.put(event)
@@ -652,24 +660,26 @@ class Session:
 
     def _settle_in(self, link: Link, welcome: Welcome) -> None:
         """Begin, or go on, as a member: say what was not confirmed, and what was said since the link broke."""
-        is_back = self._is_resuming and bool(self._name)  # else it was let in just before its link broke
+        self._tries = 0
+        is_known = self._is_resuming
+        is_back = is_known and bool(self._name)  # or else it was let in just before the link broke, and not told
         if not is_back:
             if welcome.room != self._room_id or welcome.room is None:
                 self._last_id = 0  # the numbers of another room
             self._shown_until = welcome.last
-        self._was_away, self._may_be_in_gap = bool(self._last_id), False
+        self._was_away, self._may_be_in_gap = bool(self._last_id), is_known and not is_back
         self._settled_at = welcome.last
         self._name, self._room_id = welcome.name, welcome.room
         with self._lock:
             self._is_resuming = False
             if not self._is_open:
-                # The server knows what it took; where it does not know us any more, all that ever went out is in doubt.
-                taken = welcome.nonce if is_back else self._put_nonce
+                # The server knows what it took; where it does not know us, all that ever went out is in doubt.
+                taken = welcome.nonce if is_known else self._put_nonce
                 self._doubtful = {
-                nonce: is_back and self._doubtful.get(nonce, True)
-                for nonce in self._unconfirmed
-                if nonce in self._doubtful or (taken is not None and nonce <= taken)
-            }
+                    nonce: self._doubtful.get(nonce, is_known)
+                    for nonce in self._unconfirmed
+                    if nonce in self._doubtful or (taken is not None and nonce <= taken)
+                }
                 for nonce, text in self._unconfirmed.items():
                     if nonce not in self._doubtful:
                         link.put(Say(text, nonce))
@@ -686,6 +696,13 @@ class Session:
         if before and number > before + 1:
             self._may_be_in_gap = True
             self.events.put(Gap(number - before - 1))
+
+    def _is_in_doubt(self, message: Message) -> bool:
+        """Tell whether a message of before is one of those in doubt, and not of a namesake who counted, too."""
+        nonce = message.nonce
+        with self._lock:
+            text = self._unconfirmed.get(nonce, "") if nonce in self._doubtful else ""
+        return bool(text) and protocol.clean_text(text) == message.text
 
     def _settle_doubts(self) -> None:
         """Deal with what the server should have brought by now: it refused it, or it is among what is missing."""
@@ -2130,6 +2147,7 @@ class ChatWindow:
                 self._tell(words.explain(reason), Kind.ERROR)
                 self.box.give_back(self._asked_name or self._name, is_selected=True)
                 self._asked_name = self._name = ""
+                self._show_linked(())
             case Message():
                 self._show_message(event)
             case Say(text):

@@ -517,8 +517,12 @@ class Room:
             return host in self._banned
 
 
-class HistoryError(Exception):
+class HistoryError(ValueError):
     """A file that cannot be a history; the text says why."""
+
+
+FILE_ERRORS = (OSError, sqlite3.Error, ValueError)
+"""What a file can do to us: of a damaged one not even the errors' own texts are always UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -552,8 +556,13 @@ class History:
         CREATE TABLE IF NOT EXISTS room (id TEXT NOT NULL);
     """
 
+    WHO_WAS_HERE = """
+        SELECT joined_id, members.name, token_key, replay_from, coalesce(max(nonce), -1), count(events.id)
+        FROM members LEFT JOIN events ON type = 'message' AND events.name = members.name AND events.id > joined_id
+        WHERE left_id IS NULL GROUP BY joined_id ORDER BY joined_id"""
+
     def __init__(self, path: Path, words: Words) -> None:
-        """Open or make the file, and read what is needed of it. Raises sqlite3.Error, HistoryError."""
+        """Open or make the file, and read what is needed of it. Raises FILE_ERRORS."""
         self.path = path
         # An own file for the lock, so that an export may read the other; the system lifts it when this process ends.
         self._lock = sqlite3.connect(f"{path}.lock", timeout=0.0, check_same_thread=False, isolation_level=None)
@@ -573,7 +582,7 @@ class History:
             raise
 
     def write(self, events: list[Event], arrivals: list[Member], departures: list[tuple[int, int]]) -> None:
-        """Write a batch, and who came and went with it: all of it, or, with sqlite3.Error, nothing."""
+        """Write a batch, and who came and went with it: all of it, or, with one of FILE_ERRORS, nothing."""
         assert self._file is not None
         with self._file as file:
             file.execute("BEGIN IMMEDIATE")
@@ -619,15 +628,12 @@ class History:
         (last_id,) = file.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
         rows = file.execute("SELECT * FROM events ORDER BY id DESC LIMIT ?", (KEPT_EVENTS,)).fetchall()
         members = []
-        for joined_id, name, key, replay_from in file.execute(
-            "SELECT joined_id, name, token_key, replay_from FROM members WHERE left_id IS NULL ORDER BY joined_id"
-        ):
+        for joined_id, name, key, replay_from, last_nonce, said in file.execute(self.WHO_WAS_HERE):
+            if not (isinstance(name, str) and isinstance(key, bytes) and isinstance(replay_from, int)):
+                raise HistoryError(f"member {joined_id} is damaged")
             member = Member(name, key, None)
             member.joined_id, member.replay_from = joined_id, replay_from
-            said = (
-                "SELECT coalesce(max(nonce), -1), count(*) FROM events WHERE type = 'message' AND name = ? AND id > ?"
-            )
-            member.last_nonce, member.said = file.execute(said, (name, joined_id)).fetchone()
+            member.last_nonce, member.said = last_nonce, said
             members.append(member)
         return Record(room_id, last_id, [_from_row(row) for row in reversed(rows)], members)
 
@@ -668,8 +674,8 @@ def _from_row(row: Row) -> Message | Announcement | Joined | Left:
 def export_history(source: Path, target: Path, wants_attendance: bool, words: Words) -> int:
     """Write a history, or who attended, as text, or as CSV to a name that ends so; gives the number of lines.
 
-    Also while a server writes on. The other file is not touched before all has been read. Raises OSError,
-    sqlite3.Error, HistoryError.
+    Also while a server writes on. The other file is not touched before all has been read. Raises
+    FILE_ERRORS.
     """
     if not source.exists():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -804,11 +810,14 @@ class Delivery:
         """What a newcomer is told about the recording."""
         self._room_id = secrets.token_hex(8)
         self._last_id = 0
+        self._may_lack_events = False
+        """Whether the record had no proper end: a power cut takes the last events along, which were shown to people."""
         self._is_over = False
 
     def restore(self, record: Record) -> None:
         """Begin where a recorded room has ended. Before `start`."""
         self._last_id, self._room_id = record.last_id, record.room_id
+        self._may_lack_events = bool(record.members)
         for event in record.events:
             self._keep(event)
         for member in record.members:
@@ -982,6 +991,8 @@ class Delivery:
         if old is not None:  # a link that nobody has noticed to be dead
             self._supersede(old)
         self._away.pop(member, None)
+        if self._may_lack_events and self._last_id < last <= self._last_id + KEPT_EVENTS:
+            self._last_id = last  # or new events would bear numbers that this member takes for seen
         log.info("%s:%s is %s, whose link was broken.", *client.address, member.name)
         self._record()
         seen = max(last, member.replay_from)
@@ -1092,7 +1103,7 @@ class Delivery:
             return
         try:
             self._history.write(events, arrivals, departures)
-        except sqlite3.Error as error:
+        except FILE_ERRORS as error:
             log.warning(self._words.history_failed.format(file=self._history.path, error=error))
             self._history.close()
             self._history = None
@@ -1184,7 +1195,7 @@ class Delivery:
         for member in self._present:
             self._release(member, member.client)
         if self._history is not None:
-            with contextlib.suppress(sqlite3.Error):  # then those who were here may resume, and find nobody
+            with contextlib.suppress(*FILE_ERRORS):  # then those who were here may resume, and find nobody
                 self._history.say_goodbye(self._last_id)
             self._history.close()
             self._history = None  # what is still said is shown to nobody
@@ -1653,7 +1664,7 @@ def open_history(path: Path | None, words: Words) -> tuple[History | None, Notic
         return None, None
     try:
         return History(path, words), Notice(protocol.RECORDED)
-    except (sqlite3.Error, HistoryError, OSError) as error:
+    except FILE_ERRORS as error:
         show(words.history_unusable.format(file=path, error=error))
         return None, Notice(protocol.NOT_RECORDED)
 
@@ -1663,7 +1674,7 @@ def export(arguments: argparse.Namespace, words: Words) -> int:
     source, target = arguments.history, arguments.export
     try:
         count = export_history(source, target, arguments.attendance, words)
-    except (OSError, sqlite3.Error, HistoryError) as error:
+    except FILE_ERRORS as error:
         print(words.cannot_export.format(source=source, file=target, error=error), file=sys.stderr)
         return 2
     show(words.export_done.format(count=count, file=target))

@@ -97,6 +97,7 @@ GOOD_EVENTS: tuple[dict[str, object], ...] = (
     {"type": "welcome", "name": "Ada", "token": "x", "names": ["Ada"], "last": 1},
     {"type": "left", "id": 1, "time": 1, "name": "Ada"},
     {"type": "announcement", "id": 1, "time": 1, "text": "x"},
+    {"type": "notice", "about": "x"},
 )
 WRONG_VALUES: tuple[object, ...] = (-1, -1.5, 2**53, 10**30, float("nan"), float("-inf"), True, {}, [5], [["x"]])
 """Wrong in every field of every event."""

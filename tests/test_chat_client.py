@@ -702,7 +702,9 @@ def test_what_the_server_dealt_with_and_did_not_bring_was_not_sent(play: Play, m
     session.say("due")
     server.peer.expect("due")
     server.peer.break_off()
-    server.next_peer().tell(back_in(2, nonce=2), message(2, "due", "Ada", 2))
+    link = server.next_peer()
+    link.expect_resume(server.peer.token, 1)
+    link.tell(back_in(2, nonce=2), message(2, "due", "Ada", 2))
     assert events_until(session, NotSent)[-2:] == [message(2, "due", "Ada", 2), NotSent(1, "uno")]
 
 
@@ -711,7 +713,9 @@ def test_what_the_server_dealt_with_and_was_all_that_happened_was_not_sent(play:
     session.say("uno")
     server.peer.expect("uno")
     server.peer.break_off()
-    server.next_peer().tell(back_in(1, nonce=1))
+    link = server.next_peer()
+    link.expect_resume(server.peer.token, 1)
+    link.tell(back_in(1, nonce=1))
     assert events_until(session, NotSent)[-1] == NotSent(1, "uno")
 
 
@@ -721,7 +725,9 @@ def test_a_gap_is_counted_and_what_may_be_in_it_counts_as_taken(play: Play, meet
     session.say("due")
     server.peer.expect("due")
     server.peer.break_off()
-    server.next_peer().tell(back_in(10, nonce=2), message(8, "otto"), message(9, "due", "Ada", 2), message(10, "dieci"))
+    link = server.next_peer()
+    link.expect_resume(server.peer.token, 1)
+    link.tell(back_in(10, nonce=2), message(8, "otto"), message(9, "due", "Ada", 2), message(10, "dieci"))
     events = events_until(session, Taken)
     assert events[2:] == [
         Gap(6),
@@ -737,7 +743,9 @@ def test_what_was_seen_before_is_not_told_again(play: Play, meet: Meet) -> None:
     server.peer.tell(message(2, "due"), message(2, "due"), message(3, "tre"))
     assert events_until(session, Message) + events_until(session, Message) == [message(2, "due"), message(3, "tre")]
     server.peer.break_off()
-    server.next_peer().tell(back_in(4), *(message(number, "di nuovo") for number in (1, 2, 3, 4)))
+    link = server.next_peer()
+    link.expect_resume(server.peer.token, 3)
+    link.tell(back_in(4), *(message(number, "di nuovo") for number in (1, 2, 3, 4)))
     assert events_until(session, Message)[-1] == message(4, "di nuovo")
 
 
@@ -783,18 +791,20 @@ def test_what_the_backlog_of_the_same_room_shows_was_sent(play: Play, meet: Meet
     server = play()
     session = meet(server)
     session.join("Ada")
-    server.peer.expect("Ada")
+    server.peer.expect('"token":"')
+    token = server.peer.expect('"}\n').removesuffix('"}\n')
     server.peer.tell(back_in(0, room="the same"), Joined(1, 0.0, "Ada"))
+    events_until(session, Joined)
     session.say("uno")
     session.say("due")
     server.peer.expect("due")
     server.peer.break_off()
     link = server.next_peer()
+    link.expect_resume(token, 1)
     link.tell(Refused("unknown token"), back_in(3, room="the same"))
-    link.tell(Joined(1, 0.0, "Ada"), message(2, "uno", "Ada", 1), Left(3, 0.0, "Ada"), Joined(4, 0.0, "Ada"))
-    assert events_until(session, NotSent)[-4:] == [
+    link.tell(message(2, "uno", "Ada", 1), Joined(4, 0.0, "Ada"))
+    assert events_until(session, NotSent)[-3:] == [
         message(2, "uno", "Ada", 1),
-        Left(3, 0.0, "Ada"),
         Joined(4, 0.0, "Ada"),
         NotSent(2, "due"),
     ]
@@ -920,7 +930,9 @@ def test_retry_ends_a_pause(play: Play, meet: Meet, long_pauses: None) -> None:
         assert pause.wait_s > DEADLINE_S
         session.retry()
     next_event(session)
-    put_back(server, session).tell(back_in(1))
+    link = put_back(server, session)
+    link.expect_resume(server.peer.token, 1)
+    link.tell(back_in(1))
     events_until(session, LinkRestored)
 
 
@@ -980,6 +992,7 @@ def test_after_end_conn_no_other_link_is_made(play: Play, meet: Meet, is_second:
     if is_second:
         link.break_off()
         link = server.next_peer()
+        link.expect_resume(server.peer.token, 1)
         link.tell(back_in(1))
         events_until(session, LinkRestored)
     link.end()

@@ -68,6 +68,14 @@ class Cut(Enum):
     RESET = "reset"
 
 
+class Loss(Enum):
+    """What else is gone with a link."""
+
+    NOTHING = "nothing"
+    MEMBER = "the member"
+    ROOM = "the room"
+
+
 # --- the played server ----------------------------------------------------------------------------------------------
 
 
@@ -82,6 +90,8 @@ class Wire:
         self.is_deaf = False
         """Whether what it says gets lost on its way."""
         self.is_cut = False
+        self.is_welcomed = False
+        """Whether a member's `welcome` has been sent, and so whatever is said has to arrive."""
         self.member: Player | None = None
 
 
@@ -120,7 +130,7 @@ class PlayedServer:
         self.wire: Wire | None = None
         """The latest connection, until it is cut."""
         self.is_muting = False
-        self.refuses_names = False
+        self.names_to_refuse = 0
         self.turned_away: list[bytes] = []
         """What the next connections get to read instead of a greeting."""
         self._is_holding = False
@@ -183,7 +193,8 @@ class PlayedServer:
     def release(self) -> None:
         """Be as good as a server can: tell what was held back, let everybody in."""
         with self._changed:
-            self._is_holding = self.refuses_names = False
+            self._is_holding = False
+            self.names_to_refuse = 0
             self.turned_away.clear()
             if self.wire is not None:
                 self._let_through(self.wire, len(self.wire.held))
@@ -201,27 +212,30 @@ class PlayedServer:
             self._tell_room(Message(self.last_id + 1, 1.0, name, "something else", nonce))
             return self.last_id
 
-    def forget(self, how: Cut, part: float) -> None:
-        """Break the link, and do not wait for its member to come back."""
+    def lose(self, loss: Loss, how: Cut, part: float, holds: bool, others: int) -> None:
+        """Break the link, let others talk, and hold back what is told on the next one, or not."""
         with self._changed:
             self.cut(how, part)
-            for player in list(self.players.values()):
-                self._leave(player)
-
-    def restart(self, how: Cut, part: float) -> None:
-        """Break the link, and begin anew with an empty room."""
-        with self._changed:
-            self.cut(how, part)
-            self._forget_all()
-            self.rooms.append([])
+            self._is_holding = holds
+            if loss is Loss.MEMBER:
+                for player in list(self.players.values()):
+                    self._leave(player)
+                self._deafen_all()
+            elif loss is Loss.ROOM:
+                self._forget_all()
+                self.rooms.append([])
+            for nonce in range(others):
+                self.speak("Ada", nonce)
 
     def end(self, how: Cut, part: float) -> None:
-        """Say `{end_conn}`, and close."""
+        """Say `{end_conn}`, and close; of that, too, only a part may get through."""
         with self._changed:
+            self._is_holding = True
             if self.wire is not None:
                 self._tell(self.wire, EndConn())
             self._forget_all()
             self.cut(how, part)
+            self._is_holding = False
 
     # Below: with the lock held.
 
@@ -230,6 +244,12 @@ class PlayedServer:
             self._detach(player)
             self.gone.append(player)
         self.players.clear()
+        self._deafen_all()
+
+    def _deafen_all(self) -> None:
+        """What is on its way on a link of before does not arrive any more."""
+        for wire in self._wires:
+            wire.is_deaf = True
 
     def _detach(self, player: Player) -> None:
         if player.wire is not None:
@@ -260,6 +280,7 @@ class PlayedServer:
         data, wire.held = wire.held[:size], wire.held[size:]
         with contextlib.suppress(OSError):  # it has gone: its end will be read
             wire.sock.sendall(data)
+        wire.is_welcomed = wire.member is not None and not wire.held
 
     def _close_soon(self, wire: Wire) -> None:
         self._done_with.append(wire)
@@ -326,7 +347,8 @@ class PlayedServer:
                 self._tell(wire, Error(Reason.ALREADY_JOINED.value))
             case Join(name, token):
                 assert token is not None
-                if self.refuses_names or any(name == player.name for player in self.players.values()):
+                if self.names_to_refuse or any(name == player.name for player in self.players.values()):
+                    self.names_to_refuse = max(0, self.names_to_refuse - 1)
                     self._tell(wire, Refused(Reason.TAKEN.value))
                 else:
                     self._let_in(Player(name, token if token not in self.players else "another token", wire))
@@ -502,30 +524,41 @@ class SessionModel(RuleBasedStateMachine):
         self.stays_for = 0
         self.has_left = False
 
-    @initialize(backlog=st.sampled_from([0, 3]), stays_for=st.integers(0, 30))
-    def connect(self, backlog: int, stays_for: int) -> None:
+    @initialize(
+        backlog=st.sampled_from([0, 3]),
+        names_to_refuse=st.sampled_from([0, 1]),
+        names=st.sampled_from([["Ada"], ["Ada", "Bea"], []]),
+        stays_for=st.sampled_from([30, 10, 0]),
+    )
+    def connect(self, backlog: int, names_to_refuse: int, names: list[str], stays_for: int) -> None:
         self.stays_for = stays_for
         self.server = PlayedServer(backlog)
+        self.server.names_to_refuse = names_to_refuse
         self.session = Session("127.0.0.1", self.server.port)
         self.watcher = Watcher(self.session)
         self.session.connect()
         self.session.start()
+        if names:
+            self.name(names)
 
     # What its user does.
 
-    @rule(name=NAMES)
-    def name(self, name: str) -> None:
+    @rule(names=st.lists(NAMES, min_size=1, max_size=2))
+    def name(self, names: list[str]) -> None:
+        """Ask for a name, perhaps for another one before the answer."""
         self.watcher.must_ask = False
-        self.session.join(name)
+        for name in names:
+            self.session.join(name)
 
-    @rule(count=st.integers(1, 3), waits=SWITCH)
-    def say(self, count: int, waits: bool) -> None:
+    @rule(count=st.integers(1, 3), is_muting=SWITCH, waits=SWITCH)
+    def say(self, count: int, is_muting: bool, waits: bool) -> None:
         """Say some things; perhaps wait until the server has read them, where it must."""
-        is_in, wire = self.watcher.is_in, self.server.wire
+        self.server.is_muting = is_muting
+        wire = self.server.wire
         for _ in range(count):
             nonce = self.watcher.say()
             assert (nonce is None) <= self.has_left, self.watcher
-        if waits and is_in and wire is not None and not wire.is_deaf and not self.has_left:
+        if waits and wire is not None and wire.is_welcomed and not wire.is_deaf and not self.has_left:
             server, said = self.server, set(self.watcher.texts)
             is_read = server.wait_for(lambda: said <= server.heard | set(self.watcher.ends) or server.wire is not wire)
             assert is_read, self.watcher
@@ -557,36 +590,47 @@ class SessionModel(RuleBasedStateMachine):
 
     # What the server and the network do.
 
-    @rule()
-    def hold(self) -> None:
+    @rule(
+        settles=SWITCH,
+        is_deaf=SWITCH,
+        count=st.integers(0, 3),
+        is_muting=SWITCH,
+        loss=st.sampled_from([Loss.NOTHING, Loss.NOTHING, Loss.MEMBER, Loss.ROOM]),
+        how=CUTS,
+        part=PARTS,
+        holds=SWITCH,
+        others=st.sampled_from([0, 2, KEPT_EVENTS + 2]),
+    )
+    def lose_the_link(
+        self,
+        settles: bool,
+        is_deaf: bool,
+        count: int,
+        is_muting: bool,
+        loss: Loss,
+        how: Cut,
+        part: float,
+        holds: bool,
+        others: int,
+    ) -> None:
+        """Break the link while things are said: before the server hears of them, or before anybody hears of its answer.
+
+        `part` of the answers gets through, and before the next link there are so many messages of `others`. `holds`
+        keeps back the answers on that one, too, which may break in its turn.
+        """
+        if settles:
+            self.settle()
         self.server.hold()
-
-    @rule()
-    def deafen(self) -> None:
-        self.server.deafen()
-
-    @rule(how=CUTS, part=PARTS)
-    def cut(self, how: Cut, part: float) -> None:
-        self.server.cut(how, part)
+        if is_deaf:
+            self.server.deafen()
+        if count:
+            self.say(count, is_muting, waits=True)
+        self.server.lose(loss, how, part, holds, others)
         self.watcher.is_in = False
 
-    @rule(how=CUTS, part=PARTS)
-    def forget(self, how: Cut, part: float) -> None:
-        self.server.forget(how, part)
-        self.watcher.is_in = False
-
-    @rule(how=CUTS, part=PARTS)
-    def restart(self, how: Cut, part: float) -> None:
-        self.server.restart(how, part)
-        self.watcher.is_in = False
-
-    @rule(is_muting=SWITCH)
-    def mute(self, is_muting: bool) -> None:
-        self.server.is_muting = is_muting
-
-    @rule(refuses_names=SWITCH)
-    def refuse_names(self, refuses_names: bool) -> None:
-        self.server.refuses_names = refuses_names
+    @rule(count=st.integers(0, 2))
+    def refuse_names(self, count: int) -> None:
+        self.server.names_to_refuse = count
 
     @rule(openings=st.lists(st.sampled_from(NO_CHAT), min_size=1, max_size=3))
     def turn_away(self, openings: list[bytes]) -> None:
@@ -599,6 +643,7 @@ class SessionModel(RuleBasedStateMachine):
     @precondition(lambda self: self.steps > self.stays_for)
     @rule(how=CUTS, part=PARTS)
     def end(self, how: Cut, part: float) -> None:
+        """Say `{end_conn}`, which perhaps does not get through."""
         self.has_left = True
         self.server.end(how, part)
         self.watcher.is_in = False
@@ -623,8 +668,8 @@ class SessionModel(RuleBasedStateMachine):
     def take_until(self, condition: Callable[[], bool]) -> None:
         """Take events until something is true; who is asked for a name gives one."""
         while not condition():
-            if self.watcher.must_ask and not self.watcher.is_over:
-                self.name("Ada")
+            if self.watcher.must_ask and not self.watcher.is_over and self.session.events.empty():
+                self.name(["Ada"])
             self.watcher.take_one()
 
     def teardown(self) -> None:
