@@ -213,6 +213,7 @@ class Client:
 
     def __init__(self, sock: socket.socket, address: Address, words: Words) -> None:
         self.address = address
+        self.connected_at = time.monotonic()
         self.thread: threading.Thread | None = None
         # For the client's thread alone.
         self._sock = sock
@@ -220,7 +221,7 @@ class Client:
         self._words = words
         self._dialect: Dialect = Bare(words)
         self._first_chunks: list[bytes] = []
-        self.name_deadline = time.monotonic() + NAME_S
+        self.name_deadline = self.connected_at + NAME_S
         self.slowed_until = -SLOW_DOWN_LOG_S
         self.is_told_muted = False
         # Written by the client's thread before the order that needs it, read by the delivery thread after that.
@@ -438,11 +439,26 @@ class Room:
 
     def reclaim(self, client: Client, token: str) -> bool:
         """Make a client the member with this token, whose link broke; False where there is none."""
+        return self._reclaim(client, token, lambda member: True)
+
+    def reclaim_name(self, client: Client, name: str, token: str) -> bool:
+        """Do the same for one that asks for its name with the token, because its link broke before it was let in.
+
+        A link that is older than the member's own asks too late: what it says was held up on its way.
+        """
+
+        def is_meant(member: Member) -> bool:
+            is_late = member.client is not None and member.client.connected_at > client.connected_at
+            return member.name == protocol.parse_name(name) and not is_late
+
+        return self._reclaim(client, token, is_meant)
+
+    def _reclaim(self, client: Client, token: str, is_meant: Callable[[Member], bool]) -> bool:
         if not protocol.TOKEN.fullmatch(token):
             return False
         with self._lock:
             member = self._tokens.get(token_key(token))
-            if member is None:
+            if member is None or not is_meant(member):
                 return False
             member.client = client
         client.token = token
@@ -659,7 +675,7 @@ def _from_row(row: Row) -> Message | Announcement | Joined | Left:
     """Read an event of the room out of a row. Raises HistoryError where the file is damaged."""
     number, when, kind, name, text, nonce, reason = row
     texts = [kind] + [value for value in (name, text, reason) if value is not None]
-    is_sound = isinstance(when, float) and 0 <= when <= MAX_TIME and isinstance(nonce, int | None)
+    is_sound = _is_time(when) and isinstance(nonce, int | None)
     if not is_sound or not all(isinstance(value, str) for value in texts):
         raise HistoryError(f"row {number} is damaged")
     if kind == "message":
@@ -669,6 +685,11 @@ def _from_row(row: Row) -> Message | Announcement | Joined | Left:
     if kind == "joined":
         return Joined(number, when, name or "")
     return Left(number, when, name or "", reason)
+
+
+def _is_time(value: object) -> bool:
+    """Tell whether a value out of a file is a time that every system can write as a date."""
+    return isinstance(value, float) and 0 <= value <= MAX_TIME
 
 
 def export_history(source: Path, target: Path, wants_attendance: bool, words: Words) -> int:
@@ -707,13 +728,22 @@ def _history_rows(file: sqlite3.Connection, words: Words) -> Iterator[tuple[list
 
 
 def _attendance_rows(file: sqlite3.Connection) -> Iterator[tuple[list[str], str]]:
-    """The same of everybody who was there: first and last seen, and messages."""
+    """The same of everybody who was there: first and last seen, and messages.
+
+    Whoever was there when the room was closed, or still is, was seen until then.
+    """
     heading = ["name", "first seen", "last seen", "messages"]
     yield heading, "\t".join(heading)
     seen: dict[str, tuple[str, float, float, int]] = {}
-    for name, kind, when in file.execute("SELECT name, type, time FROM events WHERE name IS NOT NULL ORDER BY id"):
-        known, first, _, messages = seen.get(protocol.name_key(name), (name, when, when, 0))
-        seen[protocol.name_key(name)] = (known, first, when, messages + (kind == "message"))
+    stayed = """
+        SELECT name, '', (SELECT time FROM events WHERE id <= coalesce(left_id, id) ORDER BY id DESC LIMIT 1)
+        FROM members"""
+    told = "SELECT name, type, time FROM events WHERE name IS NOT NULL ORDER BY id"
+    for name, kind, when in [*file.execute(told), *file.execute(stayed)]:
+        if not (isinstance(name, str) and _is_time(when)):
+            raise HistoryError(f"what it has of {name!r} is damaged")
+        known, first, last, messages = seen.get(protocol.name_key(name), (name, when, when, 0))
+        seen[protocol.name_key(name)] = (known, first, max(last, when), messages + (kind == "message"))
     for _, (name, first, last, messages) in sorted(seen.items()):
         cells = [name, _local_time(first), _local_time(last), str(messages)]
         yield cells, "\t".join(cells)
@@ -1420,6 +1450,8 @@ class ChatServer:
                         orders.append(self._let_in(client, text))
                 case Join() | Resume() if client.member is not None:
                     orders.append(Error(Reason.ALREADY_JOINED.value))
+                case Join(name, token) if token and self.room.reclaim_name(client, name, token):
+                    orders.append(Resume(token, 0))  # it was let in by a link that broke before it heard so
                 case Join(name, token):
                     orders.append(self._let_in(client, name, token))
                 case Resume(token):

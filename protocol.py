@@ -50,8 +50,9 @@ SETTLE_S = 0.3
 """How long to wait for more of a first packet that may have been split, before the dialect is settled."""
 DOUBT_S = 2.0
 """How long a line peer's first message may lack its end, before it is taken for one of those that never end any."""
-HELLO_SETTLE_S = 10.0
-"""The same for what began as a JSON object does: no name begins so, and a slow link may cut a `hello`."""
+HELLO_SETTLE_S = 60.0
+"""The same for what began as a JSON object does: no name begins so, and a broken link may cut a `hello`. As long as it
+takes until such a link is noticed: what is still silent then is a person."""
 
 SOCKET_OPTIONS = (
     ("IPPROTO_TCP", "TCP_NODELAY", 1),  # small messages go out at once
@@ -494,7 +495,7 @@ ITALIAN = Words(
     retry="Riprova ora",
     link_broken="Il collegamento si è interrotto. Quello che scrivi parte appena torna.",
     link_restored="Il collegamento è tornato.",
-    gap="Qui mancano {count} messaggi e avvisi: sono più di quanti il server ne ricorda.",
+    gap="Qui mancano {count} messaggi e avvisi, di quando non eri collegato.",
     said_before="detto prima del tuo arrivo",
     settings_broken="Le impostazioni non erano leggibili e ripartono da capo; il vecchio file è ora {file}.",
     saved="Conversazione salvata in {file}.",
@@ -630,7 +631,7 @@ ENGLISH = Words(
     retry="Try now",
     link_broken="The link is broken. What you write goes out as soon as it is back.",
     link_restored="The link is back.",
-    gap="{count} messages and notices are missing here: more than the server remembers.",
+    gap="{count} messages and notices are missing here, from while you were not connected.",
     said_before="said before you came",
     settings_broken="The settings could not be read and start afresh; the old file is now {file}.",
     saved="Conversation saved in {file}.",
@@ -773,6 +774,7 @@ def parse_name(raw: str) -> str | None:
         0 < len(name) <= MAX_NAME_CHARACTERS
         and name.isprintable()
         and not _NOT_IN_NAMES.search(name)
+        and not name.startswith('{"')  # what is left of an event that was cut
         and not any(notice in name_key(name) for notice in _NOTICES)
         and not unicodedata.combining(name[0])  # an accent on nothing
         and name_key(name) not in ("", *CONTROL_WORDS)
@@ -1191,9 +1193,13 @@ def _nonce_of(found: dict[str, Any]) -> int | None:
 # --- which dialect the other side speaks ----------------------------------------------------------------------------
 
 
+def _begins_as_event(received: bytes) -> bool:
+    return received[:2] in (b"{", b'{"')
+
+
 def settle_s(received: bytes) -> float:
     """Tell how many seconds to wait for more, when `recognise_client` cannot yet tell."""
-    return HELLO_SETTLE_S if received[:2] in (b"{", b'{"') else SETTLE_S
+    return HELLO_SETTLE_S if _begins_as_event(received) else SETTLE_S
 
 
 def recognise_client(received: bytes, is_over: bool, has_ended: bool = False) -> type[Events | Lines | Bare] | None:
@@ -1208,6 +1214,8 @@ def recognise_client(received: bytes, is_over: bool, has_ended: bool = False) ->
         return Lines
     if received in _CONTROL_BYTES:  # whoever leaves already need not wait
         return Bare
+    if has_ended and not newline and _begins_as_event(received):
+        return Events  # a link that broke within its `hello`: half an object is nothing, and no name
     if not is_over and not has_ended and len(received) <= MAX_LINE_BYTES:
         return None
     # A line break inside is either from a script, or a name that was pasted into the original's window; the latter fits

@@ -12,6 +12,7 @@ import queue
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -50,6 +51,13 @@ def bind(port: int = 0) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(("127.0.0.1", port))
     return sock
+
+
+def reset(sock: socket.socket) -> None:
+    """Break a connection without a goodbye."""
+    linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    sock.close()
 
 
 class Peer:
@@ -176,8 +184,7 @@ class EventPeer(Peer):
 class Proxy:
     """The network between a client and a server: it hands on what each says, until somebody pulls the plug.
 
-    One thread owns all its sockets. `cut`, `freeze`, `thaw`, `refuse` and `allow` may be called from any other one, and
-    have happened when they return.
+    One thread owns all its sockets. What is public may be called from any other one, and has happened when it returns.
     """
 
     def __init__(self, to_port: int) -> None:
@@ -197,6 +204,8 @@ class Proxy:
         """Those that will say no more."""
         self._frozen_ways: tuple[bool, bool] = (False, False)
         """Whether nothing passes from the clients, and from the server."""
+        self._bytes_left: int | None = None
+        """After how many more bytes from the clients the links break; None: never."""
         self._orders: queue.SimpleQueue[tuple[Callable[[], object], threading.Event]] = queue.SimpleQueue()
         self._bell, self._ear = socket.socketpair()
         self._is_closing = False
@@ -209,9 +218,17 @@ class Proxy:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def cut(self) -> None:
-        """Break all links that there are, and lose what was on its way."""
-        self._order(self._break_all)
+    def cut(self, resets: bool = False) -> None:
+        """Break all links that there are, and lose what was on its way; both sides see an end, or a reset."""
+        self._order(lambda: self._break_all(resets))
+
+    def cut_after(self, count: int) -> None:
+        """Break all links once the clients have said so many bytes more, be it on a link that is not there yet."""
+        self._order(lambda: setattr(self, "_bytes_left", count))
+
+    def lead_to(self, port: int) -> None:
+        """Lead new links to another server."""
+        self._order(lambda: setattr(self, "_to_port", port))
 
     def freeze(self, from_clients: bool = True, from_server: bool = True) -> None:
         """Let nothing through, as behind a cable that was pulled; nobody is told. New links are taken, in silence."""
@@ -292,9 +309,15 @@ class Proxy:
             self._break(sock)
             return
         peer = self._peer_of[sock]
+        if self._bytes_left is not None and sock in self._clients:
+            data = data[: self._bytes_left]
+            self._bytes_left -= len(data)
         if data:
             self._unsent[peer] = data
             self._write(peer)
+            if self._bytes_left == 0:
+                self._bytes_left = None
+                self._break_all()
             return
         self._ended.add(sock)
         if peer in self._ended:
@@ -313,17 +336,19 @@ class Proxy:
             return
         self._unsent[sock] = self._unsent[sock][sent:]
 
-    def _break(self, sock: socket.socket) -> None:
+    def _break(self, sock: socket.socket, resets: bool = False) -> None:
         for end in (sock, self._peer_of.get(sock, sock)):
+            if resets:
+                reset(end)
             end.close()
             self._peer_of.pop(end, None)
             self._unsent.pop(end, None)
             self._clients.discard(end)
             self._ended.discard(end)
 
-    def _break_all(self) -> None:
+    def _break_all(self, resets: bool = False) -> None:
         for sock in list(self._clients):
-            self._break(sock)
+            self._break(sock, resets)
 
     def _shut(self) -> None:
         if self._is_open:

@@ -880,11 +880,24 @@ def test_a_client_whose_first_words_have_no_newline_at_the_end_speaks_bare(recei
 
 @pytest.mark.parametrize(
     ("received", "dialect"),
-    [(b"", Bare), (b"Ada", Bare), (HELLO[:-1], Bare), (b"Ada\nciao", Lines), (b"Ada\n", Lines), (HELLO, Events)],
+    [(b"", Bare), (b"Ada", Bare), (b"{Ada", Bare), (b"Ada\nciao", Lines), (b"Ada\n", Lines), (HELLO, Events)],
 )
 def test_a_client_that_has_ended_its_stream_is_waited_for_no_longer(received: bytes, dialect: type[Dialect]) -> None:
     assert recognise_client(received, is_over=False, has_ended=True) is dialect
     assert recognise_client(received, is_over=True, has_ended=True) is dialect
+
+
+def test_a_hello_that_a_broken_link_has_cut_is_nothing_and_no_name() -> None:
+    for size in range(1, len(HELLO)):
+        dialect = recognise_client(HELLO[:size], is_over=False, has_ended=True)
+        assert dialect is Events
+        decoder = dialect()
+        assert decoder.feed(HELLO[:size]) + decoder.finish() == []
+
+
+@pytest.mark.parametrize("raw", ['{"type', '{"', ' {"type', '｛"x'])
+def test_what_is_left_of_a_cut_event_is_no_name(raw: str) -> None:
+    assert parse_name(raw) is None
 
 
 def test_a_script_cut_short_speaks_lines() -> None:
