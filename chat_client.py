@@ -233,6 +233,10 @@ class UnreachableError(Exception):
     """No chat could be reached; the text is a sentence for the user, with the next step."""
 
 
+class BannedError(UnreachableError):
+    """The chat was reached, and its operator does not let this address in: another try is of no use."""
+
+
 @dataclass(frozen=True)
 class Disconnected(Event):
     """The session is over, and its threads with it; `unsent` is what nobody is known to have got."""
@@ -373,8 +377,11 @@ class Link:
             is_over = not data
         if not received or protocol.is_stranger(received):
             raise UnreachableError(self._explain(self._words.unreachable_stranger))
-        if received in [words.full.encode() for words in protocol.LANGUAGES.values()]:
-            raise UnreachableError(self._words.full)
+        for words in protocol.LANGUAGES.values():
+            if received == words.full.encode():
+                raise UnreachableError(self._words.full)
+            if received == words.banned.encode():
+                raise BannedError(self._words.banned)
         return received
 
     def _explain(self, sentence: str, error: Exception | None = None) -> str:
@@ -439,7 +446,8 @@ class Session:
         self._is_linked = False
         """Whether what is put to `_link` may go out: there is one, and it is greeted."""
         self._is_open = False
-        """Whether what is said goes out at once; after a break not before the server has told what it took."""
+        """Whether what is said goes out at once: to an original server always, to ours once it has welcomed us on this
+        link, and told what it took on the last one."""
         self._wanted_name = ""
         self._is_resuming = False
         """Whether the server has been asked to know us again, and has not answered."""
@@ -482,7 +490,8 @@ class Session:
             self.events.put(event)
         if not self.is_bare:
             self._link.put(Hello(protocol.VERSION, self._language))
-        self._is_open = self._is_linked = True
+        self._is_linked = True
+        self._is_open = self.is_bare
 
     def start(self) -> None:
         """Begin to receive and to send."""
@@ -500,7 +509,7 @@ class Session:
     def say(self, text: str) -> int | None:
         """Say something to everybody, and give its nonce; None where it is too late: the session is over.
 
-        While the link is broken, it goes out as soon as that is there again.
+        Before one is a member, and while the link is broken, it waits until one is, and the link is there again.
         """
         with self._lock:
             if self._is_over:
@@ -520,6 +529,9 @@ class Session:
         """Leave in order: what was said before goes out first. May be called twice."""
         with self._lock:
             if not self._is_quitting and self._link is not None:
+                if self._is_linked and self._wanted_name:  # asked for, and perhaps not answered yet
+                    for nonce in [nonce for nonce in self._unconfirmed if nonce > self._put_nonce]:
+                        self._link.put(Say(self._unconfirmed[nonce], nonce))
                 self._link.put(Quit())
             self._is_quitting = True
         self._wake.set()
@@ -590,6 +602,9 @@ class Session:
                     break
             try:
                 link = Link(self.host, self.port, self._words, self._confirm)
+            except BannedError:
+                self.events.put(Error(Reason.BANNED.value))
+                break
             except UnreachableError as error:
                 log.debug("No link: %s", error)
                 continue
@@ -672,6 +687,7 @@ class Session:
         self._name, self._room_id = welcome.name, welcome.room
         with self._lock:
             self._is_resuming = False
+            self._wanted_name = self._wanted_name or welcome.name  # another one that was asked for has been refused
             if not self._is_open:
                 # The server knows what it took; where it does not know us, all that ever went out is in doubt.
                 taken = welcome.nonce if is_known else self._put_nonce

@@ -509,10 +509,22 @@ def test_what_one_says_comes_back_and_is_confirmed(server: ChatServer, meet: Mee
     assert next_event(session) == Disconnected(())
 
 
-def test_what_was_said_before_a_name_was_chosen_is_rejected_with_its_text(server: ChatServer, meet: Meet) -> None:
+def test_what_was_said_before_a_name_was_chosen_is_said_once_one_is_in(server: ChatServer, meet: Meet) -> None:
     session = meet(server)
     session.say("ciao")
-    assert events_until(session, Rejected)[-1] == Rejected("ciao", Error("not joined", None, 1))
+    session.join("Ada")
+    message = events_until(session, Message)[-1]
+    assert isinstance(message, Message)
+    assert (message.name, message.text, message.nonce) == ("Ada", "ciao", 1)
+
+
+def test_a_banned_address_is_told_so_and_tries_no_more(play: Play, meet: Meet) -> None:
+    for words in protocol.LANGUAGES.values():
+        assert why_not(play(words.banned).port) == ITALIAN.banned
+    server, session = come_in(play, meet)
+    server.greeting = ITALIAN.banned.encode()
+    server.peer.break_off()
+    assert events_until(session, Disconnected) == [LinkBroken(0.0), Error("banned"), Disconnected(())]
 
 
 def test_a_text_that_is_too_long_is_rejected_with_its_text(server: ChatServer, meet: Meet) -> None:
@@ -600,7 +612,7 @@ def test_a_failure_of_our_own_in_writing_is_logged_and_breaks_the_link(
     server.peer.expect("hello")
     assert session._link is not None
     monkeypatch.setattr(session._link._dialect, "encode", lambda _: 1 / 0)
-    session.say("ciao")
+    session.join("Ada")
     events_until(session, LinkBroken)
     assert "ZeroDivisionError" in caplog.text
     caplog.clear()
@@ -874,6 +886,19 @@ def test_a_link_that_breaks_before_the_welcome_leads_to_it_all_the_same(
         assert link.next_event() == Join("Ada", token)
     link.tell(back_in(1), Joined(1, 0.0, "Ada"))
     assert events_until(session, Joined) == [Greeting(), LinkBroken(0.0), back_in(1), Joined(1, 0.0, "Ada")]
+
+
+def test_who_is_in_under_a_second_name_comes_back_under_that_one(play: Play, meet: Meet) -> None:
+    server = play()
+    session = meet(server)
+    session.join("Ada")
+    session.join("Bea")  # before the answer to the first
+    server.peer.expect('"token":"')
+    token = server.peer.expect('"}\n').removesuffix('"}\n')
+    server.peer.tell(Refused("taken"), Welcome("Bea", token, ("Bea",), 0), Joined(1, 0.0, "Bea"))
+    events_until(session, Joined)
+    server.peer.break_off()
+    server.next_peer().expect_resume(token, 1)
 
 
 def test_pauses_grow_up_to_a_limit_and_no_two_sessions_make_the_same(nobody_port: int) -> None:
