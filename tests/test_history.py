@@ -6,6 +6,7 @@ import contextlib
 import csv
 import dataclasses
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from peers import BarePeer, EventPeer, LinePeer, ServerProgram, wait_until
 
 import chat_server
 import protocol
-from chat_server import ChatServer, History, HistoryError
+from chat_server import ChatServer, History, HistoryError, Member
 from protocol import ITALIAN, Announcement, Event, Joined, Left, Message, Notice, Refused, Resume, Say, Welcome
 
 Serve = Callable[..., ChatServer]
@@ -331,6 +332,25 @@ def test_a_history_is_exported_as_text_as_csv_and_as_attendance_while_a_server_w
     with (tmp_path / "b.csv").open(encoding="utf-8-sig", newline="") as file:
         (_, row) = csv.reader(file)
     assert (row[0], row[3]) == ("Ada", "2")
+
+
+def test_who_only_listened_was_seen_until_it_left_or_the_room_was_closed(tmp_path: Path) -> None:
+    path, table = tmp_path / "chat.db", tmp_path / "a.csv"
+    times = {"joined": 100.0, "left": 200.0, "message": 300.0}
+    history = History(path, ITALIAN)
+    members = [Member("Ada", b"1", None), Member("Bob", b"2", None)]
+    members[0].joined_id, members[1].joined_id = 1, 2
+    events: list[Event] = [Joined(1, times["joined"], "Ada"), Joined(2, times["joined"], "Bob")]
+    history.write(events, members, [])
+    history.write([Left(3, times["left"], "Ada")], [], [(3, 1)])
+    history.write([Announcement(4, times["message"], "basta")], [], [])
+    history.say_goodbye(4)
+    history.close()
+    assert chat_server.main(["--history", str(path), "--export", str(table), "--attendance"]) == 0
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        last_seen = {row["name"]: row["last seen"] for row in csv.DictReader(file)}
+    as_written = {name: time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when)) for name, when in times.items()}
+    assert last_seen == {"Ada": as_written["left"], "Bob": as_written["message"]}
 
 
 @pytest.mark.parametrize("arguments", [["--export", "x"], ["--attendance"], ["--history", "x", "--attendance"]])
