@@ -325,9 +325,12 @@ def server_of(kind: str, yardstick: str) -> Iterator[tuple[str, int, int]]:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "server.conf"
+        kind, _, addition = kind.partition("+")
         dialect = {"ngircd": "irc", "inspircd": "irc", "original": "bare", "yardstick": "lines"}.get(kind, kind)
         options = ["--host", "127.0.0.1", "--port", str(port)]
         command = [sys.executable, str(TOP / "chat_server.py"), *options, "--rate", "0", "--max-clients", "20000"]
+        if addition == "history":
+            command += ["--history", str(Path(folder) / "chat.db")]
         if kind == "original":
             command = [sys.executable, str(TOP / "tests" / "original" / "chat_server.py"), *options]
         elif kind == "yardstick":
@@ -373,7 +376,8 @@ def main() -> None:
     parser.add_argument(
         "--loads", default=LOADS, help="members,talkers,window, in a quoted list (default: %(default)s)"
     )
-    parser.add_argument("--dialects", default="lines,events", help="of our server (default: %(default)s)")
+    dialects_help = "of our server; with +history it records in a file (default: %(default)s)"
+    parser.add_argument("--dialects", default="lines,events,lines+history,events+history", help=dialects_help)
     parser.add_argument("--others", default="original,ngircd,inspircd", help="other servers, where installed")
     parser.add_argument("--yardstick", default="", metavar="PROGRAM", help="takes a port, speaks the line dialect")
     parser.add_argument("--seconds", type=float, default=3.0)
