@@ -22,6 +22,7 @@ import colorsys
 import contextlib
 import ctypes
 import dataclasses
+import errno
 import functools
 import io
 import itertools
@@ -84,6 +85,8 @@ except ImportError:  # Debian and others leave it out of their Python; `main` sa
     HAS_TKINTER = False
 
 DEFAULT_HOST = "127.0.0.1"
+LOOK_UP_S = 0.5
+"""How often a reader looks up on Windows, where a shutdown may not wake it; wine's does not."""
 CONNECT_S = 5.0
 """How long a server may take to answer, and again to greet."""
 MAX_PAUSE_S = 15.0
@@ -299,9 +302,7 @@ class Link:
         self._sock = sock = self._open()
         try:
             received = self._read_greeting(sock)
-            for level, option, value in protocol.SOCKET_OPTIONS:
-                if hasattr(socket, option):
-                    sock.setsockopt(getattr(socket, level), getattr(socket, option), value)
+            self._tune(sock)
             sock.settimeout(None)
         except OSError as error:
             sock.close()
@@ -313,6 +314,8 @@ class Link:
         self._dialect: Dialect = Bare(words) if self.is_bare else Events(protocol.MAX_SERVER_LINE_BYTES)
         self.greeting: list[Event] = self._dialect.feed(received) if self.is_bare else [Greeting()]
         """What the server said first."""
+        self._is_cut = False
+        """Whether nothing more is to be read."""
         self._outgoing: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._send, name="send", daemon=True)
 
@@ -330,6 +333,9 @@ class Link:
             # Not `settimeout`: it would hold for the send thread too, and give up on a server that is only slow.
             if self._dialect.is_waiting and not select.select([self._sock], [], [], protocol.SETTLE_S)[0]:
                 yield from self._dialect.flush()
+            while sys.platform == "win32" and not select.select([self._sock], [], [], LOOK_UP_S)[0]:
+                if self._is_cut:
+                    return
             data = self._sock.recv(RECV_BYTES)
             if not data:
                 break
@@ -338,6 +344,7 @@ class Link:
 
     def cut(self) -> None:
         """Wake both threads out of whatever they wait for. From any thread."""
+        self._is_cut = True
         with contextlib.suppress(OSError):  # it may be closed already
             self._sock.shutdown(socket.SHUT_RDWR)
 
@@ -361,6 +368,16 @@ class Link:
             raise UnreachableError(self._explain(words.unreachable_silent, error)) from error
         except OSError as error:
             raise UnreachableError(self._explain(words.unreachable_network, error)) from error
+
+    def _tune(self, sock: socket.socket) -> None:
+        """Set what this system knows of `protocol.SOCKET_OPTIONS`. Raises OSError."""
+        for level, option, value in protocol.SOCKET_OPTIONS:
+            if hasattr(socket, option):
+                try:
+                    sock.setsockopt(getattr(socket, level), getattr(socket, option), value)
+                except OSError as error:
+                    if error.errno != errno.ENOPROTOOPT:  # Python knows the name, and the system does not
+                        raise
 
     def _read_greeting(self, sock: socket.socket) -> bytes:
         """Read what the server says first, until it is known what it speaks. Raises OSError, UnreachableError."""

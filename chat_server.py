@@ -104,8 +104,11 @@ RECV_BYTES = 16 * 1024
 LISTEN_BACKLOG = 1024
 """Connections that the system may complete before `accept` takes them; one that is full looks like a dead server."""
 
-IDLE_S = 3600.0
-"""How long one `recv` waits where nothing limits it; the number means nothing, but None would block the writer."""
+IDLE_S = 0.5 if sys.platform == "win32" else 3600.0
+"""How long one `recv` waits where nothing limits it; the number means nothing, but None would block the writer.
+
+On Windows nobody promises that a shutdown wakes a reader, and wine's does not: there it looks up by itself.
+"""
 POLL_S = 0.2
 """How often the main and the accept thread look up from a wait that nothing can break on Windows."""
 TICK_S = protocol.BARE_PAUSE_S
@@ -234,6 +237,8 @@ class Client:
         self.is_member = False
         self.seen = 0
         # Between the two.
+        self._is_cut = False
+        """Whether nothing more is to be read."""
         self._orders: list[Event] = []
         self._taken = threading.Condition()
         """Guards `_orders`, and tells the client's thread that they were taken."""
@@ -305,6 +310,7 @@ class Client:
 
     def cut(self) -> None:
         """Wake the client's thread out of `recv`. From any thread, as often as one likes."""
+        self._is_cut = True
         with contextlib.suppress(OSError):  # the other side may have been faster
             self._sock.shutdown(socket.SHUT_RDWR)
 
@@ -346,6 +352,8 @@ class Client:
             except TimeoutError as error:
                 if error.errno is not None:  # the system gave the connection up; ours has no number
                     raise
+                if self._is_cut:
+                    return b""
                 if wait_s == limit_s:
                     return None
 
@@ -1430,7 +1438,7 @@ class ChatServer:
         client.slowed_until = now + wait_s
         if client.member is None and client.slowed_until > client.name_deadline:
             raise TooLateError
-        return not client.ending.wait(min(wait_s, IDLE_S)) and not client.is_lost
+        return not client.ending.wait(min(wait_s, threading.TIMEOUT_MAX)) and not client.is_lost
 
     def _decide(self, client: Client, events: list[Event]) -> tuple[list[Event], bool]:
         """Tell what is to be ordered for what a client said, and whether it quits after that."""
@@ -1582,7 +1590,11 @@ def tune(sock: socket.socket) -> None:
     """Set what this system knows of `protocol.SOCKET_OPTIONS`. Raises OSError where the peer has gone already."""
     for level, option, value in protocol.SOCKET_OPTIONS:
         if hasattr(socket, option):
-            sock.setsockopt(getattr(socket, level), getattr(socket, option), value)
+            try:
+                sock.setsockopt(getattr(socket, level), getattr(socket, option), value)
+            except OSError as error:
+                if error.errno != errno.ENOPROTOOPT:  # Python knows the name, and the system does not
+                    raise
 
 
 def open_listener(host: str, port: int) -> socket.socket:

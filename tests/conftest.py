@@ -28,9 +28,9 @@ except ImportError:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Where everything can run, a test that was skipped has not been run: CI fails."""
+    """Where everything can run, which is Linux, a test that was skipped has not been run: CI fails."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
+    if sys.platform == "linux" and os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
         reporter.write_line("A test was skipped, which CI does not accept.", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

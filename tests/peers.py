@@ -6,6 +6,7 @@ Every read has a deadline, and says what it had got by then when it gives up.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import queue
@@ -21,6 +22,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
+
 import protocol
 from protocol import Event, Events, Hello, Join, Say, Welcome
 
@@ -28,6 +31,8 @@ DEADLINE_S = 10.0
 TOP = Path(__file__).resolve().parent.parent
 ORIGINAL = TOP / "tests" / "original"
 GREETING = protocol.ITALIAN.greeting + protocol.MARK
+ON_WINE = sys.platform == "win32" and hasattr(ctypes.windll.ntdll, "wine_get_version")
+"""Whether this Windows is wine, of which some of its own faults are known; a test that meets one says which."""
 
 Wanted = TypeVar("Wanted", bound=Event)
 SomePeer = TypeVar("SomePeer", bound="Peer")
@@ -432,6 +437,8 @@ class Program:
 
     def interrupt(self) -> None:
         """Press Ctrl+C; on Windows, where a process group has no Ctrl+C, Ctrl+Break."""
+        if ON_WINE:
+            pytest.skip("wine sends no Ctrl+Break to a process group: WinError 6 or 12, with a console and without")
         if sys.platform == "win32":
             self.process.send_signal(signal.CTRL_BREAK_EVENT)
         else:
