@@ -40,6 +40,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 import webbrowser
 import zlib
 from collections import deque
@@ -47,7 +48,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any, Literal
 
 import protocol
@@ -2615,10 +2616,14 @@ def open_root(words: Words) -> tk.Tk | None:
         with contextlib.suppress(OSError, AttributeError):
             ctypes.windll.shcore.SetProcessDpiAwareness(1)
     try:
-        return tk.Tk()
+        root = tk.Tk()
     except tk.TclError as error:
         print(words.no_display.format(error=error), file=sys.stderr)
         return None
+    if sys.platform == "win32" and hasattr(sys, "frozen"):
+        with contextlib.suppress(tk.TclError):
+            root.tk.call("wm", "iconbitmap", ".", "-default", sys.executable)  # or the window has that of Tk
+    return root
 
 
 def connect_by_dialog(root: tk.Tk, arguments: argparse.Namespace, settings: Settings) -> Session | None:
@@ -2633,7 +2638,36 @@ def run_window(root: tk.Tk, session: Session, settings: Settings, name: str) -> 
     window = ChatWindow(root, session, settings, name)
     close_on_signal(window)
     session.start()
+    if has_own_console():
+        root.report_callback_exception = report_on_console
+        root.update_idletasks()  # which shows the window: now it takes the console's place
+        show_console(False)
+        window.box.text.focus_force()
     root.mainloop()
+
+
+def report_on_console(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+    """Show what failed in the window; it goes on."""
+    show_console(True)
+    traceback.print_exception(kind, error, where)
+
+
+def restore_library_path() -> None:
+    """Have the browser find its own libraries, and not those that a one-file program unpacked for itself on Linux."""
+    before = os.environ.pop("LD_LIBRARY_PATH_ORIG", "")
+    os.environ.pop("LD_LIBRARY_PATH", None)
+    if before:
+        os.environ["LD_LIBRARY_PATH"] = before
+
+
+def interrupt_once() -> None:
+    """Have Ctrl+C raise KeyboardInterrupt, but not again while the first one is dealt with."""
+
+    def note_signal(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, lambda number, frame: None)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, note_signal)
 
 
 def close_on_signal(window: ChatWindow | ConnectDialog) -> None:
@@ -2647,13 +2681,62 @@ def close_on_signal(window: ChatWindow | ConnectDialog) -> None:
             signal.signal(getattr(signal, name), note_signal)
 
 
+if sys.platform == "win32":
+    SW_HIDE, SW_SHOW = 0, 5
+
+    def has_own_console() -> bool:
+        """Tell whether nobody else is at this console: it was opened for this program, and closes with it."""
+        processes = (ctypes.c_uint * 3)()
+        count = ctypes.windll.kernel32.GetConsoleProcessList(processes, len(processes))
+        return 0 < int(count) <= (2 if hasattr(sys, "frozen") else 1)  # a one-file program is two processes
+
+    def show_console(is_shown: bool) -> None:
+        """Hide the console's window, or bring it back. Windows Terminal minimizes it, and leaves it so."""
+        ctypes.windll.user32.ShowWindow(ctypes.windll.kernel32.GetConsoleWindow(), SW_SHOW if is_shown else SW_HIDE)
+
+else:
+
+    def has_own_console() -> bool:
+        """Tell whether the console closes with this program: elsewhere than on Windows it does not."""
+        return False
+
+    def show_console(is_shown: bool) -> None:
+        """Hide the console's window, or bring it back: elsewhere than on Windows it is somebody else's."""
+
+
+def wait_for_enter(words: Words) -> None:
+    """Leave the time to read what is on the console."""
+    show_console(True)
+    with contextlib.suppress(EOFError, KeyboardInterrupt, OSError, RuntimeError, ValueError):  # there is nobody
+        input(words.press_enter)
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Ask, connect, and show the chat; gives the exit status."""
-    arguments = parse_arguments(argv)
-    path = settings_path()
-    settings, set_aside = load_settings(path)
-    settings.language = arguments.lang or settings.language
-    words = protocol.LANGUAGES[settings.language]
+    """Ask, connect, and show the chat; gives the exit status.
+
+    A console that closes with the program stays until an error was read.
+    """
+    words, status = protocol.LANGUAGES[protocol.DEFAULT_LANGUAGE], 1
+    try:
+        arguments = parse_arguments(argv)
+        settings, set_aside = load_settings(settings_path())
+        settings.language = arguments.lang or settings.language
+        words = protocol.LANGUAGES[settings.language]
+        status = run(arguments, settings, set_aside)
+    except Exception:
+        traceback.print_exc()
+    finally:
+        if status not in (0, 130) and has_own_console():
+            wait_for_enter(words)
+    return status
+
+
+def run(arguments: argparse.Namespace, settings: Settings, set_aside: Path | None) -> int:
+    """Do what the command line asks for; gives the exit status."""
+    words, path = protocol.LANGUAGES[settings.language], settings_path()
+    if hasattr(sys, "frozen"):
+        restore_library_path()
+    interrupt_once()
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A console may lack a letter, and a pipe may bring what is none.
@@ -2704,4 +2787,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_status = main()
+    # One more Ctrl+C would find the end of Python, and be the exit status. A one-file program on Linux gets each twice.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(exit_status)

@@ -29,6 +29,7 @@ import sqlite3
 import sys
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -1659,14 +1660,31 @@ def show_addresses(host: str, port: int, words: Words) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the server until Ctrl+C or SIGTERM; gives the exit status."""
-    arguments = parse_arguments(argv)
-    words = protocol.LANGUAGES[arguments.lang]
+    """Run the server until Ctrl+C or SIGTERM; gives the exit status.
+
+    A console that closes with the program stays until an error was read.
+    """
+    words, status = protocol.LANGUAGES[protocol.DEFAULT_LANGUAGE], 1
+    try:
+        arguments = parse_arguments(argv)
+        words = protocol.LANGUAGES[arguments.lang]
+        status = run(arguments, words)
+    except Exception:
+        traceback.print_exc()
+    finally:
+        if status != 0 and has_own_console():
+            wait_for_enter(words)
+    return status
+
+
+def run(arguments: argparse.Namespace, words: Words) -> int:
+    """Do what the command line asks for; gives the exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace", line_buffering=True)  # a console may lack a letter
     # A SimpleQueue, because its `put` may interrupt its own `get` in the same thread; an Event's `set` could deadlock.
     requests: queue.SimpleQueue[int | str] = queue.SimpleQueue()
     has_stopped = threading.Event()
+    has_stopped.set()  # as long as nothing runs
     watch_signals(requests, has_stopped)
     raise_file_limit()
     try:
@@ -1685,6 +1703,7 @@ def main(argv: list[str] | None = None) -> int:
     history, notice = open_history(arguments.history, words)
     limits = (arguments.max_clients, arguments.rate, arguments.grace, arguments.backlog)
     server = ChatServer(listener, words, *limits, history, notice)
+    has_stopped.clear()
     server.start()
     try:
         show(protocol.WAITING)
@@ -1784,6 +1803,24 @@ if sys.platform == "win32":
         ctypes.windll.kernel32.SetConsoleCtrlHandler(note_closing, 1)
         watch_console_window.handler = note_closing  # type: ignore[attr-defined]  # or it would be freed
 
+    def has_own_console() -> bool:
+        """Tell whether nobody else is at this console: it was opened for this program, and closes with it."""
+        processes = (ctypes.c_uint * 3)()
+        count = ctypes.windll.kernel32.GetConsoleProcessList(processes, len(processes))
+        return 0 < int(count) <= (2 if hasattr(sys, "frozen") else 1)  # a one-file program is two processes
+
+else:
+
+    def has_own_console() -> bool:
+        """Tell whether the console closes with this program: elsewhere than on Windows it does not."""
+        return False
+
+
+def wait_for_enter(words: Words) -> None:
+    """Leave the time to read what is on the console."""
+    with contextlib.suppress(EOFError, KeyboardInterrupt, OSError, RuntimeError, ValueError):  # there is nobody
+        input(words.press_enter)
+
 
 def read_console(requests: queue.SimpleQueue[int | str]) -> None:
     """Hand on what the operator types. Runs in a thread of its own, which ends with the input or with the program."""
@@ -1852,4 +1889,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_status = main()
+    # One more Ctrl+C would find the end of Python, and be the exit status. A one-file program on Linux gets each twice.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(exit_status)

@@ -378,6 +378,7 @@ class Words:
     bad_port: str
     no_tkinter: str
     no_display: str
+    press_enter: str
 
     # The server's terminal.
     reach_title: str
@@ -540,6 +541,7 @@ ITALIAN = Words(
     no_tkinter="Manca tkinter, la libreria delle finestre. Installala e riprova: su Debian e Ubuntu «sudo apt install "
     "python3-tk», su Fedora «sudo dnf install python3-tkinter», su macOS con Homebrew «brew install python-tk».",
     no_display="Non è possibile aprire una finestra ({error}). Avvia il programma da una sessione grafica.",
+    press_enter="Premi Invio per chiudere.",
     reach_title="Gli altri computer della rete si collegano a:",
     reach_here="Solo questo computer può collegarsi, a:",
     reach_line="    {host}  porta {port}",
@@ -677,6 +679,7 @@ ENGLISH = Words(
     "install python3-tk”, on Fedora “sudo dnf install python3-tkinter”, on macOS with Homebrew “brew install "
     "python-tk”.",
     no_display="No window can be opened ({error}). Start the program from a graphical session.",
+    press_enter="Press Enter to close.",
     reach_title="The other computers of the network connect to:",
     reach_here="Only this computer can connect, to:",
     reach_line="    {host}  port {port}",
