@@ -24,7 +24,6 @@ import re
 import select
 import signal
 import socket
-import struct
 import sys
 import threading
 import time
@@ -33,7 +32,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from peers import DEADLINE_S, GREETING, EventPeer, LinePeer, OriginalClient, Peer, ServerProgram, wait_until
+from peers import DEADLINE_S, GREETING, EventPeer, LinePeer, OriginalClient, Peer, ServerProgram, reset, wait_until
 
 import protocol
 from protocol import Bare, Dialect, Event, Events, Hello, Join, Joined, Left, Lines, Message, Quit, Say
@@ -206,12 +205,6 @@ def swallow(sock: socket.socket) -> bytes:
     while select.select([sock], [], [], 0)[0] and (data := sock.recv(1 << 20)):
         received += data
     return received
-
-
-def reset(sock: socket.socket) -> None:
-    """Break a connection without a goodbye."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    sock.close()
 
 
 # --- the honest -----------------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ import re
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -22,7 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from peers import DEADLINE_S, GREETING, TOP, LinePeer, Peer, Program, Proxy, bind, wait_until
+from peers import DEADLINE_S, GREETING, TOP, LinePeer, Peer, Program, Proxy, bind, reset, wait_until
 
 import chat_client
 import chat_server
@@ -115,9 +114,7 @@ class ServerPeer(Peer):
 
     def break_off(self) -> None:
         """Close as a crash would: with a reset."""
-        linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self.sock.close()
+        reset(self.sock)
 
 
 class PlayedServer:

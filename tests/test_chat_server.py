@@ -9,7 +9,6 @@ import os
 import re
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -17,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers import GREETING, ON_WINE, TOP, BarePeer, EventPeer, LinePeer, Peer, Program, ServerProgram, wait_until
+from peers import GREETING, ON_WINE, TOP, BarePeer, EventPeer, LinePeer, Peer, Program, ServerProgram, reset, wait_until
 
 import chat_server
 import protocol
@@ -414,14 +413,8 @@ def test_a_hello_may_come_in_pieces(server: ChatServer) -> None:
 # --- leaving --------------------------------------------------------------------------------------------------------
 
 
-def reset(peer: Peer) -> None:
-    """Break a connection without a goodbye."""
-    peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    peer.close()
-
-
 @pytest.mark.parametrize("kind", [LinePeer, BarePeer, EventPeer])
-@pytest.mark.parametrize("leave", [Peer.close, reset])
+@pytest.mark.parametrize("leave", [Peer.close, lambda peer: reset(peer.sock)], ids=["close", "reset"])
 def test_who_vanishes_has_left_and_its_name_is_free(server: ChatServer, kind: type[Peer], leave: object) -> None:
     with LinePeer(server.port, "Bob") as bob:
         ada = kind(server.port, "Ada")
@@ -460,7 +453,7 @@ def test_whoever_comes_and_goes_leaves_nothing_in_the_registries(server: ChatSer
         if number % 3:
             peer.send("Ada\n" if number % 2 else '{"type":"hello","version":1,"language":"it"}\n{"type":"join","na')
         if number % 5 == 0:
-            reset(peer)
+            reset(peer.sock)
         peer.close()
     wait_until(lambda: not server.room.addresses, lambda: server.room.addresses)
     assert not server.room.names

@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -22,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from peers import GREETING, TOP, BarePeer, EventPeer, LinePeer, Peer, Program, ServerProgram, wait_until
+from peers import GREETING, TOP, BarePeer, EventPeer, LinePeer, Peer, Program, ServerProgram, reset, wait_until
 
 import chat_server
 import protocol
@@ -82,12 +81,6 @@ def allow_descriptors(count: int) -> None:
         if hard < count:
             pytest.skip(f"this test needs {count} open files, the system allows {hard}")
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
-
-
-def reset(peer: Peer) -> None:
-    """Break a connection without a goodbye."""
-    peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    peer.close()
 
 
 def converse(ada: LinePeer, bob: LinePeer, count: int) -> str:
@@ -363,11 +356,11 @@ def test_whoever_breaks_off_has_left_and_takes_nothing_along() -> None:
             for number, peer in enumerate(peers):
                 if number % 2:  # in the middle of something
                     peer.send('{"type":"say","te' if kind is EventPeer else b"perch\xc3")
-                reset(peer)
+                reset(peer.sock)
             for _ in peers:
                 bob.expect(" ha abbandonato la Chat.\n")
             for number in range(len(peers)):  # the names are free again
-                reset(kind(program.port, f"U{number}"))
+                reset(kind(program.port, f"U{number}").sock)
             for _ in peers:
                 bob.expect(" ha abbandonato la Chat.\n")
         wait_until_as_before(program, before)

@@ -25,12 +25,11 @@ from chaos import (
     Rubbish,
     end_in_order,
     figures_of,
-    reset,
     send_in_cuts,
     swallow,
     wait_until_all_left,
 )
-from peers import GREETING, TOP, EventPeer, Peer, ServerProgram
+from peers import GREETING, TOP, EventPeer, Peer, ServerProgram, reset
 
 import protocol
 from protocol import Error, Events

@@ -14,7 +14,6 @@ import random
 import re
 import socket
 import sqlite3
-import struct
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from peers import TOP, BarePeer, EventPeer, LinePeer, Peer, Program, ServerProgram, wait_until
+from peers import TOP, BarePeer, EventPeer, LinePeer, Peer, Program, ServerProgram, reset, wait_until
 
 import chat_server
 import protocol
@@ -111,15 +110,9 @@ def is_away(server: ChatServer, name: str) -> bool:
     return client is None or client.dropped.is_set()
 
 
-def reset(peer: Peer) -> None:
-    """Break a connection without a goodbye."""
-    peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    peer.close()
-
-
 def lose(server: ChatServer, peer: Peer, name: str) -> None:
     """Break a member's link, and wait until the server knows."""
-    reset(peer)
+    reset(peer.sock)
     wait_until(lambda: is_away(server, name))
 
 
@@ -169,7 +162,7 @@ def test_who_comes_back_hears_exactly_what_it_missed_and_the_room_sees_nothing()
 def test_after_the_grace_the_room_sees_one_leave_and_the_name_is_free() -> None:
     with room(grace_s=0.05) as server, EventPeer(server.port, "Bob") as bob, EventPeer(server.port, "Ada") as ada:
         bob.expect_event(Joined)
-        reset(ada)
+        reset(ada.sock)
         left = bob.expect_event(Left)
         assert (left.name, left.reason) == ("Ada", None)
         assert answer_to(server.port, Resume(ada.welcome.token, 1)) == UNKNOWN
@@ -182,7 +175,7 @@ def test_after_the_grace_the_room_sees_one_leave_and_the_name_is_free() -> None:
 def test_without_a_grace_whose_link_breaks_has_left_at_once() -> None:
     with room(grace_s=0.0) as server, EventPeer(server.port, "Bob") as bob, EventPeer(server.port, "Ada") as ada:
         bob.expect_event(Joined)
-        reset(ada)
+        reset(ada.sock)
         assert bob.expect_event(Left).name == "Ada"
         assert answer_to(server.port, Resume(ada.welcome.token, 1)) == UNKNOWN
 
@@ -198,7 +191,7 @@ def test_who_says_goodbye_is_not_waited_for() -> None:
 @pytest.mark.parametrize("kind", [LinePeer, BarePeer])
 def test_who_has_no_token_is_not_waited_for(kind: type[LinePeer | BarePeer]) -> None:
     with room() as server, EventPeer(server.port, "Bob") as bob:
-        reset(kind(server.port, "Ada"))
+        reset(kind(server.port, "Ada").sock)
         assert [type(bob.next_event()), type(bob.next_event())] == [Joined, Left]
 
 
@@ -208,7 +201,7 @@ def test_what_was_said_on_the_old_link_is_not_said_twice_on_the_new_one() -> Non
         ada.say("uno")
         ada.say("due")
         assert texts_of(bob.events_until("due")) == ["uno", "due"]
-        reset(ada)
+        reset(ada.sock)
         with BackPeer(server.port, ada.welcome.token, ada.welcome.last) as back:
             assert back.welcome.nonce == 2
             for nonce, text in ((1, "uno"), (2, "due"), (3, "tre"), (3, "tre"), (4, "quattro")):
@@ -296,7 +289,7 @@ def test_who_comes_back_just_when_the_grace_ends_has_not_left(monkeypatch: pytes
         ada = EventPeer(server.port, "Ada")
         monkeypatch.setattr(Delivery, "_give_up", give_up_late)
         with BackPeer(server.port) as back:
-            reset(ada)
+            reset(ada.sock)
             assert resuming.wait(10)
             back.come_back(ada.welcome.token, ada.welcome.last + 1)
             back.say("ancora qui")
@@ -315,7 +308,7 @@ def test_at_the_end_of_the_grace_one_is_back_or_has_left_and_never_both() -> Non
             ada = EventPeer(server.port, "Ada")
             bob.expect_event(Joined)
             with EventPeer(server.port) as back:
-                reset(ada)
+                reset(ada.sock)
                 # Nothing is waited for here: some shall come before the end of the grace and some after it.
                 threading.Event().wait(lot.uniform(0.02, 0.04))
                 back.tell(Resume(ada.welcome.token, ada.welcome.last + 1))
@@ -365,7 +358,7 @@ def test_a_join_that_nobody_saw_answered_ends_in_one_member() -> None:
             name, token = f"Ada {number}", f"{TOKEN}-{number}"
             first = EventPeer(server.port)
             first.tell(Join(name, token))
-            reset(first)
+            reset(first.sock)
             with EventPeer(server.port) as second:
                 answer: Event = UNKNOWN
                 for attempt in range(1000):
@@ -483,7 +476,7 @@ def test_no_more_than_so_many_are_waited_for(monkeypatch: pytest.MonkeyPatch) ->
             bob.expect_event(Joined)
             if number < 2:
                 lose(server, peers[-1], f"u{number}")
-        reset(peers[2])
+        reset(peers[2].sock)
         assert bob.expect_event(Left).name == "u2"
         assert answer_to(server.port, Resume(peers[2].welcome.token, 0)) == UNKNOWN
         with BackPeer(server.port, peers[0].welcome.token) as back:
@@ -881,7 +874,7 @@ def test_whatever_is_shown_is_in_the_file_before(file: Path, monkeypatch: pytest
                 # A message, what cannot be said, and a goodbye in one go: the answers go out ahead of the batch.
                 bob.tell(Say(f"a {number}", None))
                 bob.send(bob.decoder.encode(Say("uno", None)) + b"{}\n")
-                reset(ada)
+                reset(ada.sock)
                 with BackPeer(server.port, ada.welcome.token, ada.welcome.last) as back:
                     back.send(back.decoder.encode(Say(f"b {number}", 1)) + b'{"type":"join","name":"x"}\n{quit}\n')
                     drain(back)
