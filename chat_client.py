@@ -2679,10 +2679,34 @@ def close_on_signal(window: ChatWindow | ConnectDialog) -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), note_signal)
+    if sys.platform == "win32":
+        close_with_console(window)
 
 
 if sys.platform == "win32":
     SW_HIDE, SW_SHOW = 0, 5
+    CONSOLE_CLOSES_S = 5.0
+    """How long Windows lets a program live whose console is closed (HandlerRoutine's documentation)."""
+    console_handlers: list[object] = []
+    """Kept, or they would be freed while Windows may call them."""
+
+    def close_with_console(window: ChatWindow | ConnectDialog) -> None:
+        """Have the console's window close it too, which is no signal to Python.
+
+        Windows ends the process when the handler returns: so it does not, and the program ends by itself.
+        """
+        closing_events = (2, 5, 6)  # CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT
+
+        @ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)  # type: ignore[untyped-decorator]
+        def note_closing(event: int) -> int:
+            if event not in closing_events:
+                return 0  # Ctrl+C and Ctrl+Break are Python's own
+            window.wants_to_close = True
+            time.sleep(CONSOLE_CLOSES_S)
+            return 1
+
+        console_handlers.append(note_closing)
+        ctypes.windll.kernel32.SetConsoleCtrlHandler(note_closing, 1)
 
     def has_own_console() -> bool:
         """Tell whether nobody else is at this console: it was opened for this program, and closes with it."""

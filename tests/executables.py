@@ -59,11 +59,21 @@ class Kind:
     """Gives where they unpack themselves, when they were given a folder for it."""
     settings: Callable[[], list[Path]]
     """Gives what they remember in spite of the environment of a test, to be forgotten before the next one."""
+    double_click: tuple[str, ...] = ()
+    """What stands before a file to open it as a double-click does, where that is a console of its own."""
+    console_tool: tuple[str, ...] = ()
+    """What stands before a file to do something with that console: `read`, or `close`."""
     pipe_encoding: str = "utf-8"
     """How they write where there is no console; on Windows as the system's older programs do."""
 
     def file(self, name: str) -> Path:
         return DIST / f"{name}{self.suffix}"
+
+    def use_console(self, name: str, what: str) -> str:
+        """Read the console that belongs to a program started by a double-click, or close it."""
+        command = [*self.console_tool, str(self.file(name)), what]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, timeout=60)
+        return done.stdout.decode()
 
 
 def missing_for_linux() -> str:
@@ -100,6 +110,8 @@ if find_spec("windows"):
             missing_for_wine,
             lambda folder: list(windows.PREFIX.glob("drive_c/users/*/AppData/Local/Temp")),
             lambda: list(windows.PREFIX.glob("drive_c/users/*/AppData/Roaming/lan-chat")),
+            (sys.executable, str(TOP / "tests" / "windows.py"), "run", "start", "/wait", "/unix"),
+            (sys.executable, str(TOP / "tests" / "windows.py"), "python", str(TOP / "tests" / "windows_console.py")),
             "cp1252",
         )
     )
@@ -120,7 +132,8 @@ def build(kind: Kind) -> None:
 class Executable(Program):
     """One of the executables, started by its file: in a terminal of its own or, where `stdin` is given, without one.
 
-    `through` is what stands before the command, and becomes it. However the test ends, so do all its processes.
+    `through` is what stands before the command, and becomes it. By a double-click it is in neither: its console is a
+    window, see `Kind.use_console`. However the test ends, so do all its processes.
     """
 
     def __init__(
@@ -131,6 +144,7 @@ class Executable(Program):
         folder: Path,
         stdin: int | None = None,
         through: tuple[str, ...] = (),
+        by_double_click: bool = False,
         **environment: str,
     ) -> None:
         self._mark = f"{MARK}={uuid.uuid4().hex}"
@@ -142,7 +156,10 @@ class Executable(Program):
         """Our end of it."""
         for settings in kind.settings():
             shutil.rmtree(settings)
-        command = [*through, *kind.launcher, str(kind.file(name)), *arguments]
+        launcher = kind.launcher
+        if by_double_click:
+            launcher, stdin = kind.double_click, subprocess.DEVNULL
+        command = [*through, *launcher, str(kind.file(name)), *arguments]
         variables = {**os.environ, **dict([self._mark.split("=")]), **environment}
         if not kind.launcher:
             variables["TMPDIR"] = str(folder)

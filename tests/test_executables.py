@@ -515,3 +515,115 @@ def test_a_console_of_its_own_makes_room_for_the_window_and_comes_back_on_an_err
         program.interrupt()
         assert server.expect_end().endswith("{quit}\n")
         assert program.expect_end()[0] == 0
+
+
+# --- a double-click -------------------------------------------------------------------------------------------------
+
+BY_DOUBLE_CLICK = pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if kind.double_click], indirect=True, ids=lambda kind: kind.name
+)
+
+
+def expect_on_console(kind: Kind, name: str, sentence: str) -> str:
+    """Wait for a sentence on the console that a double-click opened, and give all that is there, without blanks."""
+    seen = ""
+
+    def is_there() -> bool:
+        nonlocal seen
+        seen = "".join(kind.use_console(name, "read").split())  # a row ends anywhere, and with nothing but blanks
+        return "".join(sentence.split()) in seen
+
+    wait_until(is_there, lambda: seen)
+    return seen
+
+
+def find_console(name: str) -> str:
+    return find_window(f"{name}\\.exe$")
+
+
+def is_visible(window: str) -> bool:
+    searched = subprocess.run(["xdotool", "search", "--onlyvisible", "--name", ""], capture_output=True, text=True)
+    return window in searched.stdout.split()
+
+
+@BY_DOUBLE_CLICK
+def test_the_client_asks_on_its_console_which_makes_room_for_the_window(
+    kind: Kind, start: Start, start_server: StartServer, keyboard: None
+) -> None:
+    _, port = start_server()
+    client = start("chat_client", by_double_click=True)
+    console = find_console("chat_client")
+    expect_on_console(kind, "chat_client", ITALIAN.ask_host)
+    type_in_window(HOST)
+    expect_on_console(kind, "chat_client", ITALIAN.ask_port)
+    assert is_visible(console)
+    type_in_window(str(port))
+    find_window(CHAT_WINDOW)
+    wait_until(lambda: not is_visible(console))
+    with LinePeer(port, "Bob") as bob:
+        type_until_heard("Ada", bob, "Ada si è unito alla chat!")
+        type_in_window("{quit}")
+        bob.expect("Ada ha abbandonato la Chat.")
+    assert client.expect_end()[0] == 0
+    client.expect_nothing_left()
+
+
+@BY_DOUBLE_CLICK
+@pytest.mark.parametrize("name", ["chat_server", "chat_client"])
+def test_the_console_stays_with_an_error_until_enter(
+    kind: Kind, start: Start, keyboard: None, listener: socket.socket, name: str
+) -> None:
+    port = listener.getsockname()[1]
+    arguments = {
+        "chat_server": ("--host", HOST, "--port", str(port)),
+        "chat_client": (HOST, "65536"),
+    }
+    sentences = {
+        "chat_server": ITALIAN.port_in_use.format(port=port),
+        "chat_client": ITALIAN.bad_port.format(default=protocol.DEFAULT_PORT),
+    }
+    program = start(name, *arguments[name], by_double_click=True)
+    console = find_console(name)
+    seen = expect_on_console(kind, name, ITALIAN.press_enter)
+    assert "".join(sentences[name].split()) in seen
+    assert is_visible(console)
+    type_in_window("")
+    assert program.expect_end()[0] == 2
+    assert not is_visible(console)
+    program.expect_nothing_left()
+
+
+@BY_DOUBLE_CLICK
+def test_a_closed_console_closes_the_server_and_its_clients_are_told(kind: Kind, start: Start, display: None) -> None:
+    with bind() as sock:
+        port = sock.getsockname()[1]
+    server = start("chat_server", "--host", HOST, "--port", str(port), by_double_click=True)
+    wait_until(lambda: is_open(port))
+    with LinePeer(port, "Ada") as ada:
+        kind.use_console("chat_server", "close")
+        assert ada.expect_end() == "{end_conn}\n"
+    server.expect_end()
+    server.expect_nothing_left()
+
+
+@BY_DOUBLE_CLICK
+def test_a_console_closed_at_a_question_leaves_nothing(kind: Kind, start: Start, display: None) -> None:
+    client = start("chat_client", by_double_click=True)
+    expect_on_console(kind, "chat_client", ITALIAN.ask_host)
+    kind.use_console("chat_client", "close")
+    client.expect_end()
+    client.expect_nothing_left()
+
+
+@BY_DOUBLE_CLICK
+def test_a_console_that_is_closed_behind_the_window_has_the_client_leave_in_order(
+    kind: Kind, start: Start, keyboard: None, listener: socket.socket
+) -> None:
+    client = start("chat_client", HOST, str(listener.getsockname()[1]), by_double_click=True)
+    with PlayedServer(listener) as server:
+        server.expect("\n")  # its hello
+        find_window(CHAT_WINDOW)
+        kind.use_console("chat_client", "close")
+        assert server.expect_end() == "{quit}\n"
+    client.expect_end()
+    client.expect_nothing_left()
