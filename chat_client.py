@@ -87,7 +87,7 @@ except ImportError:  # Debian and others leave it out of their Python; `main` sa
 
 DEFAULT_HOST = "127.0.0.1"
 LOOK_UP_S = 0.5
-"""How often a reader looks up on Windows, where a shutdown may not wake it; wine's does not."""
+"""How often who waits for a socket looks up: on Windows nobody promises that a shutdown wakes it; wine's does not."""
 CONNECT_S = 5.0
 """How long a server may take to answer, and again to greet."""
 MAX_PAUSE_S = 15.0
@@ -292,6 +292,17 @@ class Taken(Event):
     nonce: int
 
 
+def tune(sock: socket.socket) -> None:
+    """Set what this system knows of `protocol.SOCKET_OPTIONS`. Raises OSError where the peer has gone already."""
+    for level, option, value in protocol.SOCKET_OPTIONS:
+        if hasattr(socket, option):
+            try:
+                sock.setsockopt(getattr(socket, level), getattr(socket, option), value)
+            except OSError as error:
+                if error.errno != errno.ENOPROTOOPT:  # Python knows the name, and the system does not
+                    raise
+
+
 class Link:
     """One connection: its socket, what is spoken on it, and the thread that writes to it."""
 
@@ -303,8 +314,8 @@ class Link:
         self._sock = sock = self._open()
         try:
             received = self._read_greeting(sock)
-            self._tune(sock)
-            sock.settimeout(None)
+            tune(sock)
+            sock.setblocking(False)  # `incoming` and `_send_all` wait, each for itself
         except OSError as error:
             sock.close()
             raise UnreachableError(self._explain(words.unreachable_network, error)) from error
@@ -330,17 +341,15 @@ class Link:
 
     def incoming(self) -> Iterator[Event]:
         """Yield what the server says until the connection ends. Raises OSError."""
-        while True:
-            # Not `settimeout`: it would hold for the send thread too, and give up on a server that is only slow.
-            if self._dialect.is_waiting and not select.select([self._sock], [], [], protocol.SETTLE_S)[0]:
+        while not self._is_cut:
+            is_in_doubt = self._dialect.is_waiting
+            if select.select([self._sock], [], [], protocol.SETTLE_S if is_in_doubt else LOOK_UP_S)[0]:
+                data = self._sock.recv(RECV_BYTES)
+                if not data:
+                    break
+                yield from self._dialect.feed(data)
+            elif is_in_doubt:
                 yield from self._dialect.flush()
-            while sys.platform == "win32" and not select.select([self._sock], [], [], LOOK_UP_S)[0]:
-                if self._is_cut:
-                    return
-            data = self._sock.recv(RECV_BYTES)
-            if not data:
-                break
-            yield from self._dialect.feed(data)
         yield from self._dialect.finish()
 
     def cut(self) -> None:
@@ -369,16 +378,6 @@ class Link:
             raise UnreachableError(self._explain(words.unreachable_silent, error)) from error
         except OSError as error:
             raise UnreachableError(self._explain(words.unreachable_network, error)) from error
-
-    def _tune(self, sock: socket.socket) -> None:
-        """Set what this system knows of `protocol.SOCKET_OPTIONS`. Raises OSError."""
-        for level, option, value in protocol.SOCKET_OPTIONS:
-            if hasattr(socket, option):
-                try:
-                    sock.setsockopt(getattr(socket, level), getattr(socket, option), value)
-                except OSError as error:
-                    if error.errno != errno.ENOPROTOOPT:  # Python knows the name, and the system does not
-                        raise
 
     def _read_greeting(self, sock: socket.socket) -> bytes:
         """Read what the server says first, until it is known what it speaks. Raises OSError, UnreachableError."""
@@ -421,16 +420,26 @@ class Link:
 
     def _write(self, event: Event) -> None:
         if not self.is_bare:
-            self._sock.sendall(self._dialect.encode(event))
+            self._send_all(self._dialect.encode(event))
         else:
             # The original's server takes one `recv` for one message, and never ends a client whose `{quit}` merged.
             for part in protocol.bare_parts(event):
                 time.sleep(protocol.BARE_FAREWELL_S if isinstance(event, Quit) else protocol.BARE_PAUSE_S)
-                self._sock.sendall(self._dialect.encode(part))
+                self._send_all(self._dialect.encode(part))
             if isinstance(event, Say):
                 self._note_sent(event)
         if isinstance(event, Quit):
             self._sock.shutdown(socket.SHUT_WR)
+
+    def _send_all(self, data: bytes) -> None:
+        """Write all of it, as the server takes it. Raises OSError, also where the link is cut meanwhile."""
+        rest = memoryview(data)
+        while rest:
+            if self._is_cut:
+                raise ConnectionAbortedError(errno.ECONNABORTED, "the link was cut")
+            if select.select([], [self._sock], [], LOOK_UP_S)[1]:
+                with contextlib.suppress(BlockingIOError):
+                    rest = rest[self._sock.send(rest) :]
 
 
 class Session:
@@ -548,8 +557,9 @@ class Session:
         with self._lock:
             if not self._is_quitting and self._link is not None:
                 if self._is_linked and self._wanted_name:  # asked for, and perhaps not answered yet
-                    for nonce in [nonce for nonce in self._unconfirmed if nonce > self._put_nonce]:
-                        self._link.put(Say(self._unconfirmed[nonce], nonce))
+                    for nonce, text in self._unconfirmed.items():
+                        if self._is_resuming or nonce > self._put_nonce:  # who knows us again takes none twice
+                            self._link.put(Say(text, nonce))
                 self._link.put(Quit())
             self._is_quitting = True
         self._wake.set()
@@ -622,11 +632,12 @@ class Session:
                 link = Link(self.host, self.port, self._words, self._confirm)
             except BannedError:
                 self.events.put(Error(Reason.BANNED.value))
+                self.events.put(EndConn())
                 break
             except UnreachableError as error:
                 log.debug("No link: %s", error)
                 continue
-            if link.is_bare:  # another program is at that port now, or the server has no room for us
+            if link.is_bare:  # another program is at that port now
                 link.close()
             else:
                 return link if self._greet(link) else None
@@ -705,7 +716,7 @@ class Session:
         self._name, self._room_id = welcome.name, welcome.room
         with self._lock:
             self._is_resuming = False
-            self._wanted_name = self._wanted_name or welcome.name  # another one that was asked for has been refused
+            self._wanted_name = welcome.name  # whatever else was asked for has been refused
             if not self._is_open:
                 # The server knows what it took; where it does not know us, all that ever went out is in doubt.
                 taken = welcome.nonce if is_known else self._put_nonce
@@ -2709,7 +2720,10 @@ if sys.platform == "win32":
         ctypes.windll.kernel32.SetConsoleCtrlHandler(note_closing, 1)
 
     def has_own_console() -> bool:
-        """Tell whether nobody else is at this console: it was opened for this program, and closes with it."""
+        """Tell whether nobody else is at this console: it was opened for this program, and closes with it.
+
+        A script that another program has started, be it Python's own launcher, is not taken for alone.
+        """
         processes = (ctypes.c_uint * 3)()
         count = ctypes.windll.kernel32.GetConsoleProcessList(processes, len(processes))
         return 0 < int(count) <= (2 if hasattr(sys, "frozen") else 1)  # a one-file program is two processes
@@ -2738,7 +2752,7 @@ def wait_for_enter(words: Words) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Ask, connect, and show the chat; gives the exit status.
 
-    A console that closes with the program stays until an error was read.
+    A console that closes with the program stays until an error, or the help, was read.
     """
     words, status = protocol.LANGUAGES[protocol.DEFAULT_LANGUAGE], 1
     try:

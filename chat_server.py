@@ -19,7 +19,9 @@ import csv
 import errno
 import hashlib
 import io
+import itertools
 import logging
+import math
 import os
 import queue
 import secrets
@@ -33,7 +35,6 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from types import FrameType
 
@@ -215,9 +216,12 @@ class TooLateError(Exception):
 class Client:
     """One connection. Its own thread reads and closes it; the delivery thread writes to it."""
 
+    _numbers = itertools.count(1)
+
     def __init__(self, sock: socket.socket, address: Address, words: Words) -> None:
         self.address = address
-        self.connected_at = time.monotonic()
+        self.number = next(self._numbers)
+        """Who came later has a larger one."""
         self.thread: threading.Thread | None = None
         # For the client's thread alone.
         self._sock = sock
@@ -225,7 +229,7 @@ class Client:
         self._words = words
         self._dialect: Dialect = Bare(words)
         self._first_chunks: list[bytes] = []
-        self.name_deadline = self.connected_at + NAME_S
+        self.name_deadline = time.monotonic() + NAME_S
         self.slowed_until = -SLOW_DOWN_LOG_S
         self.is_told_muted = False
         # Written by the client's thread before the order that needs it, read by the delivery thread after that.
@@ -340,8 +344,13 @@ class Client:
 
     def _receive(self, limit_s: float | None) -> bytes | None:
         """Read what there is: b"" at the end of the stream, None where nothing came for `limit_s`."""
+        until = math.inf if limit_s is None else time.monotonic() + limit_s
         while True:
-            wait_s = IDLE_S if limit_s is None else limit_s
+            wait_s = IDLE_S
+            if limit_s is not None:
+                wait_s = min(wait_s, until - time.monotonic())
+                if wait_s <= 0:
+                    return None
             if self.member is None:
                 wait_s = min(wait_s, self.name_deadline - time.monotonic())
                 if wait_s <= 0:
@@ -355,8 +364,6 @@ class Client:
                     raise
                 if self._is_cut:
                     return b""
-                if wait_s == limit_s:
-                    return None
 
 
 @dataclass(frozen=True)
@@ -446,29 +453,22 @@ class Room:
         client.member = member
         return None
 
-    def reclaim(self, client: Client, token: str) -> bool:
-        """Make a client the member with this token, whose link broke; False where there is none."""
-        return self._reclaim(client, token, lambda member: True)
+    def reclaim(self, client: Client, token: str, name: str | None = None) -> bool:
+        """Make a client the member with this token, whose link broke; False where there is none.
 
-    def reclaim_name(self, client: Client, name: str, token: str) -> bool:
-        """Do the same for one that asks for its name with the token, because its link broke before it was let in.
-
-        A link that is older than the member's own asks too late: what it says was held up on its way.
+        Who asks to join under a name and is that member already, as its token tells, has not heard of it. A link that
+        is older than the member's own asks too late, though: what it says was held up on its way.
         """
-
-        def is_meant(member: Member) -> bool:
-            is_late = member.client is not None and member.client.connected_at > client.connected_at
-            return member.name == protocol.parse_name(name) and not is_late
-
-        return self._reclaim(client, token, is_meant)
-
-    def _reclaim(self, client: Client, token: str, is_meant: Callable[[Member], bool]) -> bool:
         if not protocol.TOKEN.fullmatch(token):
             return False
         with self._lock:
             member = self._tokens.get(token_key(token))
-            if member is None or not is_meant(member):
+            if member is None:
                 return False
+            if name is not None:
+                is_late = member.client is not None and member.client.number > client.number
+                if is_late or protocol.parse_name(name) != member.name:
+                    return False
             member.client = client
         client.token = token
         client.member = member
@@ -745,9 +745,10 @@ def _attendance_rows(file: sqlite3.Connection) -> Iterator[tuple[list[str], str]
     yield heading, "\t".join(heading)
     seen: dict[str, tuple[str, float, float, int]] = {}
     stayed = """
-        SELECT name, '', (SELECT time FROM events WHERE id <= coalesce(left_id, id) ORDER BY id DESC LIMIT 1)
-        FROM members"""
+        SELECT name, '', coalesce((SELECT time FROM events WHERE id = left_id),
+            (SELECT time FROM events ORDER BY id DESC LIMIT 1)) FROM members"""
     told = "SELECT name, type, time FROM events WHERE name IS NOT NULL ORDER BY id"
+    file.execute("BEGIN")  # or a server could write between the two
     for name, kind, when in [*file.execute(told), *file.execute(stayed)]:
         if not (isinstance(name, str) and _is_time(when)):
             raise HistoryError(f"what it has of {name!r} is damaged")
@@ -1003,7 +1004,7 @@ class Delivery:
             self._supersede(client)
             return
         said = (event for event in reversed(self._kept) if isinstance(event, Message | Announcement))
-        backlog = [*islice(said, self._backlog if client.kind is not Bare else 0)][::-1]
+        backlog = [*itertools.islice(said, self._backlog if client.kind is not Bare else 0)][::-1]
         last = self._last_id
         member.replay_from = backlog[0].id - 1 if backlog else last
         member.joined_id = self._next_id()
@@ -1036,7 +1037,8 @@ class Delivery:
         self._record()
         seen = max(last, member.replay_from)
         missed = [event for event in self._kept if event.id > seen]
-        self._welcome(client, member, self._last_id, write_events(self._writers[client.kind], [*missed]))
+        told = [self._notice] if self._notice and not last else []  # it never heard that it was let in
+        self._welcome(client, member, self._last_id, write_events(self._writers[client.kind], [*told, *missed]))
 
     def _supersede(self, client: Client) -> None:
         """Close a connection whose member came back on another one."""
@@ -1459,7 +1461,7 @@ class ChatServer:
                         orders.append(self._let_in(client, text))
                 case Join() | Resume() if client.member is not None:
                     orders.append(Error(Reason.ALREADY_JOINED.value))
-                case Join(name, token) if token and self.room.reclaim_name(client, name, token):
+                case Join(name, token) if token and self.room.reclaim(client, token, name):
                     orders.append(Resume(token, 0))  # it was let in by a link that broke before it heard so
                 case Join(name, token):
                     orders.append(self._let_in(client, name, token))
@@ -1662,7 +1664,7 @@ def show_addresses(host: str, port: int, words: Words) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run the server until Ctrl+C or SIGTERM; gives the exit status.
 
-    A console that closes with the program stays until an error was read.
+    A console that closes with the program stays until an error, or the help, was read.
     """
     words, status = protocol.LANGUAGES[protocol.DEFAULT_LANGUAGE], 1
     try:
@@ -1804,7 +1806,10 @@ if sys.platform == "win32":
         watch_console_window.handler = note_closing  # type: ignore[attr-defined]  # or it would be freed
 
     def has_own_console() -> bool:
-        """Tell whether nobody else is at this console: it was opened for this program, and closes with it."""
+        """Tell whether nobody else is at this console: it was opened for this program, and closes with it.
+
+        A script that another program has started, be it Python's own launcher, is not taken for alone.
+        """
         processes = (ctypes.c_uint * 3)()
         count = ctypes.windll.kernel32.GetConsoleProcessList(processes, len(processes))
         return 0 < int(count) <= (2 if hasattr(sys, "frozen") else 1)  # a one-file program is two processes

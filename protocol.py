@@ -50,7 +50,7 @@ SETTLE_S = 0.3
 """How long to wait for more of a first packet that may have been split, before the dialect is settled."""
 DOUBT_S = 2.0
 """How long a line peer's first message may lack its end, before it is taken for one of those that never end any."""
-HELLO_SETTLE_S = 60.0
+HELLO_SETTLE_S = 75.0
 """The same for what began as a JSON object does: no name begins so, and a broken link may cut a `hello`. As long as it
 takes until such a link is noticed: what is still silent then is a person."""
 

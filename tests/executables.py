@@ -18,16 +18,17 @@ import signal
 import struct
 import subprocess
 import sys
+import sysconfig
 import termios
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+import windows
 from peers import TOP, Program, wait_until
 
 if sys.platform == "win32":
@@ -77,9 +78,19 @@ class Kind:
 
 
 def missing_for_linux() -> str:
-    return "" if find_spec("PyInstaller") else "there is no PyInstaller to build with (pip install pyinstaller)"
+    if not find_spec("PyInstaller"):
+        return "there is no PyInstaller to build with (pip install pyinstaller)"
+    if not Path(*map(str, sysconfig.get_config_vars("LIBDIR", "INSTSONAME"))).exists():
+        return "this Python has no library to build with (Debian: apt install libpython3-dev)"
+    return "" if shutil.which("objdump") else "there is no objdump to build with (Debian: apt install binutils)"
 
 
+def missing_for_wine() -> str:
+    packages = windows.packages_missing()
+    return f"there is no wine (Debian: apt install --no-install-recommends {' '.join(packages)})" if packages else ""
+
+
+WINDOWS = (sys.executable, str(TOP / "tests" / "windows.py"))
 KINDS = [
     Kind(
         "linux",
@@ -89,32 +100,20 @@ KINDS = [
         missing_for_linux,
         lambda folder: [folder],
         list,
-    )
+    ),
+    Kind(
+        "wine",
+        ".exe",
+        (*WINDOWS, "build"),
+        (*WINDOWS, "run"),
+        missing_for_wine,
+        lambda folder: list(windows.PREFIX.glob("drive_c/users/*/AppData/Local/Temp")),
+        lambda: list(windows.PREFIX.glob("drive_c/users/*/AppData/Roaming/lan-chat")),
+        (*WINDOWS, "run", "start", "/wait", "/unix"),
+        (*WINDOWS, "python", str(TOP / "tests" / "windows_console.py")),
+        "cp1252",
+    ),
 ]
-
-if find_spec("windows"):
-    windows = import_module("windows")
-
-    def missing_for_wine() -> str:
-        packages = windows.packages_missing()
-        return (
-            f"there is no wine (Debian: apt install --no-install-recommends {' '.join(packages)})" if packages else ""
-        )
-
-    KINDS.append(
-        Kind(
-            "wine",
-            ".exe",
-            (sys.executable, str(TOP / "tests" / "windows.py"), "build"),
-            (sys.executable, str(TOP / "tests" / "windows.py"), "run"),
-            missing_for_wine,
-            lambda folder: list(windows.PREFIX.glob("drive_c/users/*/AppData/Local/Temp")),
-            lambda: list(windows.PREFIX.glob("drive_c/users/*/AppData/Roaming/lan-chat")),
-            (sys.executable, str(TOP / "tests" / "windows.py"), "run", "start", "/wait", "/unix"),
-            (sys.executable, str(TOP / "tests" / "windows.py"), "python", str(TOP / "tests" / "windows_console.py")),
-            "cp1252",
-        )
-    )
 
 
 def build(kind: Kind) -> None:

@@ -22,8 +22,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-import pytest
-
 import protocol
 from protocol import Event, Events, Hello, Join, Say, Welcome
 
@@ -438,6 +436,8 @@ class Program:
     def interrupt(self) -> None:
         """Press Ctrl+C; on Windows, where a process group has no Ctrl+C, Ctrl+Break."""
         if ON_WINE:
+            import pytest  # which the scripts do without
+
             pytest.skip("wine sends no Ctrl+Break to a process group: WinError 6 or 12, with a console and without")
         if sys.platform == "win32":
             self.process.send_signal(signal.CTRL_BREAK_EVENT)

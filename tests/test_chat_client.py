@@ -56,6 +56,7 @@ from protocol import (
     Joined,
     Left,
     Message,
+    Quit,
     Refused,
     Resume,
     Say,
@@ -521,7 +522,8 @@ def test_a_banned_address_is_told_so_and_tries_no_more(play: Play, meet: Meet) -
     server, session = come_in(play, meet)
     server.greeting = ITALIAN.banned.encode()
     server.peer.break_off()
-    assert events_until(session, Disconnected) == [LinkBroken(0.0), Error("banned"), Disconnected(())]
+    last_words = [Error("banned"), EndConn(), Disconnected(())]
+    assert events_until(session, Disconnected) == [LinkBroken(0.0), *last_words]
 
 
 def test_a_text_that_is_too_long_is_rejected_with_its_text(server: ChatServer, meet: Meet) -> None:
@@ -883,6 +885,18 @@ def test_a_link_that_breaks_before_the_welcome_leads_to_it_all_the_same(
         assert link.next_event() == Join("Ada", token)
     link.tell(back_in(1), Joined(1, 0.0, "Ada"))
     assert events_until(session, Joined) == [Greeting(), LinkBroken(0.0), back_in(1), Joined(1, 0.0, "Ada")]
+
+
+def test_who_leaves_before_it_is_known_again_has_said_all_before(play: Play, meet: Meet) -> None:
+    server, session = come_in(play, meet)
+    session.say("uno")
+    assert server.peer.next_event() == Say("uno", 1)  # and nobody confirms it
+    server.peer.break_off()
+    link = server.next_peer()
+    link.expect_resume(server.peer.token, 1)
+    session.say("due")
+    session.quit()
+    assert [link.next_event() for _ in range(3)] == [Say("uno", 1), Say("due", 2), Quit()]
 
 
 def test_who_is_in_under_a_second_name_comes_back_under_that_one(play: Play, meet: Meet) -> None:

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peers import GREETING, TOP, LinePeer, OriginalClient, Peer, Program, bind, wait_until
+from peers import GREETING, LinePeer, OriginalClient, Peer, bind, wait_until
 
 import protocol
-from chat_server import ChatServer
 from protocol import ENGLISH, ITALIAN
 
 if sys.platform != "linux":
@@ -445,76 +444,6 @@ def test_a_browser_is_not_given_the_libraries_of_the_executable(
     opened = browser.with_suffix(".opened")
     wait_until(opened.exists)
     assert opened.read_text() == f"http://127.0.0.1/ {os.environ.get('LD_LIBRARY_PATH', 'none')}\n"
-
-
-# --- a console of its own -------------------------------------------------------------------------------------------
-
-OWN_CONSOLE = "import sys, {module}\n{module}.has_own_console = lambda: True\nsys.exit({module}.main())"
-
-
-@pytest.mark.parametrize(
-    ("module", "arguments", "sentence", "status"),
-    [
-        ("chat_server", ("--port", "0", "--host", "192.0.2.77", "--lang", "en"), ENGLISH.press_enter, 2),
-        ("chat_server", ("--nonsense",), ITALIAN.press_enter, 2),
-        ("chat_server", ("--help",), ITALIAN.press_enter, 0),
-        ("chat_client", ("127.0.0.1", "65536"), ITALIAN.press_enter, 2),
-    ],
-)
-def test_a_console_of_its_own_does_not_close_before_it_was_read(
-    module: str, arguments: tuple[str, ...], sentence: str, status: int
-) -> None:
-    with Program("-c", OWN_CONSOLE.format(module=module), *arguments, PYTHONPATH=str(TOP)) as program:
-        program.expect(sentence)
-        program.type("\n")
-        assert program.expect_end() == (status, "")
-
-
-def test_an_error_before_the_window_is_read_too(server: ChatServer) -> None:
-    arguments = (HOST, str(server.port), "--lang", "en")
-    with Program(
-        "-c", OWN_CONSOLE.format(module="chat_client"), *arguments, PYTHONPATH=str(TOP), DISPLAY=""
-    ) as program:
-        program.expect("Start the program from a graphical session.\n")
-        program.expect(ENGLISH.press_enter)
-        program.type("\n")
-        assert program.expect_end() == (2, "")
-
-
-@pytest.mark.parametrize("module", ["chat_server", "chat_client"])
-def test_a_failure_of_our_own_is_read_too(module: str) -> None:
-    code = OWN_CONSOLE.format(module=module).replace("\nsys", f"\n{module}.run = lambda *_: 1 / 0\nsys")
-    with Program("-c", code, PYTHONPATH=str(TOP)) as program:
-        program.expect("ZeroDivisionError: division by zero\n")
-        program.expect(ITALIAN.press_enter)
-        program.type("\n")
-        assert program.expect_end() == (1, "")
-
-
-def test_where_nobody_can_press_enter_nobody_is_waited_for() -> None:
-    code = OWN_CONSOLE.format(module="chat_server")
-    with Program("-c", code, "--nonsense", stdin=subprocess.DEVNULL, PYTHONPATH=str(TOP)) as program:
-        status, output = program.expect_end()
-        assert status == 2
-        assert output.endswith(ITALIAN.press_enter)
-
-
-def test_a_console_of_its_own_makes_room_for_the_window_and_comes_back_on_an_error(
-    display: None, listener: socket.socket
-) -> None:
-    code = OWN_CONSOLE.format(module="chat_client").replace(
-        "\nsys",
-        "\nchat_client.show_console = lambda is_shown: print('shown' if is_shown else 'hidden')"
-        "\nchat_client.restore_geometry = lambda root, geometry: root.after(1, lambda: 1 / 0)\nsys",
-    )
-    port = str(listener.getsockname()[1])
-    with Program("-c", code, HOST, port, PYTHONPATH=str(TOP)) as program, PlayedServer(listener) as server:
-        program.expect("hidden\n")
-        program.expect("shown\n")
-        program.expect("ZeroDivisionError: division by zero\n")
-        program.interrupt()
-        assert server.expect_end().endswith("{quit}\n")
-        assert program.expect_end()[0] == 0
 
 
 # --- a double-click -------------------------------------------------------------------------------------------------

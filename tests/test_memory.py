@@ -784,6 +784,17 @@ def test_everybody_is_told_on_arrival_whether_the_room_is_recorded(file: Path, i
             assert bare.recv().decode() == sentence
 
 
+def test_who_was_let_in_on_a_link_that_broke_is_told_of_the_recording_on_the_next() -> None:
+    with room(notice=Notice("recorded")) as server, EventPeer(server.port, "Bob") as bob:
+        first = EventPeer(server.port)
+        first.tell(Join("Ada", TOKEN))
+        bob.expect_event(Joined)
+        with BackPeer(server.port, TOKEN) as back:
+            assert back.expect_event(Notice) == Notice("recorded")
+            assert back.expect_event(Joined).name == "Ada"
+        first.close()
+
+
 def test_a_room_that_nobody_wanted_recorded_says_nothing_of_it() -> None:
     with room() as server, EventPeer(server.port, "Eva") as eva:
         assert eva.before == []
@@ -1208,7 +1219,7 @@ def test_no_damage_of_a_file_is_more_than_a_sentence(file: Path, capsys: pytest.
         with room(history=history, notice=notice, backlog=10) as server, EventPeer(server.port, f"u{number}") as peer:
             peer.say("ciao")
             peer.events_until("ciao")
-            with BackPeer(server.port, peer.welcome.token) as back:
+            with BackPeer(server.port, peer.welcome.token, last=1) as back:
                 assert texts_of(back.missed())[-1] == "ciao"
     assert len(answers) == 4, answers
     print(answers)
