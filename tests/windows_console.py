@@ -4,9 +4,9 @@
     python tests/windows.py python tests/windows_console.py dist/chat_server.exe close
 
 When a console is closed, Windows has each process at it call its handlers, in a new thread that begins at
-`CtrlRoutine`, and ends the process when that thread is over, or after five seconds. wine 8 calls nobody: the program ends with the
-window, unheard. But it has the `CtrlRoutine`, and what handlers are made of: so this does here what Windows does there.
-The youngest process comes first, which of a one-file program is the one that works.
+`CtrlRoutine`, and ends the process when that thread is over, or after five seconds. wine 8 calls nobody: the program
+ends with the window, unheard. But it has the `CtrlRoutine`, and what handlers are made of: so this does here what
+Windows does there. The youngest process comes first, which of a one-file program is the one that works.
 """
 
 from __future__ import annotations
