@@ -103,9 +103,16 @@ def keyboard(display: None) -> None:
 
 def find_window(title: str) -> str:
     """Wait for a window, give it the keyboard, and give its number."""
-    window = xdotool("search", "--sync", "--onlyvisible", "--name", title).split()[0]
+    wait_until(lambda: visible_windows(title), lambda: f"no window {title}")
+    window = visible_windows(title)[0]
     xdotool("windowfocus", "--sync", window)
     return window
+
+
+def visible_windows(title: str) -> list[str]:
+    # Not with `--sync`: xdotool gives up when a window goes while it looks.
+    command = ["xdotool", "search", "--onlyvisible", "--name", title]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30).stdout.split()
 
 
 CHAT_WINDOW = f"^(\\([0-9]+\\) )?Chat .* {HOST}$"
@@ -120,6 +127,7 @@ def type_until_heard(text: str, peer: Peer, wanted: str) -> None:
     """Type into a window that has just come: under wine it is deaf at first, and nothing tells when that is over."""
     peer.sock.settimeout(1.0)
     for _ in range(10):
+        find_window(CHAT_WINDOW)  # it may have lost the keyboard to another that came or went
         type_in_window(text)
         with contextlib.suppress(AssertionError):
             peer.expect(wanted)
@@ -471,8 +479,7 @@ def find_console(name: str) -> str:
 
 
 def is_visible(window: str) -> bool:
-    searched = subprocess.run(["xdotool", "search", "--onlyvisible", "--name", ""], capture_output=True, text=True)
-    return window in searched.stdout.split()
+    return window in visible_windows("")
 
 
 @BY_DOUBLE_CLICK
