@@ -38,7 +38,7 @@ import resource
 
 TOP = Path(__file__).resolve().parent.parent
 LOADS = "10,10,1 100,10,1 100,10,20 500,10,20"
-READY_S = 120.0
+READY_S = 300.0
 DRAIN_S = 20.0
 TOKEN = re.compile(rb"\^(\d{5})(\d{9})")
 """In every message: who said it, and which of theirs it is. It ends in a `|`, which nothing else contains."""
