@@ -130,7 +130,7 @@ class Reader(Seat):
         left, top = self.conversation.winfo_rootx(), self.conversation.winfo_rooty()
         if HAS_XDOTOOL:
             moves = [("mousemove", str(left + x), str(top + y)) for x in (x1, x2 - 3, x2)]
-            self._xdotool(1, *moves[0], "mousedown", "1", *moves[1], *moves[2], "mouseup", "1")
+            self._xdotool(*moves[0], "mousedown", "1", *moves[1], *moves[2], "mouseup", "1")
         else:
             for event, x in (("ButtonPress-1", x1), ("B1-Motion", x2 - 3), ("B1-Motion", x2), ("ButtonRelease-1", x2)):
                 self.conversation.event_generate(f"<{event}>", x=x, y=y)
