@@ -344,7 +344,10 @@ class Link:
         while not self._is_cut:
             is_in_doubt = self._dialect.is_waiting
             if select.select([self._sock], [], [], protocol.SETTLE_S if is_in_doubt else LOOK_UP_S)[0]:
-                data = self._sock.recv(RECV_BYTES)
+                try:
+                    data = self._sock.recv(RECV_BYTES)
+                except BlockingIOError:  # `select` may announce what then is not there
+                    continue
                 if not data:
                     break
                 yield from self._dialect.feed(data)

@@ -244,15 +244,15 @@ class Client:
         # Between the two.
         self._is_cut = False
         """Whether nothing more is to be read."""
+        self._changed = threading.Condition()
+        """Guards the three that follow, and tells whoever waits for one of them; three of its own would be dear."""
         self._orders: list[Event] = []
-        self._taken = threading.Condition()
-        """Guards `_orders`, and tells the client's thread that they were taken."""
-        self.ending = threading.Event()
-        """Set when nothing more that this client says shall count."""
+        self.is_ending = False
+        """Whether nothing more that this client says shall count."""
+        self.is_dropped = False
+        """Whether the delivery thread will never touch this client again."""
         self.is_lost = False
         """Whether it cannot be written to any more; what it had said still counts, as far as it need not wait."""
-        self.dropped = threading.Event()
-        """Set by the delivery thread when it will never touch this client again."""
         self.why = ""
         """Why this connection ends, for the log; whoever knows it first writes it, with `end_because`."""
         self.why_left: Reason | None = None
@@ -294,19 +294,41 @@ class Client:
 
         Waits while there are too many: a client that is faster than the room is not read any further.
         """
-        with self._taken:
-            while len(self._orders) >= MAX_WAITING_EVENTS and not self.dropped.is_set():
-                self._taken.wait(POLL_S)
+        with self._changed:
+            while len(self._orders) >= MAX_WAITING_EVENTS and not self.is_dropped:
+                self._changed.wait(POLL_S)
             is_first = not self._orders
             self._orders += events
             return is_first
 
     def take_orders(self) -> list[Event]:
         """Take all orders that wait. For the delivery thread."""
-        with self._taken:
+        with self._changed:
             orders, self._orders = self._orders, []
-            self._taken.notify()
+            self._changed.notify_all()
             return orders
+
+    def end(self) -> None:
+        """Let nothing more count that this client says. From any thread."""
+        with self._changed:
+            self.is_ending = True
+            self._changed.notify_all()
+
+    def drop(self) -> None:
+        """Give the client back to its own thread, which closes it: the delivery thread is done with it."""
+        with self._changed:
+            self.is_dropped = True
+            self._changed.notify_all()
+
+    def wait_for_end(self, timeout_s: float) -> bool:
+        """Wait, and tell whether it ends."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.is_ending, min(timeout_s, threading.TIMEOUT_MAX))
+
+    def wait_for_drop(self) -> None:
+        """Wait until nobody else touches this client any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.is_dropped)
 
     def end_because(self, why: str, why_left: Reason | None = None) -> None:
         """Note why this connection ends, unless that is known already. From any thread."""
@@ -939,7 +961,7 @@ class Delivery:
         if isinstance(event, Say):
             if client.is_member:
                 self._say(client, event, now)
-        elif self._is_over or client in self._leaving or client.dropped.is_set():
+        elif self._is_over or client in self._leaving or client.is_dropped:
             if isinstance(event, Join | Resume):  # after its end: nobody else would make its name free
                 self._depart(client, now)
         elif isinstance(event, Join):
@@ -1043,7 +1065,7 @@ class Delivery:
     def _supersede(self, client: Client) -> None:
         """Close a connection whose member came back on another one."""
         client.end_because("its member came back on another connection")
-        client.ending.set()
+        client.end()
         self._expelled.add(client)
         self._stop_hearing(client)
 
@@ -1184,7 +1206,7 @@ class Delivery:
                     "%s:%s reads too slowly: %d bytes are waiting for it.", *client.address, outbox.unsent_bytes
                 )
                 client.end_because("it read too slowly", Reason.TOO_SLOW)
-                client.ending.set()
+                client.end()
                 self._lose(client)
 
     def _lose(self, client: Client) -> None:
@@ -1207,7 +1229,7 @@ class Delivery:
                 if client in self._expelled:
                     self._expelled.discard(client)
                     client.cut()
-                client.dropped.set()
+                client.drop()
 
     def _flush(self, client: Client) -> bool:
         """Send a client what it takes, and tell whether nothing is left that it could be sent."""
@@ -1247,9 +1269,9 @@ class Delivery:
         self._behind.clear()
         self._leaving.clear()
         for client in everybody:
-            client.ending.set()
+            client.end()
             client.cut()
-            client.dropped.set()
+            client.drop()
         self._is_over = True
 
     def _flush_all(self, clients: list[Client], deadline: float) -> None:
@@ -1307,9 +1329,9 @@ class ChatServer:
         deadline = time.monotonic() + JOIN_S
         clients = self.room.clients()
         for client in clients:  # those who came too late to be told
-            client.ending.set()
+            client.end()
             client.cut()
-            client.dropped.set()
+            client.drop()
         for client in clients:
             if client.thread is not None:
                 client.thread.join(max(0.0, deadline - time.monotonic()))
@@ -1324,7 +1346,7 @@ class ChatServer:
         if client is not None:
             client.end_because(f"{reason.value} by the operator" + (f": {detail}" if detail else ""), Reason.KICKED)
             self._delivery.order(client, [Error(reason.value, detail=detail), EndConn()])
-            client.ending.set()
+            client.end()
         if isinstance(whom, Member):
             self._delivery.expel(whom)
 
@@ -1389,7 +1411,7 @@ class ChatServer:
         finally:
             client.end_because("the server stops" if self._stopping.is_set() else "it ended the connection")
             self._delivery.order(client, [farewell])
-            client.dropped.wait()
+            client.wait_for_drop()
             if client.member and self._stopping.is_set():  # the room was closed before this client could leave it
                 self.room.release(client.member, client)
             client.close()
@@ -1411,7 +1433,7 @@ class ChatServer:
                 if is_quitting:
                     client.end_because("it quit")
                     return True
-            if client.ending.is_set():
+            if client.is_ending:
                 break
         return False
 
@@ -1441,7 +1463,7 @@ class ChatServer:
         client.slowed_until = now + wait_s
         if client.member is None and client.slowed_until > client.name_deadline:
             raise TooLateError
-        return not client.ending.wait(min(wait_s, threading.TIMEOUT_MAX)) and not client.is_lost
+        return not client.wait_for_end(wait_s) and not client.is_lost
 
     def _decide(self, client: Client, events: list[Event]) -> tuple[list[Event], bool]:
         """Tell what is to be ordered for what a client said, and whether it quits after that."""
@@ -1535,7 +1557,7 @@ class Operator:
     def _describe(self, member: Member) -> str:
         client, words = member.client, self._words
         minutes = max(1.0, (time.time() - member.joined_at) / 60)
-        is_absent = client is None or client.dropped.is_set()
+        is_absent = client is None or client.is_dropped
         return words.operator_member.format(
             name=member.name,
             address="{}:{}".format(*client.address) if client else "–",

@@ -10,6 +10,7 @@ import itertools
 import queue
 import random
 import re
+import select
 import shutil
 import signal
 import socket
@@ -19,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from peers import DEADLINE_S, GREETING, TOP, LinePeer, Peer, Program, Proxy, bind, reset, wait_until
@@ -601,6 +603,27 @@ def test_a_failure_of_our_own_in_reading_is_logged_and_ends_the_session(
     assert events_until(session, Disconnected)[-1] == Disconnected(("ciao",))
     assert "ZeroDivisionError" in caplog.text
     caplog.clear()
+
+
+def test_a_socket_that_is_announced_and_has_nothing_to_read_breaks_no_link(
+    play: Play, meet: Meet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, session = come_in(play, meet)
+    select_of_the_system, false_alarms = select.select, [1, 2, 3]
+
+    def announce(readers: list[socket.socket], *rest: Any) -> Any:
+        if readers and false_alarms:
+            false_alarms.pop()
+            return readers, [], []
+        return select_of_the_system(readers, *rest)
+
+    monkeypatch.setattr(select, "select", announce)
+    server.peer.tell(message(2, "uno"), message(3, "due"))
+    assert events_until(session, Message) == [message(2, "uno")]
+    assert events_until(session, Message) == [message(3, "due")]
+    wait_until(lambda: not false_alarms)
+    server.peer.tell(message(4, "tre"))
+    assert events_until(session, Message) == [message(4, "tre")]
 
 
 def test_a_failure_of_our_own_in_writing_is_logged_and_breaks_the_link(

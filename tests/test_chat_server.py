@@ -1022,7 +1022,7 @@ def test_who_talks_too_fast_is_slowed_for_as_long_as_it_takes(
     with LinePeer(server.port, "Ada"):
         (client,) = server.room.clients()
         with monkeypatch.context() as patched:
-            patched.setattr(client.ending, "wait", waits.append)  # as if nothing had ended meanwhile
+            patched.setattr(client, "wait_for_end", waits.append)  # as if nothing had ended meanwhile
             assert server._slow_down(client, 50.0)
     assert waits == [50.0]
 

@@ -187,7 +187,7 @@ def test_a_flood_is_slowed_and_loses_nothing_and_the_others_talk_meanwhile() -> 
 def test_a_thousand_that_say_nothing_fill_the_room_until_their_time_is_up() -> None:
     allow_descriptors(1200)
     with contextlib.ExitStack() as stack:
-        program = stack.enter_context(PreparedServer("chat_server.NAME_S = 5.0"))
+        program = stack.enter_context(PreparedServer("chat_server.NAME_S = 10.0"))
         before = use_of(program)
         silent = []
         for _ in range(1000):

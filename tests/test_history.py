@@ -158,9 +158,10 @@ def test_the_operator_may_send_away_who_has_no_link(serve: Serve) -> None:
     with EventPeer(server.port, "Ada") as ada, EventPeer(server.port, "Bob") as bob:
         member = server.room.find("Ada")
         assert member is not None
-        assert member.client is not None
+        client = member.client
+        assert client is not None
         ada.close()
-        assert member.client.dropped.wait(10)
+        wait_until(lambda: client.is_dropped)
         operator = chat_server.Operator(server, ITALIAN)
         assert ITALIAN.operator_absent in operator.answer("who")
         assert operator.answer("kick Ada") == ITALIAN.operator_kicked.format(name="Ada")

@@ -107,7 +107,7 @@ def member_of(server: ChatServer, name: str) -> Member:
 
 def is_away(server: ChatServer, name: str) -> bool:
     client = member_of(server, name).client
-    return client is None or client.dropped.is_set()
+    return client is None or client.is_dropped
 
 
 def lose(server: ChatServer, peer: Peer, name: str) -> None:
@@ -606,13 +606,13 @@ def test_who_is_sent_away_by_its_address_as_it_asks_to_come_in_leaves_no_name_be
             ada = EventPeer(server.port, "Ada")
             token = ada.welcome.token
             lose(server, ada, "Ada")
-        (client,) = [client for client in server.room.clients() if not client.dropped.is_set()]
+        (client,) = [client for client in server.room.clients() if not client.is_dropped]
         for method in ("reclaim", "claim"):
             ask = getattr(server.room, method)
 
             def ask_and_be_sent_away(*arguments: object, ask: Callable[..., object] = ask) -> object:
                 server.kick(client)
-                wait_until(client.dropped.is_set)
+                wait_until(lambda: client.is_dropped)
                 return ask(*arguments)
 
             monkeypatch.setattr(server.room, method, ask_and_be_sent_away)
