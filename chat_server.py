@@ -93,8 +93,8 @@ BARE_QUEUE = 50
 """Messages that may wait for a bare peer's pauses (half a second's worth) before some of them share a `send`."""
 MAX_WAITING_EVENTS = 64
 """What may wait of one client for the delivery thread before that client is not read any further."""
-GATHER_SHARE = 0.3
-"""How long the delivery thread of a busy room gathers before it broadcasts, as a share of what broadcasting took."""
+GATHER_SHARE = 3.0
+"""How long after a turn the delivery thread may wait for as many clients again, as a share of what the turn took."""
 MAX_GATHER_S = 0.005
 LARGE_ROOM = 200
 """Members from which on arrivals and departures may wait for each other: telling each to all is the room's square."""
@@ -127,6 +127,9 @@ JOIN_S = 5.0
 """How long stopping waits for a thread to end."""
 
 Address = tuple[str, int]
+
+SAID = (Message, Announcement)
+"""What somebody said, and not who came or went."""
 
 log = logging.getLogger("chat_server")
 
@@ -909,9 +912,10 @@ class Delivery:
         self._orders.put(member)
 
     def _run(self) -> None:
-        gather_s = 0.0
+        clients: list[Client | Member | Announcement | None] = []
+        took_s = 0.0
         while not self._is_over:
-            clients = self._collect(gather_s)
+            clients = self._collect(len(clients), min(MAX_GATHER_S, GATHER_SHARE * took_s))
             started = time.perf_counter()
             now = round(self._clock(), 3)
             for client in clients:
@@ -922,14 +926,12 @@ class Delivery:
                 elif isinstance(client, Member):
                     self._attempt(self._give_up, client, now, Reason.KICKED)
                 else:
-                    for event in client.take_orders():
-                        self._attempt(self._carry_out, client, event, now)
+                    self._carry_out_all(client, now)
             self._attempt(self._give_up_overdue, now)
             if self._notices_until is None or started > self._notices_until:
                 self._attempt(self._broadcast)
             self._attempt(self._catch_up)
             took_s = time.perf_counter() - started
-            gather_s = min(MAX_GATHER_S, GATHER_SHARE * took_s) if len(clients) > 1 else 0.0
 
     def _attempt(self, step: Callable[..., None], *arguments: object) -> None:
         """Do one step; a failure of ours in it is logged, and ends neither the thread nor the other steps."""
@@ -938,24 +940,33 @@ class Delivery:
         except Exception:
             log.exception("A failure in the delivery thread")
 
-    def _collect(self, gather_s: float) -> list[Client | Member | Announcement | None]:
+    def _collect(self, expected: int, gather_s: float) -> list[Client | Member | Announcement | None]:
         """Wait for clients with orders, no longer than a tick when somebody is behind, and take all that are there.
 
-        Where the last turn had several, wait a moment longer: the clients' threads have the interpreter to themselves
-        meanwhile, and what more they hand over shares the broadcast.
+        Where several talk without a pause, wait until as many have come as the last time, if `gather_s` is not over by
+        then: the clients' threads have the interpreter to themselves meanwhile, and all share one broadcast.
         """
         clients = []
+        gathers_until = time.perf_counter() + gather_s
         limit_s = TICK_S if self._batch or self._behind or self._leaving else None
         if limit_s is None and self._away:
             deadline, _ = next(iter(self._away.values()))
             limit_s = max(TICK_S, deadline - time.monotonic())
         with contextlib.suppress(queue.Empty):
             clients.append(self._orders.get(timeout=limit_s))
-            if gather_s:
-                time.sleep(gather_s)
+            while len(clients) < expected:
+                clients.append(self._orders.get(timeout=max(0.0, gathers_until - time.perf_counter())))
             while True:
                 clients.append(self._orders.get_nowait())
         return clients
+
+    def _carry_out_all(self, client: Client, now: float) -> None:
+        """Carry out what a client ordered; a failure of ours in one order is logged, and the others are carried out."""
+        for event in client.take_orders():
+            try:
+                self._carry_out(client, event, now)
+            except Exception:
+                log.exception("A failure in the delivery thread")
 
     def _carry_out(self, client: Client, event: Event, now: float) -> None:
         if isinstance(event, Say):
@@ -994,7 +1005,7 @@ class Delivery:
         return self._last_id
 
     def _tell_room(self, event: Message | Announcement | Joined | Left) -> None:
-        if not isinstance(event, Joined | Left):
+        if isinstance(event, SAID):
             self._notices_until = None
         elif not self._batch and len(self._members) >= LARGE_ROOM:
             self._notices_until = time.perf_counter() + NOTICES_S
@@ -1005,11 +1016,11 @@ class Delivery:
         """Keep an event, and forget the oldest where there are too many."""
         kept = self._kept
         kept.append(event)
-        if isinstance(event, Message | Announcement):
+        if isinstance(event, SAID):
             self._kept_characters += len(event.text)
         while len(kept) > KEPT_EVENTS or self._kept_characters > KEPT_CHARACTERS:
             oldest = kept.popleft()
-            if isinstance(oldest, Message | Announcement):
+            if isinstance(oldest, SAID):
                 self._kept_characters -= len(oldest.text)
 
     def _tell(self, client: Client, event: Event) -> None:
@@ -1025,7 +1036,7 @@ class Delivery:
         if member.client is not client:
             self._supersede(client)
             return
-        said = (event for event in reversed(self._kept) if isinstance(event, Message | Announcement))
+        said = (event for event in reversed(self._kept) if isinstance(event, SAID))
         backlog = [*itertools.islice(said, self._backlog if client.kind is not Bare else 0)][::-1]
         last = self._last_id
         member.replay_from = backlog[0].id - 1 if backlog else last
