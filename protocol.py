@@ -569,8 +569,8 @@ ITALIAN = Words(
     operator_unknown="Comando sconosciuto: {word}. Con help si vedono tutti.",
     operator_usage="Uso: {usage}",
     operator_nobody="Nella chat non c'è nessuno con il nome {name}.",
-    operator_member="{name}  {address}  {dialect}  dalle {since}  {said} messaggi, {rate} al minuto  "
-    "{unsent} byte in attesa{muted}",
+    operator_member="{name}  {address}  {dialect}  dalle {since}  messaggi: {said} ({rate} al minuto)  "
+    "byte in attesa: {unsent}{muted}",
     operator_count="Nella chat: {count}. Connessioni: {connections}.",
     operator_said="Annunciato a {count}.",
     operator_kicked="{name} è stato allontanato.",
@@ -707,8 +707,8 @@ ENGLISH = Words(
     operator_unknown="Unknown command: {word}. With help you see them all.",
     operator_usage="Usage: {usage}",
     operator_nobody="There is nobody named {name} in the chat.",
-    operator_member="{name}  {address}  {dialect}  since {since}  {said} messages, {rate} a minute  "
-    "{unsent} bytes waiting{muted}",
+    operator_member="{name}  {address}  {dialect}  since {since}  messages: {said} ({rate} a minute)  "
+    "bytes waiting: {unsent}{muted}",
     operator_count="In the chat: {count}. Connections: {connections}.",
     operator_said="Announced to {count}.",
     operator_kicked="{name} was removed.",

@@ -764,7 +764,7 @@ def test_who_lists_everybody_in_the_room(server: ChatServer, operator: Operator)
         *members, count = operator.answer("who").splitlines()
         assert [member.split()[0] for member in members] == ["Eva", "Lia", "Ugo"]
         assert [member.split()[2] for member in members] == ["events", "lines", "bare"]
-        assert "1 messages, 1 a minute  0 bytes waiting" in members[1]
+        assert "messages: 1 (1 a minute)  bytes waiting: 0" in members[1]
         assert members[2].endswith("mute")
         assert count == "In the chat: 3. Connections: 3."
 
