@@ -738,7 +738,7 @@ CLOSED = "Server successfully closed."
 _LINE_BREAK = re.compile("\r\n|[\r\u2028\u2029]")
 _UNWANTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 """Control characters, direction overrides and isolates, byte order marks, halves of letters; also all line breaks but
-`\\n`, so that a text without a match is clean as it is."""
+`\\n`. None of them is printable (`str.isprintable`)."""
 
 _NOT_IN_NAMES = re.compile("[:\u02d0\u0589\u05c3\u2236\ua789\ufffd]")
 """What looks like the colon that ends a name, or stands for bytes that were none."""
@@ -750,9 +750,9 @@ _INVISIBLE = re.compile(
 
 def clean_text(text: str) -> str:
     """Take out what must never reach somebody's screen, make every line break a newline, drop those at either end."""
-    if _UNWANTED.search(text):
-        text = _UNWANTED.sub("", _LINE_BREAK.sub("\n", text))
-    return text.strip("\n")
+    if text.isprintable():  # as most of what people say is
+        return text
+    return _UNWANTED.sub("", _LINE_BREAK.sub("\n", text)).strip("\n")
 
 
 def is_too_long(text: str) -> bool:
@@ -1053,11 +1053,8 @@ class Lines(_Framed):
 
     def _parse(self, whole_lines: bytes) -> list[Event]:
         text = whole_lines.decode("utf-8", "replace")
-        is_clean = not _UNWANTED.search(text)  # asked once for all: most of what people say is
         events: list[Event] = []
-        for line in text.split("\n"):
-            if not is_clean:
-                line = clean_text(line)
+        for line in map(clean_text, text.split("\n")):
             if line in CONTROL_WORDS:
                 events.append(CONTROL_WORDS[line])
             elif is_too_long(line):
@@ -1172,10 +1169,10 @@ def _parse_event(line: bytes) -> Event | None:
 def _build_event(cls: type[Event], found: dict[str, Any]) -> Event:
     """Make an event of a JSON object, or a Fault where a field is missing, of the wrong type or out of range."""
     text = found.get("text")
-    if cls is Say and type(text) is str and 4 * len(text) <= MAX_MESSAGE_BYTES and not _UNWANTED.search(text):
+    if cls is Say and type(text) is str and 4 * len(text) <= MAX_MESSAGE_BYTES and text.isprintable():
         nonce = _nonce_of(found)  # what most lines are, without the questions below
-        if nonce is not None and (said := text.strip("\n")) and not said.isspace():
-            return Say(said, nonce)
+        if nonce is not None and text and not text.isspace():
+            return Say(text, nonce)
     values: dict[str, Any] = {}
     for name, is_valid, is_optional in _FIELDS[cls]:
         value = found.get(name)

@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 import string
+import sys
 import unicodedata
 from collections.abc import Callable
 from typing import Any
@@ -195,6 +196,12 @@ def test_a_cleaned_text_is_harmless_and_stays_as_it_is(raw: str) -> None:
 @given(st.text(st.sampled_from(HARMLESS) | st.characters().filter(is_harmless)))
 def test_of_a_harmless_text_only_newlines_at_the_ends_are_taken(text: str) -> None:
     assert clean_text(text) == text.strip("\n")
+
+
+def test_nothing_that_is_taken_out_of_a_text_is_printable() -> None:
+    """`clean_text` leaves printable texts as they are, whatever version of Unicode this Python knows."""
+    letters = map(chr, range(sys.maxunicode + 1))
+    assert all(is_harmless(letter) and letter != "\n" for letter in letters if letter.isprintable())
 
 
 @pytest.mark.parametrize("letter", ["x", "è", "€", "😀"])
