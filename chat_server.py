@@ -2,8 +2,9 @@
 
 Threads:
 
-* main waits for a signal and then stops everything in order;
-* accept takes connections in and starts a thread for each;
+* main waits for a signal, and for what the operator types, which console reads; then it stops everything in order;
+* terminal alone writes to the terminal: the log, and the answers to the operator;
+* accept takes connections in and starts a thread for each, or turns them away in words;
 * one thread per client reads that client alone, and is the one that closes its socket;
 * delivery alone numbers what is said, records it, and writes to clients: so there is one order, nobody is shown what is
   not recorded, and no write waits for another.
@@ -83,12 +84,12 @@ BACKLOG_MESSAGES = 50
 """How much of what was said before a newcomer is shown."""
 KEPT_EVENTS = 10_000
 """How many of its last events the room keeps for those whose link breaks."""
+KEPT_CHARACTERS = 1024 * 1024
+"""The same in letters: written as JSON they have to fit into MAX_UNSENT_BYTES."""
 HISTORY_LOCK_S = 2.0
 """How long writing the history waits for somebody else who has locked its file."""
 MAX_TIME = 32_503_593_600.0
 """The last time that every system can write as a date, in the year 2999; a recorded one beyond is damaged."""
-KEPT_CHARACTERS = 1024 * 1024
-"""The same in letters: written as JSON they have to fit into MAX_UNSENT_BYTES."""
 BARE_QUEUE = 50
 """Messages that may wait for a bare peer's pauses (half a second's worth) before some of them share a `send`."""
 MAX_WAITING_EVENTS = 64
@@ -100,6 +101,8 @@ LARGE_ROOM = 200
 """Members from which on arrivals and departures may wait for each other: telling each to all is the room's square."""
 NOTICES_S = 0.1
 """How long they may wait in a large room, if nobody says anything meanwhile."""
+MAX_WAITING_LINES = 1000
+"""What may wait for a terminal that takes nothing, of the log and of the answers to the operator."""
 MERGED_BYTES = 64 * 1024
 """What is put together for one `send` out of many chunks."""
 RECV_BYTES = 16 * 1024
@@ -248,18 +251,18 @@ class Client:
         self._is_cut = False
         """Whether nothing more is to be read."""
         self._changed = threading.Condition()
-        """Guards the three that follow, and tells whoever waits for one of them; three of its own would be dear."""
+        """Guards the five that follow, and tells whoever waits for one of them; three of its own would be dear."""
         self._orders: list[Event] = []
         self.is_ending = False
         """Whether nothing more that this client says shall count."""
         self.is_dropped = False
         """Whether the delivery thread will never touch this client again."""
-        self.is_lost = False
-        """Whether it cannot be written to any more; what it had said still counts, as far as it need not wait."""
         self.why = ""
         """Why this connection ends, for the log; whoever knows it first writes it, with `end_because`."""
         self.why_left: Reason | None = None
         """The same for the room, where it was not the member's own wish."""
+        self.is_lost = False
+        """Whether it cannot be written to any more; what it had said still counts, as far as it need not wait."""
 
     def settle(self) -> type[Dialect]:
         """Read until it is known which dialect this client speaks. Raises as `incoming` does."""
@@ -335,8 +338,9 @@ class Client:
 
     def end_because(self, why: str, why_left: Reason | None = None) -> None:
         """Note why this connection ends, unless that is known already. From any thread."""
-        if not self.why:
-            self.why, self.why_left = why, why_left
+        with self._changed:
+            if not self.why:
+                self.why, self.why_left = why, why_left
 
     def cut(self) -> None:
         """Wake the client's thread out of `recv`. From any thread, as often as one likes."""
@@ -349,8 +353,10 @@ class Client:
         try:
             self.outbox.push(sentence.encode())
             self._sock.shutdown(socket.SHUT_WR)
+            self._sock.setblocking(False)
+            self._sock.recv(RECV_BYTES)  # closed before this is read, it could destroy the sentence
         except OSError:
-            pass  # it has gone already
+            pass  # it has gone already, or has said nothing
         self.outbox.detach()
         self._sock.close()
 
@@ -403,7 +409,7 @@ class Member:
         self.name = name
         self.token_key = token_key
         self.client = client
-        """Its connection, or the last that it had; guarded by the room's lock."""
+        """Its connection, or the last that it had; written under the room's lock."""
         self.joined_at = time.time()
         self.said = 0
         self.is_muted = False
@@ -424,6 +430,8 @@ class Room:
 
     def __init__(self, max_clients: int) -> None:
         self._max_clients = max_clients
+        self.is_quiet = False
+        """Whether only the operator may write; main writes it, and everybody reads it."""
         self._lock = threading.Lock()
         """Guards all that follows. Nothing is sent and nothing else is locked while it is held."""
         self.addresses: dict[Client, Address] = {}
@@ -435,8 +443,6 @@ class Room:
         """Keys of the names that may not write."""
         self._banned: dict[str, str] = {}
         """Keys of the names and IP addresses that may not come in, and what goes with each: the name's address."""
-        self.is_quiet = False
-        """Whether only the operator may write."""
 
     def register(self, client: Client) -> bool:
         """Note a new connection, or give False where there are too many."""
@@ -465,7 +471,7 @@ class Room:
             token = secrets.token_urlsafe(16)
         key = protocol.name_key(name)
         with self._lock:
-            if key in self._banned:
+            if key in self._banned or client.address[0] in self._banned:  # it may have come before the ban
                 return Reason.BANNED
             if key in self.names or key in protocol.RESERVED_KEYS:
                 return Reason.TAKEN
@@ -531,11 +537,18 @@ class Room:
         with self._lock:
             return self.names.get(protocol.name_key(name))
 
-    def mute(self, member: Member, is_muted: bool) -> None:
-        """Let a member write, or not; also when it comes back under its name."""
+    def mute(self, name: str, is_muted: bool) -> str | None:
+        """Let a member write, or not, also when it comes back; give its name, None where nobody is, or is muted, so."""
+        key = protocol.name_key(name)
         with self._lock:
-            member.is_muted = is_muted
-            (self._muted.add if is_muted else self._muted.discard)(protocol.name_key(member.name))
+            member = self.names.get(key)
+            if member is None:
+                if is_muted or key not in self._muted:
+                    return None
+            else:
+                member.is_muted, name = is_muted, member.name
+            (self._muted.add if is_muted else self._muted.discard)(key)
+            return name
 
     def ban(self, what: str) -> list[Member | Client]:
         """Keep out a name, with the address that it comes from, or an address; give those who have to go."""
@@ -548,9 +561,9 @@ class Room:
                 if address:
                     self._banned.setdefault(address, "")
                 return [member]
-            members = [member for member in self.names.values() if member.client and member.client.address[0] == what]
+            members = [member for member in self.names.values() if member.client and member.client.address[0] == key]
             theirs = {member.client for member in members}
-            others = [client for client in self.addresses if client.address[0] == what and client not in theirs]
+            others = [client for client in self.addresses if client.address[0] == key and client not in theirs]
             return [*members, *others]
 
     def unban(self, what: str) -> bool:
@@ -1117,6 +1130,7 @@ class Delivery:
         """Have a member leave that has no link, unless it is just coming back."""
         if member in self._away:
             _, client = self._away.pop(member)  # not `member.client`, which may be back by now
+            log.info("%s leaves: %s.", member.name, "it did not come back" if reason is None else reason.value)
             self._leave(member, client, now, reason)
 
     def _give_up_overdue(self, now: float) -> None:
@@ -1189,8 +1203,15 @@ class Delivery:
         """Send the batch to every member, written once for each dialect, and begin the next."""
         self._record()
         batch, self._batch, self._recorded = self._batch, [], 0
-        ahead, self._ahead = self._ahead, []
         self._notices_until = None
+        try:
+            self._send_to_all(batch)
+        finally:
+            for client in self._ahead:
+                client.seen = 0
+            self._ahead.clear()
+
+    def _send_to_all(self, batch: list[Event]) -> None:
         kinds = {client.kind for client in self._members}
         whole = {kind: write_events(self._writers[kind], batch) for kind in kinds}
         for client in list(self._members) if batch else ():
@@ -1198,8 +1219,6 @@ class Delivery:
                 self._write(client, write_events(self._writers[client.kind], batch[client.seen :]))
             else:
                 self._write(client, whole[client.kind])
-        for client in ahead:
-            client.seen = 0
 
     def _write(self, client: Client, chunks: list[bytes]) -> None:
         outbox = client.outbox
@@ -1365,13 +1384,17 @@ class ChatServer:
         while not self._stopping.is_set():
             try:
                 sock, address = self._listener.accept()
-            except (TimeoutError, ConnectionAbortedError):
+            except (TimeoutError, ConnectionError):  # nobody came; or whoever came has gone again
                 continue
             except OSError as error:
                 if not self._stopping.is_set():
                     self._rest(error)
                 continue
-            self._take_in(sock, address[:2])
+            try:
+                self._take_in(sock, address[:2])
+            except Exception:
+                log.exception("A failure in the accept thread")
+                sock.close()
 
     def _take_in(self, sock: socket.socket, address: Address) -> None:
         """Register a new connection and start its thread, or turn it away in words."""
@@ -1398,6 +1421,7 @@ class ChatServer:
             client.thread = None
             self.room.forget(client)
             client.turn_away(self._words.full)
+            log.warning("%s:%s was turned away: no thread is left for it.", *address)
             self._rest(error)
 
     def _rest(self, error: Exception) -> None:
@@ -1485,6 +1509,7 @@ class ChatServer:
                     if client.member.is_muted or self.room.is_quiet:
                         orders += self._refuse_muted(client, nonce)
                     else:
+                        client.is_told_muted = False
                         client.member.said += 1
                         orders.append(event)
                 case Say(text, nonce):
@@ -1500,6 +1525,8 @@ class ChatServer:
                     orders.append(self._let_in(client, name, token))
                 case Resume(token):
                     is_known = self.room.reclaim(client, token)
+                    if not is_known:
+                        log.info("%s:%s was refused a place: its token is unknown.", *client.address)
                     orders.append(event if is_known else Refused(Reason.UNKNOWN_TOKEN.value))
                 case Fault():
                     orders.append(event.answer())
@@ -1510,7 +1537,7 @@ class ChatServer:
         return orders, False
 
     def _refuse_muted(self, client: Client, nonce: int | None) -> list[Event]:
-        """Tell a muted speaker once; whoever counts what it says is told each time, and keeps the text."""
+        """Tell a muted speaker once each time; whoever counts what it says is told each time, and keeps the text."""
         is_told, client.is_told_muted = client.is_told_muted, True
         return [] if is_told and nonce is None else [Error(Reason.MUTED.value, nonce=nonce)]
 
@@ -1521,6 +1548,52 @@ class ChatServer:
             return Refused((reason or Reason.INVALID).value)
         log.info("%s:%s joins as %s.", *client.address, client.member.name)
         return Join(client.member.name)
+
+
+class Terminal(logging.Handler):
+    """Shows the log and the answers to commands, in the order in which they came.
+
+    In a thread of its own: a terminal that takes nothing, as after Ctrl+S or a click into the Windows console, holds up
+    nobody else.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("%(message)s"))
+        self._texts: queue.Queue[str | None] = queue.Queue(MAX_WAITING_LINES)
+        self._missing_lock = threading.Lock()
+        self._missing = 0
+        """How many texts found no place since the last that did; guarded by the lock."""
+        self._thread = threading.Thread(target=self._run, name="terminal", daemon=True)
+
+    def start(self) -> None:
+        """Start to show what waits and what comes."""
+        self._thread.start()
+
+    def finish(self) -> bool:
+        """Show the rest, if that does not take too long, and tell whether it was shown."""
+        with contextlib.suppress(queue.Full):
+            self._texts.put(None, timeout=FLUSH_S)
+            self._thread.join(FLUSH_S)
+        return not self._thread.is_alive()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a line of the log. From any thread."""
+        self.show(self.format(record))
+
+    def show(self, text: str) -> None:
+        """Show a text soon, or count it where too many wait. From any thread."""
+        with self._missing_lock, contextlib.suppress(queue.Full):
+            self._missing += 1
+            if self._missing > 1:
+                self._texts.put_nowait(f"({self._missing - 1} lines were not shown: the terminal took nothing.)")
+                self._missing = 1
+            self._texts.put_nowait(text)
+            self._missing = 0
+
+    def _run(self) -> None:
+        while (text := self._texts.get()) is not None:
+            show(text)
 
 
 class Operator:
@@ -1539,7 +1612,12 @@ class Operator:
             "unban": (self._unban, "NAME|ADDRESS"),
             "mute": (self._mute, "NAME|*"),
             "unmute": (self._unmute, "NAME|*"),
+            "stop": (self._help, ""),  # alone on its line it does not come here: `is_stop`
         }
+
+    def is_stop(self, line: str) -> bool:
+        """Tell whether a line is the one command that is for whoever runs the server to carry out."""
+        return protocol.clean_text(line).strip().lower() == "stop"
 
     def answer(self, line: str) -> str:
         """Carry out a command, and say what came of it."""
@@ -1595,13 +1673,14 @@ class Operator:
         return self._words.operator_nobody.format(name=words[0])
 
     def _ban(self, what: str) -> str:
+        what = _without_port(what)
         for member_or_client in self._room.ban(what):
             self._server.kick(member_or_client, Reason.BANNED)
         log.info("%s is banned by the operator.", what)
         return self._words.operator_banned.format(what=what)
 
     def _unban(self, what: str) -> str:
-        words = self._words
+        what, words = _without_port(what), self._words
         return (words.operator_unbanned if self._room.unban(what) else words.operator_not_banned).format(what=what)
 
     def _mute(self, name: str) -> str:
@@ -1615,11 +1694,15 @@ class Operator:
         if name == "*":
             self._room.is_quiet = is_muted
             return words.operator_quiet if is_muted else words.operator_not_quiet
-        member = self._room.find(name)
-        if member is None:
+        found = self._room.mute(name, is_muted)
+        if found is None:
             return words.operator_nobody.format(name=name)
-        self._room.mute(member, is_muted)
-        return (words.operator_muted if is_muted else words.operator_unmuted).format(name=member.name)
+        return (words.operator_muted if is_muted else words.operator_unmuted).format(name=found)
+
+
+def _without_port(what: str) -> str:
+    """Give the address alone of one that stands with its port in the log; a name has no colon."""
+    return what.partition(":")[0] if what.count(":") == 1 else what
 
 
 def tune(sock: socket.socket) -> None:
@@ -1665,7 +1748,7 @@ def lan_addresses() -> list[str]:
                 found.append(probe.getsockname()[0])
             except OSError:
                 pass  # no way there
-    with contextlib.suppress(OSError):  # some machines do not know their own name
+    with contextlib.suppress(OSError, UnicodeError):  # some machines do not know their own name, or one too long
         found += socket.gethostbyname_ex(socket.gethostname())[2]
     usable = [address for address in dict.fromkeys(found) if not address.startswith(("127.", "0."))]
     # 169.254.x.x is what a machine gives itself when nobody gave it an address.
@@ -1684,14 +1767,13 @@ def explain_listen_error(error: OSError, host: str, port: int, words: Words) -> 
     return sentence.format(host=host, port=port, error=error)
 
 
-def show_addresses(host: str, port: int, words: Words) -> None:
-    """Print where the others find this server."""
+def where_to_find(host: str, port: int, words: Words) -> str:
+    """Tell where the others find this server."""
     everywhere = host in ("", "0.0.0.0", "::")
     addresses = lan_addresses() if everywhere else [host]
     is_alone = not addresses or host == "localhost" or host.startswith("127.") or host == "::1"
-    show(words.reach_here if is_alone else words.reach_title)
-    for address in addresses or ["127.0.0.1"]:
-        show(words.reach_line.format(host=address, port=port))
+    lines = [words.reach_line.format(host=address, port=port) for address in addresses or ["127.0.0.1"]]
+    return "\n".join([words.reach_here if is_alone else words.reach_title, *lines])
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -1722,8 +1804,9 @@ def run(arguments: argparse.Namespace, words: Words) -> int:
     has_stopped.set()  # as long as nothing runs
     watch_signals(requests, has_stopped)
     raise_file_limit()
+    terminal = Terminal()
     try:
-        set_up_logging(arguments.log_level, arguments.log_file)
+        set_up_logging(terminal, arguments.log_level, arguments.log_file)
     except OSError as error:
         print(words.cannot_log.format(file=arguments.log_file, error=error), file=sys.stderr)
         return 2
@@ -1739,20 +1822,23 @@ def run(arguments: argparse.Namespace, words: Words) -> int:
     limits = (arguments.max_clients, arguments.rate, arguments.grace, arguments.backlog)
     server = ChatServer(listener, words, *limits, history, notice)
     has_stopped.clear()
+    terminal.start()
     server.start()
     try:
-        show(protocol.WAITING)
-        show_addresses(arguments.host, server.port, words)
+        terminal.show(protocol.WAITING)
+        terminal.show(where_to_find(arguments.host, server.port, words))
         if sys.stdin is not None and sys.stdin.isatty():
             threading.Thread(target=read_console, args=(requests,), name="console", daemon=True).start()
         operator = Operator(server, words)
-        while isinstance(request := wait_for(requests), str) and request.strip().lower() != "stop":
-            show(operator.answer(request))
-        show(protocol.CLOSING if request == signal.SIGINT else protocol.CLOSING_OTHERWISE)
+        while isinstance(request := wait_for(requests), str) and not operator.is_stop(request):
+            terminal.show(operator.answer(request))
+        terminal.show(protocol.CLOSING if request == signal.SIGINT else protocol.CLOSING_OTHERWISE)
     finally:
         server.stop()
         has_stopped.set()
-    show(protocol.CLOSED)
+    terminal.show(protocol.CLOSED)
+    if not terminal.finish():
+        os._exit(0)  # it takes nothing, and Python's own end would wait for it
     return 0
 
 
@@ -1782,7 +1868,7 @@ def export(arguments: argparse.Namespace, words: Words) -> int:
 def show(text: str) -> None:
     """Print for the person at the terminal; where that has gone, the room goes on without."""
     try:
-        print(f"{text}\n", end="", flush=True)  # in one piece, or the log could write between
+        print(text, flush=True)
     except (OSError, ValueError):
         # What is still in the buffer would fail once more at the end, and spoil the exit status.
         with contextlib.suppress(OSError, ValueError):
@@ -1862,6 +1948,8 @@ def wait_for_enter(words: Words) -> None:
 
 def read_console(requests: queue.SimpleQueue[int | str]) -> None:
     """Hand on what the operator types. Runs in a thread of its own, which ends with the input or with the program."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # half a letter is no reason to listen no more
     with contextlib.suppress(OSError, ValueError):  # the terminal has gone
         for line in sys.stdin:
             requests.put(line)
@@ -1879,11 +1967,9 @@ def raise_file_limit() -> None:
                 return
 
 
-def set_up_logging(level: str, file: str | None) -> None:
+def set_up_logging(terminal: Terminal, level: str, file: str | None) -> None:
     """Write the log to the terminal, in the original's way, and to a file with the time if wanted. Raises OSError."""
-    logging.raiseExceptions = False  # a terminal that has gone, or a full disk, is no reason to stop
-    terminal = logging.StreamHandler(sys.stdout)
-    terminal.setFormatter(logging.Formatter("%(message)s"))
+    logging.raiseExceptions = False  # a full disk is no reason to stop
     log.addHandler(terminal)
     log.setLevel(level.upper())
     if file is not None:

@@ -35,6 +35,8 @@ MAX_NAME_INPUT = 8 * MAX_NAME_CHARACTERS
 """Characters of what is looked at as a name: NFKC can shorten it, but nobody types more than this by mistake."""
 MAX_LINE_BYTES = 6 * MAX_MESSAGE_BYTES + 1024
 """The longest line that a server reads: a full message whose every byte is written as `\\u0000`, and its wrapping."""
+MAX_HELLO_BYTES = 1024
+"""The longest line that is looked at as a `hello`, which takes 50: it is looked at again whenever more has come."""
 MAX_SERVER_LINE_BYTES = 16 * 1024 * 1024
 """The longest line that a client reads: a `welcome` that names 10,000 people of 32 four-byte letters takes 1.3 MB."""
 MAX_NUMBER = 2**53 - 1
@@ -1213,7 +1215,7 @@ def recognise_client(received: bytes, is_over: bool, has_ended: bool = False) ->
     `is_over`: no more has come for `settle_s`. `has_ended`: no more will come, the client has ended its stream.
     """
     first_line, newline, _ = received.partition(b"\n")
-    if newline and isinstance(_parse_event(first_line), Hello):
+    if newline and len(first_line) <= MAX_HELLO_BYTES and isinstance(_parse_event(first_line), Hello):
         return Events
     if received.endswith(b"\n"):
         return Lines

@@ -616,6 +616,22 @@ def failing_listener() -> Iterator[FailingListener]:
     listener.close()
 
 
+def test_a_failure_in_the_accept_thread_is_logged_and_the_next_one_gets_in(
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patch:
+
+        def fail(sock: socket.socket) -> None:
+            raise ZeroDivisionError("injected")
+
+        patch.setattr(chat_server, "tune", fail)
+        with Peer(server.port) as unlucky:
+            unlucky.expect_end()
+    LinePeer(server.port, "Ada").close()
+    assert "ZeroDivisionError: injected" in caplog.text
+    caplog.clear()
+
+
 def test_accepting_pauses_without_descriptors_and_resumes(
     failing_listener: FailingListener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -713,6 +729,30 @@ def test_a_banned_name_stays_out_with_its_address_until_it_is_unbanned(server: C
     LinePeer(server.port, "Bob").close()
 
 
+def test_a_ban_reaches_who_has_come_from_that_address_and_chosen_no_name_yet(
+    server: ChatServer, operator: Operator, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with talk_to(server) as spare, LinePeer(server.port, "Bob") as bob:
+        operator.answer("ban Bob")
+        bob.expect_end()
+        spare.send("Bob bis\n")
+        spare.expect(protocol.ITALIAN.banned)
+    with Peer(server.port) as again:
+        again.expect_end()
+    assert "was refused a name: banned." in caplog.text
+    assert "was turned away: its address is banned." in caplog.text
+
+
+def test_an_address_may_be_banned_as_the_list_shows_it(server: ChatServer, operator: Operator) -> None:
+    with LinePeer(server.port, "Ada") as ada:
+        address = operator.answer("who").split()[1]
+        assert operator.answer(f"ban {address}") == "127.0.0.1 cannot come in any more."
+        assert protocol.ITALIAN.banned in ada.expect_end()
+    assert operator.answer(f"unban {address}") == "127.0.0.1 can come in again."
+    LinePeer(server.port, "Ada").close()
+
+
 def test_a_name_can_be_banned_before_it_comes(server: ChatServer, operator: Operator) -> None:
     operator.answer("ban Mallory")
     with talk_to(server) as mallory:
@@ -754,6 +794,17 @@ def test_a_muted_speaker_is_told_once_and_whoever_counts_keeps_the_text(server: 
             assert operator.answer("unmute Lia") == "LIA can write again."
             again.say("cinque")
             again.expect("LIA: cinque\n")
+            operator.answer("mute Lia")
+            again.say("sei")
+            again.expect(protocol.ITALIAN.muted)  # once each time
+            again.say("{quit}")
+            again.expect_end()
+        wait_until(lambda: operator.answer("who").split()[0] == "Eva")
+        assert operator.answer("unmute Lia") == "Lia can write again."
+        assert operator.answer("unmute Lia") == "There is nobody named Lia in the chat."
+        with LinePeer(server.port, "Lia") as again:
+            again.say("sette")
+            again.expect("Lia: sette\n")
 
 
 def test_who_lists_everybody_in_the_room(server: ChatServer, operator: Operator) -> None:
@@ -807,10 +858,28 @@ if sys.platform != "win32":  # which has no pseudo-terminals in Python
             os.write(terminal, "say è ora\n".encode())
             program.expect("Annunciato a 1.\n")
             ada.expect("Server: è ora\n")
-            os.write(terminal, b"stop\n")
+            os.write(terminal, b"stop perch\xe8 s\xec\n")  # as from a terminal that is set to Latin-1
+            program.expect("Uso: stop\n")
+            os.write(terminal, b" STOP\n")
             assert ada.expect_end() == "{end_conn}\n"
             assert program.expect_end()[0] == 0
         os.close(terminal)
+
+
+def test_a_terminal_that_takes_nothing_is_told_later_how_much_it_has_missed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat_server, "MAX_WAITING_LINES", 3)
+    terminal = chat_server.Terminal()
+    for number in range(5):
+        terminal.show(f"riga {number}")
+    terminal.start()
+    wait_until(terminal._texts.empty)
+    terminal.emit(logging.makeLogRecord({"msg": "dopo"}))
+    assert terminal.finish()
+    assert capsys.readouterr().out == (
+        "riga 0\nriga 1\nriga 2\n(2 lines were not shown: the terminal took nothing.)\ndopo\n"
+    )
 
 
 def test_the_log_file_has_the_time_and_the_level(tmp_path: Path) -> None:
@@ -988,17 +1057,17 @@ def test_the_server_speaks_english_if_told() -> None:
         program.expect_end()
 
 
-def test_it_shows_where_the_others_find_it(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_tells_where_the_others_find_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chat_server, "lan_addresses", lambda: ["192.168.1.20", "10.0.0.3"])
-    chat_server.show_addresses("", 53000, protocol.ITALIAN)
-    assert capsys.readouterr().out == (
-        "Gli altri computer della rete si collegano a:\n    192.168.1.20  porta 53000\n    10.0.0.3  porta 53000\n"
+    title = "Gli altri computer della rete si collegano a:"
+    here = "Solo questo computer può collegarsi, a:\n    127.0.0.1  porta 53000"
+    words = protocol.ITALIAN
+    assert chat_server.where_to_find("", 53000, words) == (
+        f"{title}\n    192.168.1.20  porta 53000\n    10.0.0.3  porta 53000"
     )
-    chat_server.show_addresses("127.0.0.1", 53000, protocol.ITALIAN)
-    assert capsys.readouterr().out == "Solo questo computer può collegarsi, a:\n    127.0.0.1  porta 53000\n"
+    assert chat_server.where_to_find("127.0.0.1", 53000, words) == here
     monkeypatch.setattr(chat_server, "lan_addresses", list)
-    chat_server.show_addresses("", 53000, protocol.ITALIAN)
-    assert capsys.readouterr().out == "Solo questo computer può collegarsi, a:\n    127.0.0.1  porta 53000\n"
+    assert chat_server.where_to_find("", 53000, words) == here
 
 
 def test_addresses_of_this_machine_alone_are_not_shown_to_others() -> None:
@@ -1013,10 +1082,16 @@ def test_both_sides_of_a_connection_send_at_once(server: ChatServer) -> None:
         sock = client._sock
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        if sys.platform == "linux":  # who is gone without a word is noticed within a minute, idle or written to
+            idle_s, interval_s, count, unanswered_ms = (
+                sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
+                for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
+            )
+            assert idle_s + count * interval_s == unanswered_ms / 1000 == 60
 
 
 def test_who_talks_too_fast_is_slowed_for_as_long_as_it_takes(
-    server: ChatServer, monkeypatch: pytest.MonkeyPatch
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     waits: list[float] = []
     with LinePeer(server.port, "Ada"):
@@ -1025,6 +1100,8 @@ def test_who_talks_too_fast_is_slowed_for_as_long_as_it_takes(
             patched.setattr(client, "wait_for_end", waits.append)  # as if nothing had ended meanwhile
             assert server._slow_down(client, 50.0)
     assert waits == [50.0]
+    assert "Ada" not in caplog.text
+    assert re.search(r"127\.0\.0\.1:\d+ talks too fast, and is slowed down\.", caplog.text)
 
 
 def test_an_option_that_the_system_does_not_know_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1049,6 +1126,17 @@ def test_importing_the_module_does_nothing() -> None:
     code = "import chat_server, chat_client, threading; print(threading.active_count())"
     with Program("-c", code, PYTHONPATH=str(TOP)) as program:
         assert program.expect_end() == (0, "1\n")
+
+
+def test_the_log_says_who_did_not_come_back(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    server = start(grace_s=0.05)
+    with LinePeer(server.port, "Ada") as ada:
+        reset(EventPeer(server.port, "Eva").sock)
+        ada.expect("Eva ha abbandonato la Chat.\n")
+        assert "Eva may come back." in caplog.text
+        assert "Eva leaves: it did not come back." in caplog.text
+    server.stop()
 
 
 def test_the_log_says_who_comes_and_goes_and_nothing_of_what_people_say(

@@ -21,12 +21,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from peers import GREETING, TOP, BarePeer, EventPeer, LinePeer, Peer, Program, ServerProgram, reset, wait_until
+from peers import (
+    DEADLINE_S,
+    GREETING,
+    TOP,
+    BarePeer,
+    EventPeer,
+    LinePeer,
+    Peer,
+    Program,
+    ServerProgram,
+    reset,
+    wait_until,
+)
 
 import chat_server
 import protocol
 
 if sys.platform != "win32":
+    import fcntl
     import resource
 
 FULL = protocol.ITALIAN.full
@@ -317,7 +330,7 @@ def test_a_pulled_cable_is_noticed_and_the_name_is_free_again(cable: Cable, is_w
         if is_written_to:
             bob.say("mi senti?")
             bob.expect("Bob: mi senti?\n")
-            assert unacknowledged(program, cable.far_host)
+            wait_until(lambda: unacknowledged(program, cable.far_host) > 0)  # Bob may have been written to first
         assert bob.expect("Chat.\n") == "Ada ha abbandonato la Chat.\n"
         print(f"noticed after {time.monotonic() - pulled_at:.1f} s, with the times made shorter")
         program.expect(f"{cable.far_host}:{ada.sock.getsockname()[1]} has left the server.")
@@ -425,6 +438,33 @@ def limit_files(soft: int | str, hard: int | str) -> str:
     return (
         f"import resource as r; limit = r.getrlimit(r.RLIMIT_NOFILE)[1]; r.setrlimit(r.RLIMIT_NOFILE, ({soft}, {hard}))"
     )
+
+
+@linux_only
+def test_a_terminal_that_takes_nothing_holds_up_nobody() -> None:
+    read_end, write_end = os.pipe()
+    if sys.platform == "linux":
+        fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 4096)
+    command = [sys.executable, "-u", str(TOP / "chat_server.py"), "--host", "127.0.0.1", "--port", "0"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=write_end) as program:
+        os.close(write_end)
+        try:
+            output = b""
+            while not (found := re.search(rb"porta (\d+)\n", output)):
+                output += os.read(read_end, 1000)
+            port = int(found[1])
+            with EventPeer(port, "Eva") as eva, LinePeer(port, "Ada") as ada:  # from here on nobody reads
+                for number in range(400):
+                    LinePeer(port, f"ospite {number}").close()
+                reset(eva.sock)  # the delivery thread has something for the log
+                ada.say("ci siete?")
+                ada.expect("Ada: ci siete?\n")
+                program.terminate()
+                assert ada.expect_end().endswith("{end_conn}\n")
+            assert program.wait(DEADLINE_S) == 0
+        finally:
+            program.kill()
+        os.close(read_end)
 
 
 @linux_only

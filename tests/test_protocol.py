@@ -24,6 +24,7 @@ from protocol import (
     ITALIAN,
     LANGUAGES,
     MARK,
+    MAX_HELLO_BYTES,
     MAX_LINE_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_NAME_CHARACTERS,
@@ -867,6 +868,7 @@ def test_a_client_that_says_hello_speaks_events(received: bytes, is_over: bool) 
     [
         *(b"Ada\n", b"Ada\r\n", b"\n", b"{quit}\n", b"Ada\nciao\n", b"\xff\n", b"Ada\n" + HELLO, b"{}\n"),
         *(b'{"type":"join","name":"Ada"}\n', b'{"type":"hello"}\n', b'["hello"]\n', b"x" * 5000 + b"\n"),
+        HELLO[:-2] + b',"more":"' + b"x" * MAX_HELLO_BYTES + b'"}\n',
     ],
 )
 def test_a_client_whose_first_words_end_in_a_newline_speaks_lines(received: bytes, is_over: bool) -> None:

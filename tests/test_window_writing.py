@@ -721,9 +721,7 @@ def test_what_the_server_refuses_is_back_in_the_box_with_the_reason(sit: Sit, se
 
 def test_who_is_muted_alone_is_told_so(sit: Sit, server: ChatServer) -> None:
     seat = sit(server=server)
-    client = server.room.find("Ada")
-    assert client is not None
-    server.room.mute(client, True)
+    server.room.mute("Ada", is_muted=True)
     seat.enter("ciao")
     seat.see(ITALIAN.muted)
     assert seat.draft == "ciao"
