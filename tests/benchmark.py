@@ -5,8 +5,9 @@
     python tests/benchmark.py --dialects lines,events --rate 50 # 50 messages a second in all, instead of flat out
 
 Members join one room, the first of them talk. A message is done when every member has it; its latency is the time from
-`send` to that moment, so it is the slowest member's. Every member's stream is compared with the others', byte by byte:
-what is lost, repeated or out of order shows as a difference. Machines are noisy: the ratios within one run count.
+`send` to that moment, so it is the slowest member's. One member's stream is looked through for what is lost, repeated
+or out of order, and the others' are compared with it, byte by byte, where the server has one stream for all; where it
+has not, they are counted. Any such error makes the exit status 1. Machines are noisy: the ratios in one run count.
 
 Servers: ours; the stand-in for the original; ngircd and inspircd where they are installed (Debian packages), without
 their flood limits; and any program given with --yardstick, which is started with a port and speaks the line dialect.
@@ -69,7 +70,10 @@ class Result:
     p99: float
     slowest: float
     lost: int
+    repeated: int
+    disordered: int
     differing: int
+    """Members whose stream is not that of the others."""
     cpu: float = 0.0
     memory: float = 0.0
 
@@ -174,6 +178,8 @@ class Driver:
         self.stream = bytearray()
         self.unread = b""
         self.differing: set[int] = set()
+        self.heard = [0] * load.talkers
+        self.repeated = self.disordered = 0
         self.sent_at: dict[tuple[int, int], float] = {}
         self.order: list[float] = []
         self.sent = [0] * load.talkers
@@ -201,10 +207,12 @@ class Driver:
                 latencies.append(now - self.order[done] if done < len(self.order) else 0.0)
                 done += 1
         took = time.perf_counter() - start
-        lost = sum(messages - count for count in self.counts)
+        lost = sum(max(0, messages - count) for count in self.counts)
+        repeated = self.repeated + sum(max(0, count - messages) for count in self.counts)
         cuts = statistics.quantiles(latencies or [0.0, 0.0], n=100)
         slowest = max(latencies, default=0.0)
-        return Result(messages, took, cuts[49], cuts[98], slowest, lost, len(self.differing), members=self.load.members)
+        errors = (lost, repeated, self.disordered, len(self.differing))
+        return Result(messages, took, cuts[49], cuts[98], slowest, *errors, members=self.load.members)
 
     def _join(self) -> None:
         deadline = time.monotonic() + READY_S
@@ -271,11 +279,14 @@ class Driver:
                 self._extend(data)
 
     def _extend(self, data: bytes) -> None:
-        """Note the order in which messages arrive, from whoever gets them first."""
+        """Note the order in which messages arrive, from whoever gets them first: each talker's has to be its own."""
         self.stream += data
         whole, bar, self.unread = (self.unread + data).rpartition(b"|")
-        for talker, number in TOKEN.findall(whole + bar):
-            self.order.append(self.sent_at.pop((int(talker), int(number)), 0.0))
+        for talker, number in (map(int, token) for token in TOKEN.findall(whole + bar)):
+            self.order.append(self.sent_at.pop((talker, number), 0.0))
+            self.repeated += number < self.heard[talker]
+            self.disordered += number > self.heard[talker]
+            self.heard[talker] = max(self.heard[talker], number) + 1
 
 
 # --- the servers ----------------------------------------------------------------------------------------------------
@@ -408,6 +419,7 @@ def main() -> None:
         "| N, K, W | server | messages/s | deliveries/s | ratio | p50 ms | p99 ms | max ms | CPU s | KB each | errors |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    errors = 0
     for text in arguments.loads.split():
         members, talkers, window = map(int, text.split(","))
         base = 0.0
@@ -422,9 +434,12 @@ def main() -> None:
             print(
                 f"| {text} | {kind} | {result.messages / result.took:,.0f} | {speed:,.0f} | {speed / base:.2f} "
                 f"| {result.p50 * 1e3:.2f} | {result.p99 * 1e3:.2f} | {result.slowest * 1e3:.1f} | {result.cpu:.1f} "
-                f"| {result.memory:.1f} | {result.lost} lost, {result.differing} differ |",
+                f"| {result.memory:.1f} | {result.lost} lost, {result.repeated} repeated, "
+                f"{result.disordered} out of order, {result.differing} differ |",
                 flush=True,
             )
+            errors += result.lost + result.repeated + result.disordered + result.differing
+    raise SystemExit(errors > 0)
 
 
 if __name__ == "__main__":

@@ -333,6 +333,21 @@ def test_options_that_there_are_not_are_explained(start: Start, name: str) -> No
 # --- the end --------------------------------------------------------------------------------------------------------
 
 
+def test_the_operator_acts_at_the_executables_terminal(start_server: StartServer) -> None:
+    server, port = start_server()
+    with LinePeer(port, "Ada") as ada:
+        server.expect("joins as Ada.\n")
+        server.type("who\r")
+        server.expect("Nella chat: 1. Connessioni: 1.")
+        server.type("say cinque minuti ancora\r")
+        ada.expect("Server: cinque minuti ancora\n")
+        server.expect("Annunciato a 1.")
+        server.type("stop\r")
+        assert ada.expect_end() == "{end_conn}\n"
+    assert server.expect_end()[0] == 0
+    server.expect_nothing_left()
+
+
 def test_ctrl_c_closes_the_server_once(start_server: StartServer) -> None:
     """A terminal's Ctrl+C reaches both processes of a one-file program, and one of them hands it on to the other."""
     server, port = start_server()
