@@ -20,6 +20,7 @@ import csv
 import errno
 import hashlib
 import io
+import ipaddress
 import itertools
 import logging
 import math
@@ -106,6 +107,8 @@ MAX_WAITING_LINES = 1000
 MERGED_BYTES = 64 * 1024
 """What is put together for one `send` out of many chunks."""
 RECV_BYTES = 16 * 1024
+MAX_FIRST_CHUNKS = protocol.MAX_HELLO_BYTES
+"""How many times `recv` may give something before a client's dialect is settled: no `hello` has more bytes."""
 LISTEN_BACKLOG = 1024
 """Connections that the system may complete before `accept` takes them; one that is full looks like a dead server."""
 
@@ -237,7 +240,10 @@ class Client:
         self._first_chunks: list[bytes] = []
         self.name_deadline = time.monotonic() + NAME_S
         self.slowed_until = -SLOW_DOWN_LOG_S
-        self.is_told_muted = False
+        self.told_muting: tuple[int, int] | None = None
+        """The last muting that this client was told of, as `Room.muting_of` gives it."""
+        self.refused: frozenset[Reason] = frozenset()
+        """Why something that it said was refused, as far as the log has it."""
         # Written by the client's thread before the order that needs it, read by the delivery thread after that.
         self.kind: type[Dialect] = Bare
         self.member: Member | None = None
@@ -270,9 +276,10 @@ class Client:
         while kind is None:
             data = self._receive(protocol.settle_s(received) if received else None)
             if data:
-                self._first_chunks.append(data)
+                self._first_chunks.append(bytes(memoryview(data)))  # a copy: `recv` got its bytes in a block of 16 KiB
                 received += data
-            kind = protocol.recognise_client(received, is_over=data is None, has_ended=data == b"")
+            is_over = data is None or len(self._first_chunks) == MAX_FIRST_CHUNKS
+            kind = protocol.recognise_client(received, is_over, has_ended=data == b"")
         self.kind = kind
         self._dialect = Events() if issubclass(kind, Events) else kind(self._words)
         self.outbox.is_paced = kind is Bare
@@ -413,6 +420,7 @@ class Member:
         self.joined_at = time.time()
         self.said = 0
         self.is_muted = False
+        self.mutings = 0
         # For the delivery thread alone.
         self.joined_id = 0
         self.replay_from = 0
@@ -425,13 +433,23 @@ def token_key(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
+def parse_address(text: str) -> str | None:
+    """Read an IP address, alone or with its port as the log has it, or give None. IPv4 within IPv6 is IPv4."""
+    for host in (text, text.rpartition(":")[0]):
+        with contextlib.suppress(ValueError):
+            address = ipaddress.ip_address(host)
+            return str(getattr(address, "ipv4_mapped", None) or address)
+    return None
+
+
 class Room:
     """Who is here, and who may be: the registries that all threads share."""
 
     def __init__(self, max_clients: int) -> None:
         self._max_clients = max_clients
         self.is_quiet = False
-        """Whether only the operator may write; main writes it, and everybody reads it."""
+        """Whether only the operator may write; main writes it, and everybody reads it, as the number that follows."""
+        self._quietings = 0
         self._lock = threading.Lock()
         """Guards all that follows. Nothing is sent and nothing else is locked while it is held."""
         self.addresses: dict[Client, Address] = {}
@@ -546,15 +564,25 @@ class Room:
                 if is_muted or key not in self._muted:
                     return None
             else:
+                member.mutings += is_muted and not member.is_muted
                 member.is_muted, name = is_muted, member.name
             (self._muted.add if is_muted else self._muted.discard)(key)
             return name
+
+    def hush(self, is_quiet: bool) -> None:
+        """Let only the operator write, or everybody."""
+        self._quietings += is_quiet and not self.is_quiet
+        self.is_quiet = is_quiet
+
+    def muting_of(self, member: Member) -> tuple[int, int] | None:
+        """Tell which muting keeps a member from writing, of the room's and of its own; None where it may write."""
+        return (self._quietings, member.mutings) if member.is_muted or self.is_quiet else None
 
     def ban(self, what: str) -> list[Member | Client]:
         """Keep out a name, with the address that it comes from, or an address; give those who have to go."""
         key = protocol.name_key(what)
         with self._lock:
-            member = self.names.get(key)
+            member = None if parse_address(what) else self.names.get(key)
             address = member.client.address[0] if member and member.client else ""
             self._banned[key] = address or self._banned.get(key, "")
             if member:
@@ -888,14 +916,15 @@ class Delivery:
         """What a newcomer is told about the recording."""
         self._room_id = secrets.token_hex(8)
         self._last_id = 0
-        self._may_lack_events = False
-        """Whether the record had no proper end: a power cut takes the last events along, which were shown to people."""
+        self._may_lack_until = 0
+        """The last `id` that people may have been shown though the record, which had no proper end, does not have it: a
+        power cut takes the last events along."""
         self._is_over = False
 
     def restore(self, record: Record) -> None:
         """Begin where a recorded room has ended. Before `start`."""
         self._last_id, self._room_id = record.last_id, record.room_id
-        self._may_lack_events = bool(record.members)
+        self._may_lack_until = record.last_id + KEPT_EVENTS if record.members else 0
         for event in record.events:
             self._keep(event)
         for member in record.members:
@@ -1077,7 +1106,7 @@ class Delivery:
         if old is not None:  # a link that nobody has noticed to be dead
             self._supersede(old)
         self._away.pop(member, None)
-        if self._may_lack_events and self._last_id < last <= self._last_id + KEPT_EVENTS:
+        if self._last_id < last <= self._may_lack_until:
             self._last_id = last  # or new events would bear numbers that this member takes for seen
         log.info("%s:%s is %s, whose link was broken.", *client.address, member.name)
         self._record()
@@ -1391,7 +1420,8 @@ class ChatServer:
                     self._rest(error)
                 continue
             try:
-                self._take_in(sock, address[:2])
+                host, port, *_ = address
+                self._take_in(sock, (parse_address(host) or host, port))
             except Exception:
                 log.exception("A failure in the accept thread")
                 sock.close()
@@ -1506,19 +1536,19 @@ class ChatServer:
         for event in events:
             match event:
                 case Say(nonce=nonce) if client.member is not None:
-                    if client.member.is_muted or self.room.is_quiet:
-                        orders += self._refuse_muted(client, nonce)
+                    muting = self.room.muting_of(client.member)
+                    if muting is not None:
+                        orders += self._refuse_muted(client, nonce, muting)
                     else:
-                        client.is_told_muted = False
                         client.member.said += 1
                         orders.append(event)
                 case Say(text, nonce):
                     if client.kind is Events:
-                        orders.append(Error(Reason.NOT_JOINED.value, nonce=nonce))
+                        orders.append(self._refuse(client, Fault(Reason.NOT_JOINED, nonce)))
                     else:
                         orders.append(self._let_in(client, text))
                 case Join() | Resume() if client.member is not None:
-                    orders.append(Error(Reason.ALREADY_JOINED.value))
+                    orders.append(self._refuse(client, Fault(Reason.ALREADY_JOINED)))
                 case Join(name, token) if token and self.room.reclaim(client, token, name):
                     orders.append(Resume(token, 0))  # it was let in by a link that broke before it heard so
                 case Join(name, token):
@@ -1529,17 +1559,24 @@ class ChatServer:
                         log.info("%s:%s was refused a place: its token is unknown.", *client.address)
                     orders.append(event if is_known else Refused(Reason.UNKNOWN_TOKEN.value))
                 case Fault():
-                    orders.append(event.answer())
+                    orders.append(self._refuse(client, event))
                 case Quit():
                     return orders, True
                 case _:  # a hello, or what only a server says
                     pass
         return orders, False
 
-    def _refuse_muted(self, client: Client, nonce: int | None) -> list[Event]:
-        """Tell a muted speaker once each time; whoever counts what it says is told each time, and keeps the text."""
-        is_told, client.is_told_muted = client.is_told_muted, True
-        return [] if is_told and nonce is None else [Error(Reason.MUTED.value, nonce=nonce)]
+    def _refuse_muted(self, client: Client, nonce: int | None, muting: tuple[int, int]) -> list[Event]:
+        """Tell a muted speaker once each time; whoever counts what it says is told always, and keeps the text."""
+        is_told, client.told_muting = client.told_muting == muting, muting
+        return [] if is_told and nonce is None else [self._refuse(client, Fault(Reason.MUTED, nonce))]
+
+    def _refuse(self, client: Client, fault: Fault) -> Error:
+        """Give the answer to something that is not accepted; the log has each reason once for each client."""
+        if fault.reason not in client.refused:
+            client.refused |= {fault.reason}
+            log.info("%s:%s was refused a message: %s.", *client.address, fault.reason.value)
+        return fault.answer()
 
     def _let_in(self, client: Client, raw_name: str, token: str | None = None) -> Event:
         reason = self.room.claim(client, raw_name, token)
@@ -1673,14 +1710,14 @@ class Operator:
         return self._words.operator_nobody.format(name=words[0])
 
     def _ban(self, what: str) -> str:
-        what = _without_port(what)
+        what = parse_address(what) or what
         for member_or_client in self._room.ban(what):
             self._server.kick(member_or_client, Reason.BANNED)
         log.info("%s is banned by the operator.", what)
         return self._words.operator_banned.format(what=what)
 
     def _unban(self, what: str) -> str:
-        what, words = _without_port(what), self._words
+        what, words = parse_address(what) or what, self._words
         return (words.operator_unbanned if self._room.unban(what) else words.operator_not_banned).format(what=what)
 
     def _mute(self, name: str) -> str:
@@ -1692,17 +1729,12 @@ class Operator:
     def _set_muted(self, name: str, is_muted: bool) -> str:
         words = self._words
         if name == "*":
-            self._room.is_quiet = is_muted
+            self._room.hush(is_muted)
             return words.operator_quiet if is_muted else words.operator_not_quiet
         found = self._room.mute(name, is_muted)
         if found is None:
             return words.operator_nobody.format(name=name)
         return (words.operator_muted if is_muted else words.operator_unmuted).format(name=found)
-
-
-def _without_port(what: str) -> str:
-    """Give the address alone of one that stands with its port in the log; a name has no colon."""
-    return what.partition(":")[0] if what.count(":") == 1 else what
 
 
 def tune(sock: socket.socket) -> None:
@@ -1947,12 +1979,15 @@ def wait_for_enter(words: Words) -> None:
 
 
 def read_console(requests: queue.SimpleQueue[int | str]) -> None:
-    """Hand on what the operator types. Runs in a thread of its own, which ends with the input or with the program."""
+    """Hand on what the operator types. Runs in a thread of its own, which ends with the terminal or the program."""
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")  # half a letter is no reason to listen no more
-    with contextlib.suppress(OSError, ValueError):  # the terminal has gone
-        for line in sys.stdin:
-            requests.put(line)
+    with contextlib.suppress(OSError, ValueError):
+        while sys.stdin.isatty():  # until it has gone
+            with contextlib.suppress(OSError):  # as in the background, where it cannot be read
+                for line in sys.stdin:
+                    requests.put(line)
+            time.sleep(POLL_S)  # after Ctrl+D, or in the foreground again, more may come
 
 
 def raise_file_limit() -> None:

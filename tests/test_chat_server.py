@@ -744,6 +744,25 @@ def test_a_ban_reaches_who_has_come_from_that_address_and_chosen_no_name_yet(
     assert "was turned away: its address is banned." in caplog.text
 
 
+def test_an_address_is_banned_whoever_has_taken_it_for_a_name(server: ChatServer, operator: Operator) -> None:
+    with Peer(server.port) as bad, LinePeer(server.port, "127.0.0.9") as good:
+        bad.expect(GREETING)
+        assert operator.answer("ban 127.0.0.9") == "127.0.0.9 cannot come in any more."
+        good.say("che nome!")
+        good.expect("127.0.0.9: che nome!\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        *(("10.0.0.1", "10.0.0.1"), ("10.0.0.1:53000", "10.0.0.1"), ("::FFFF:10.0.0.1", "10.0.0.1")),
+        *(("::ffff:10.0.0.1:4000", "10.0.0.1"), ("FE80::1", "fe80::1"), ("10.0.0", None), ("Bob", None), ("", None)),
+    ],
+)
+def test_an_address_is_read_as_the_list_shows_it(text: str, address: str | None) -> None:
+    assert chat_server.parse_address(text) == address
+
+
 def test_an_address_may_be_banned_as_the_list_shows_it(server: ChatServer, operator: Operator) -> None:
     with LinePeer(server.port, "Ada") as ada:
         address = operator.answer("who").split()[1]
@@ -794,9 +813,13 @@ def test_a_muted_speaker_is_told_once_and_whoever_counts_keeps_the_text(server: 
             assert operator.answer("unmute Lia") == "LIA can write again."
             again.say("cinque")
             again.expect("LIA: cinque\n")
+            for muting in ("mute Lia", "mute *"):
+                for _ in range(2):
+                    operator.answer(muting)
+                    again.say("sei")
+                    again.expect(protocol.ITALIAN.muted)  # each time
+                    operator.answer(f"un{muting}")
             operator.answer("mute Lia")
-            again.say("sei")
-            again.expect(protocol.ITALIAN.muted)  # once each time
             again.say("{quit}")
             again.expect_end()
         wait_until(lambda: operator.answer("who").split()[0] == "Eva")
@@ -858,6 +881,7 @@ if sys.platform != "win32":  # which has no pseudo-terminals in Python
             os.write(terminal, "say è ora\n".encode())
             program.expect("Annunciato a 1.\n")
             ada.expect("Server: è ora\n")
+            os.write(terminal, b"\x04")  # Ctrl+D
             os.write(terminal, b"stop perch\xe8 s\xec\n")  # as from a terminal that is set to Latin-1
             program.expect("Uso: stop\n")
             os.write(terminal, b" STOP\n")
@@ -1126,6 +1150,23 @@ def test_importing_the_module_does_nothing() -> None:
     code = "import chat_server, chat_client, threading; print(threading.active_count())"
     with Program("-c", code, PYTHONPATH=str(TOP)) as program:
         assert program.expect_end() == (0, "1\n")
+
+
+def test_the_log_says_once_for_each_reason_that_something_was_refused(
+    server: ChatServer, operator: Operator, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with EventPeer(server.port, "Eva") as eva:
+        operator.answer("mute Eva")
+        for nonce in (1, 2):
+            eva.tell(Say("riservato", nonce))
+            assert eva.expect_event(Error) == Error("muted", nonce=nonce)
+            eva.send('{"riservato"\n')
+            assert eva.expect_event(Error) == Error("malformed")
+        host, port = eva.sock.getsockname()
+    refusals = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
+    assert refusals == [f"{host}:{port} was refused a message: {reason}." for reason in ("muted", "malformed")]
+    assert "riservato" not in caplog.text
 
 
 def test_the_log_says_who_did_not_come_back(caplog: pytest.LogCaptureFixture) -> None:

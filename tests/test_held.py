@@ -441,6 +441,25 @@ def limit_files(soft: int | str, hard: int | str) -> str:
 
 
 @linux_only
+def test_a_first_word_that_never_ends_takes_no_more_memory_the_smaller_its_pieces() -> None:
+    with contextlib.ExitStack() as stack:
+        program = stack.enter_context(ServerProgram())
+        slow = [stack.enter_context(Peer(program.port)) for _ in range(20)]
+        for peer in slow:
+            peer.expect(GREETING)
+            peer.send('{"type":')
+        before = use_of(program)
+        for _ in range(8000):
+            for peer in slow:
+                with contextlib.suppress(ConnectionError):
+                    peer.send("ab")
+        after = use_of(program)
+        print(f"memory + {(after.memory - before.memory) / 1e6:.1f} MB")
+        assert after.memory < before.memory + 8_000_000
+        LinePeer(program.port, "Ada").close()
+
+
+@linux_only
 def test_a_terminal_that_takes_nothing_holds_up_nobody() -> None:
     read_end, write_end = os.pipe()
     if sys.platform == "linux":
