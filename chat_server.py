@@ -1159,8 +1159,8 @@ class Delivery:
         """Have a member leave that has no link, unless it is just coming back."""
         if member in self._away:
             _, client = self._away.pop(member)  # not `member.client`, which may be back by now
-            log.info("%s leaves: %s.", member.name, "it did not come back" if reason is None else reason.value)
-            self._leave(member, client, now, reason)
+            if self._leave(member, client, now, reason):
+                log.info("%s leaves: %s.", member.name, "it did not come back" if reason is None else reason.value)
 
     def _give_up_overdue(self, now: float) -> None:
         while self._away:
@@ -1184,12 +1184,12 @@ class Delivery:
         elif client.member is not None:
             self._release(client.member, client)
 
-    def _leave(self, member: Member, client: Client | None, now: float, reason: Reason | None) -> None:
-        """Let the room know that a member has left, and make its name free; not where it is back already."""
+    def _leave(self, member: Member, client: Client | None, now: float, reason: Reason | None) -> bool:
+        """Let the room know that a member has left, and make its name free; False where it is back already."""
         if not self._release(member, client):
             if self._present[member] is client:
                 self._present[member] = None  # its `Resume` is among the orders that wait
-            return
+            return False
         heard = self._present.pop(member)
         if heard is not None and heard is not client:  # the link that it had before its `Resume`, still on its way
             self._supersede(heard)
@@ -1197,6 +1197,7 @@ class Delivery:
         left = Left(self._next_id(), now, member.name, reason.value if reason else None)
         self._departures.append((left.id, member.joined_id))
         self._tell_room(left)
+        return True
 
     def _hear(self, client: Client) -> None:
         """Send a member its part of the batch now, ahead of the others."""

@@ -1176,7 +1176,7 @@ def test_the_log_says_who_did_not_come_back(caplog: pytest.LogCaptureFixture) ->
         reset(EventPeer(server.port, "Eva").sock)
         ada.expect("Eva ha abbandonato la Chat.\n")
         assert "Eva may come back." in caplog.text
-        assert "Eva leaves: it did not come back." in caplog.text
+        wait_until(lambda: "Eva leaves: it did not come back." in caplog.text)
     server.stop()
 
 
