@@ -271,7 +271,7 @@ class Driver:
             self.positions[number] = position + len(data)
             if self.wire.is_one_stream:
                 known = len(self.stream) - position
-                if data[:known] != self.stream[position : position + len(data)]:
+                if not self.stream.startswith(data[:known], position):
                     self.differing.add(number)
                 if known < len(data):
                     self._extend(data[known:])
