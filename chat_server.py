@@ -1435,16 +1435,24 @@ class ChatServer:
             sock.close()
             return
         client = Client(sock, address, self._words)
-        if self.room.is_banned(address[0]):
-            log.warning("%s:%s was turned away: its address is banned.", *address)
+        try:
+            self._start_thread(client)
+        except BaseException:  # whoever called closes the socket
+            self.room.forget(client)
+            client.outbox.detach()
+            raise
+
+    def _start_thread(self, client: Client) -> None:
+        if self.room.is_banned(client.address[0]):
+            log.warning("%s:%s was turned away: its address is banned.", *client.address)
             client.turn_away(self._words.banned)
             return
         if not self.room.register(client):
-            log.warning("%s:%s was turned away: the room is full.", *address)
+            log.warning("%s:%s was turned away: the room is full.", *client.address)
             client.turn_away(self._words.full)
             return
-        log.info(protocol.HAS_CONNECTED, *address)
-        name = "client {}:{}".format(*address)
+        log.info(protocol.HAS_CONNECTED, *client.address)
+        name = "client {}:{}".format(*client.address)
         client.thread = threading.Thread(target=self._handle_client, args=(client,), name=name, daemon=True)
         try:
             client.thread.start()
@@ -1452,7 +1460,7 @@ class ChatServer:
             client.thread = None
             self.room.forget(client)
             client.turn_away(self._words.full)
-            log.warning("%s:%s was turned away: no thread is left for it.", *address)
+            log.warning("%s:%s was turned away: no thread is left for it.", *client.address)
             self._rest(error)
 
     def _rest(self, error: Exception) -> None:

@@ -616,17 +616,19 @@ def failing_listener() -> Iterator[FailingListener]:
     listener.close()
 
 
+@pytest.mark.parametrize(("where", "what"), [(chat_server, "tune"), (threading.Thread, "start")])
 def test_a_failure_in_the_accept_thread_is_logged_and_the_next_one_gets_in(
-    server: ChatServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: ChatServer, where: object, what: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as patch:
 
-        def fail(sock: socket.socket) -> None:
+        def fail(_: object) -> None:
             raise ZeroDivisionError("injected")
 
-        patch.setattr(chat_server, "tune", fail)
+        patch.setattr(where, what, fail)
         with Peer(server.port) as unlucky:
             unlucky.expect_end()
+    assert server.room.clients() == []
     LinePeer(server.port, "Ada").close()
     assert "ZeroDivisionError: injected" in caplog.text
     caplog.clear()
