@@ -56,17 +56,6 @@ HELLO_SETTLE_S = 75.0
 """The same for what began as a JSON object does: no name begins so, and a broken link may cut a `hello`. As long as it
 takes until such a link is noticed: what is still silent then is a person."""
 
-SOCKET_OPTIONS = (
-    ("IPPROTO_TCP", "TCP_NODELAY", 1),  # small messages go out at once
-    ("SOL_SOCKET", "SO_KEEPALIVE", 1),
-    ("IPPROTO_TCP", "TCP_KEEPIDLE", 30),  # seconds; Linux, Windows 10 from 1709
-    ("IPPROTO_TCP", "TCP_KEEPALIVE", 30),  # the same on macOS
-    ("IPPROTO_TCP", "TCP_KEEPINTVL", 10),
-    ("IPPROTO_TCP", "TCP_KEEPCNT", 3),
-    ("IPPROTO_TCP", "TCP_USER_TIMEOUT", 60_000),  # milliseconds; Linux. Windows gives up by itself after about 20 s
-)
-"""What both sides set, where the system knows the name, so that a cable that was pulled is noticed in a minute: by
-three keepalives without an answer, or by what was sent and not acknowledged."""
 
 MARK = "\N{NO-BREAK SPACE}"
 """Ends the greeting of a server that knows all three dialects; blank on the screen of one that does not."""
@@ -283,9 +272,11 @@ _CONTROL_BYTES = frozenset(word.encode() for word in CONTROL_WORDS)
 
 @dataclass(frozen=True)
 class Words:
-    """All that the two programs say to people, in one language; `{}` fields are filled by whoever shows it."""
+    """The sentences on the wire, in one language; `{}` fields are filled by the one who shows it.
 
-    # The conversation, as the server writes it to bare and line peers and the client to its own user.
+    The server writes them to bare and line peers, our client writes them to its own user.
+    """
+
     greeting: str
     taken: str
     invalid: str
@@ -308,117 +299,6 @@ class Words:
     refused: str
     recorded: str
     not_recorded: str
-    recording_failed: str
-
-    # The client's questions and its window.
-    ask_host: str
-    ask_port: str
-    last_server: str
-    connecting: str
-    connect: str
-    cancel: str
-    cancelled: str
-    placeholder: str
-    send: str
-    people: str
-    disconnected: str
-    closing_soon: str
-    connection_error: str
-    restart: str
-    draft_too_long: str
-    not_sent: str
-    send_again: str
-    discard: str
-    day: str
-    left_off: str
-    new_messages: str
-    new_message: str
-    status_connected: str
-    status_people: str
-    status_not_connected: str
-    status_retrying: str
-    status_waiting: str
-    retry: str
-    link_broken: str
-    link_restored: str
-    gap: str
-    said_before: str
-    settings_broken: str
-    saved: str
-    cannot_save: str
-    text_files: str
-    find: str
-    find_count: str
-    find_nothing: str
-
-    # The window's menus.
-    menu_chat: str
-    menu_edit: str
-    menu_view: str
-    menu_language: str
-    menu_save: str
-    menu_send_again: str
-    menu_quit: str
-    menu_cut: str
-    menu_copy: str
-    menu_paste: str
-    menu_select_all: str
-    menu_find: str
-    menu_open_link: str
-    menu_last_link: str
-    menu_latest: str
-    menu_focus: str
-    menu_light: str
-    menu_dark: str
-    menu_larger: str
-    menu_smaller: str
-    menu_normal_size: str
-    menu_people: str
-    menu_sound: str
-
-    # Why no server was reached.
-    unreachable_unknown: str
-    unreachable_refused: str
-    unreachable_silent: str
-    unreachable_network: str
-    unreachable_stranger: str
-    bad_port: str
-    no_tkinter: str
-    no_display: str
-    press_enter: str
-
-    # The server's terminal.
-    reach_title: str
-    reach_here: str
-    reach_line: str
-    port_in_use: str
-    port_forbidden: str
-    host_not_here: str
-    cannot_listen: str
-    cannot_log: str
-    history_unusable: str
-    history_failed: str
-    history_in_use: str
-    export_done: str
-    cannot_export: str
-
-    # The operator's console.
-    operator_absent: str
-    operator_help: str
-    operator_unknown: str
-    operator_usage: str
-    operator_nobody: str
-    operator_member: str
-    operator_count: str
-    operator_said: str
-    operator_kicked: str
-    operator_banned: str
-    operator_unbanned: str
-    operator_not_banned: str
-    operator_muted: str
-    operator_unmuted: str
-    operator_quiet: str
-    operator_not_quiet: str
 
     def explain(self, reason: str, limit: int | None = None, detail: str | None = None) -> str:
         """Say why something was refused, also for a reason that a newer server made up."""
@@ -471,118 +351,6 @@ ITALIAN = Words(
     refused="Il server ha rifiutato la richiesta ({reason}).",
     recorded="Quello che si dice in questa chat viene registrato.",
     not_recorded="Questa chat doveva essere registrata, ma non è possibile: nulla viene conservato.",
-    recording_failed="La registrazione della chat si è interrotta: da ora nulla viene conservato.",
-    ask_host="Inserire il Server host: ",
-    ask_port="Inserire la porta del server host: ",
-    last_server="L'ultima volta: {host}, porta {port}.",
-    connecting="Connessione a {host}, porta {port}...",
-    connect="Connetti",
-    cancel="Annulla",
-    cancelled="Connessione annullata.",
-    placeholder="Scrivi qui i tuoi messaggi.",
-    send="Invio",
-    people="Nella chat: {count}",
-    disconnected="Il server si è disconnesso.",
-    closing_soon="La finestra si chiuderà tra 5 secondi.",
-    connection_error="ERRORE: Si è verificato un errore di connessione con il server.",
-    restart="Chiudi la finestra e riavvia l'applicazione per collegarti di nuovo.",
-    draft_too_long="Messaggio non inviato: è di {size} byte, {over} oltre il limite di {limit}. Il testo resta nella "
-    "casella.",
-    not_sent="non inviato",
-    send_again="Invia di nuovo",
-    discard="Scarta",
-    day="%d/%m/%Y",
-    left_off="eri arrivato qui",
-    new_messages="{count} nuovi messaggi ↓",
-    new_message="1 nuovo messaggio ↓",
-    status_connected="Connesso a {host}, porta {port}",
-    status_people="persone nella chat: {count}",
-    status_not_connected="Non connesso a {host}, porta {port}",
-    status_retrying="Collegamento interrotto con {host}, porta {port}: nuovo tentativo in corso...",
-    status_waiting="Collegamento interrotto con {host}, porta {port}: nuovo tentativo tra {wait} s",
-    retry="Riprova ora",
-    link_broken="Il collegamento si è interrotto. Quello che scrivi parte appena torna.",
-    link_restored="Il collegamento è tornato.",
-    gap="Qui mancano {count} messaggi e avvisi, di quando non eri collegato.",
-    said_before="detto prima del tuo arrivo",
-    settings_broken="Le impostazioni non erano leggibili e ripartono da capo; il vecchio file è ora {file}.",
-    saved="Conversazione salvata in {file}.",
-    cannot_save="Non è possibile salvare in {file} ({error}). Scegli un'altra cartella o un altro nome.",
-    text_files="File di testo",
-    find="Trova:",
-    find_count="{number} di {count}",
-    find_nothing="nessun risultato",
-    menu_chat="Chat",
-    menu_edit="Modifica",
-    menu_view="Visualizza",
-    menu_language="Lingua",
-    menu_save="Salva la conversazione...",
-    menu_send_again="Invia di nuovo ciò che non è partito",
-    menu_quit="Esci",
-    menu_cut="Taglia",
-    menu_copy="Copia",
-    menu_paste="Incolla",
-    menu_select_all="Seleziona tutto",
-    menu_find="Trova...",
-    menu_open_link="Apri il link",
-    menu_last_link="Apri l'ultimo link",
-    menu_latest="Vai all'ultimo messaggio",
-    menu_focus="Passa a casella, conversazione, elenco",
-    menu_light="Chiaro",
-    menu_dark="Scuro",
-    menu_larger="Caratteri più grandi",
-    menu_smaller="Caratteri più piccoli",
-    menu_normal_size="Caratteri normali",
-    menu_people="Elenco delle persone",
-    menu_sound="Suono quando si fa il mio nome",
-    unreachable_unknown="Il server «{host}» non esiste o non si trova. Controlla il nome o usa l'indirizzo IP che il "
-    "server mostra all'avvio.",
-    unreachable_refused="{host} non accetta connessioni sulla porta {port}. Controlla che il server sia avviato e che "
-    "la porta sia giusta.",
-    unreachable_silent="{host} non risponde sulla porta {port}. Controlla l'indirizzo, che i due computer siano sulla "
-    "stessa rete e che il firewall del server permetta la connessione.",
-    unreachable_network="Connessione a {host}, porta {port}, non riuscita ({error}). Controlla l'indirizzo e la rete "
-    "di questo computer.",
-    unreachable_stranger="Su {host}, porta {port}, risponde un programma che non è una chat. Controlla la porta.",
-    bad_port="La porta deve essere un numero da 1 a 65535; premi Invio per la {default}.",
-    no_tkinter="Manca tkinter, la libreria delle finestre. Installala e riprova: su Debian e Ubuntu «sudo apt install "
-    "python3-tk», su Fedora «sudo dnf install python3-tkinter», su macOS con Homebrew «brew install python-tk».",
-    no_display="Non è possibile aprire una finestra ({error}). Avvia il programma da una sessione grafica.",
-    press_enter="Premi Invio per chiudere.",
-    reach_title="Gli altri computer della rete si collegano a:",
-    reach_here="Solo questo computer può collegarsi, a:",
-    reach_line="    {host}  porta {port}",
-    port_in_use="La porta {port} è già in uso: forse il server è già avviato. Chiudilo o scegli un'altra porta con "
-    "--port.",
-    port_forbidden="Il sistema non permette di usare la porta {port}: scegline un'altra con --port.",
-    host_not_here="{host} non è un indirizzo di questo computer: correggi --host o avvia senza.",
-    cannot_listen="Non è possibile aprire la porta {port} ({error}).",
-    cannot_log="Non è possibile scrivere il registro in {file} ({error}): correggi --log-file.",
-    history_unusable="La registrazione in {file} non è possibile ({error}). La chat funziona senza: nulla viene "
-    "conservato. Scegli un altro file con --history, o sposta questo.",
-    history_failed="La registrazione in {file} si è interrotta ({error}). La chat continua senza: nulla viene "
-    "conservato. Libera spazio o scegli un altro file con --history, e riavvia.",
-    history_in_use="un altro server sta già registrando in questo file",
-    export_done="{count} righe scritte in {file}.",
-    cannot_export="Non è possibile esportare {source} in {file} ({error}).",
-    operator_absent="senza collegamento",
-    operator_help="Comandi: help · who · say TESTO · kick NOME [MOTIVO] · ban NOME|INDIRIZZO · unban NOME|INDIRIZZO · "
-    "mute NOME|* · unmute NOME|* · stop",
-    operator_unknown="Comando sconosciuto: {word}. Con help si vedono tutti.",
-    operator_usage="Uso: {usage}",
-    operator_nobody="Nella chat non c'è nessuno con il nome {name}.",
-    operator_member="{name}  {address}  {dialect}  dalle {since}  messaggi: {said} ({rate} al minuto)  "
-    "byte in attesa: {unsent}{muted}",
-    operator_count="Nella chat: {count}. Connessioni: {connections}.",
-    operator_said="Annunciato a {count}.",
-    operator_kicked="{name} è stato allontanato.",
-    operator_banned="{what} non può più entrare.",
-    operator_unbanned="{what} può entrare di nuovo.",
-    operator_not_banned="{what} non era escluso.",
-    operator_muted="{name} non può più scrivere.",
-    operator_unmuted="{name} può scrivere di nuovo.",
-    operator_quiet="Ora scrive solo l'operatore, con say.",
-    operator_not_quiet="Ora possono scrivere tutti.",
 )
 
 ENGLISH = Words(
@@ -608,131 +376,10 @@ ENGLISH = Words(
     refused="The server refused this ({reason}).",
     recorded="What is said in this chat is recorded.",
     not_recorded="This chat was to be recorded, but that is not possible: nothing is kept.",
-    recording_failed="The recording of this chat has stopped: from now on nothing is kept.",
-    ask_host="Enter the server host: ",
-    ask_port="Enter the port of the server host: ",
-    last_server="Last time: {host}, port {port}.",
-    connecting="Connecting to {host}, port {port}...",
-    connect="Connect",
-    cancel="Cancel",
-    cancelled="Connecting was cancelled.",
-    placeholder="Type your messages here.",
-    send="Send",
-    people="In the chat: {count}",
-    disconnected="The server has disconnected.",
-    closing_soon="The window will close in 5 seconds.",
-    connection_error="ERROR: The connection with the server failed.",
-    restart="Close the window and start the application again to reconnect.",
-    draft_too_long="Message not sent: it has {size} bytes, {over} over the limit of {limit}. The text stays in the "
-    "box.",
-    not_sent="not sent",
-    send_again="Send again",
-    discard="Discard",
-    day="%Y-%m-%d",
-    left_off="you had read up to here",
-    new_messages="{count} new messages ↓",
-    new_message="1 new message ↓",
-    status_connected="Connected to {host}, port {port}",
-    status_people="people in the chat: {count}",
-    status_not_connected="Not connected to {host}, port {port}",
-    status_retrying="The link with {host}, port {port}, is broken: trying again...",
-    status_waiting="The link with {host}, port {port}, is broken: next try in {wait} s",
-    retry="Try now",
-    link_broken="The link is broken. What you write goes out as soon as it is back.",
-    link_restored="The link is back.",
-    gap="{count} messages and notices are missing here, from while you were not connected.",
-    said_before="said before you came",
-    settings_broken="The settings could not be read and start afresh; the old file is now {file}.",
-    saved="Conversation saved in {file}.",
-    cannot_save="It cannot be saved in {file} ({error}). Choose another folder or another name.",
-    text_files="Text files",
-    find="Find:",
-    find_count="{number} of {count}",
-    find_nothing="nothing found",
-    menu_chat="Chat",
-    menu_edit="Edit",
-    menu_view="View",
-    menu_language="Language",
-    menu_save="Save the conversation...",
-    menu_send_again="Send again what was not sent",
-    menu_quit="Quit",
-    menu_cut="Cut",
-    menu_copy="Copy",
-    menu_paste="Paste",
-    menu_select_all="Select all",
-    menu_find="Find...",
-    menu_open_link="Open the link",
-    menu_last_link="Open the last link",
-    menu_latest="Go to the latest message",
-    menu_focus="Move between box, conversation, list",
-    menu_light="Light",
-    menu_dark="Dark",
-    menu_larger="Larger text",
-    menu_smaller="Smaller text",
-    menu_normal_size="Normal text",
-    menu_people="List of people",
-    menu_sound="Sound when my name is said",
-    unreachable_unknown="There is no server “{host}”, or it cannot be found. Check the name, or use the IP address "
-    "that the server shows when it starts.",
-    unreachable_refused="{host} does not accept connections on port {port}. Check that the server is running and that "
-    "the port is right.",
-    unreachable_silent="{host} does not answer on port {port}. Check the address, that both computers are on the same "
-    "network, and that the server's firewall allows the connection.",
-    unreachable_network="Connecting to {host}, port {port}, failed ({error}). Check the address and this computer's "
-    "network.",
-    unreachable_stranger="What answers at {host}, port {port}, is not a chat. Check the port.",
-    bad_port="The port must be a number from 1 to 65535; press Enter for {default}.",
-    no_tkinter="tkinter, the window library, is missing. Install it and try again: on Debian and Ubuntu “sudo apt "
-    "install python3-tk”, on Fedora “sudo dnf install python3-tkinter”, on macOS with Homebrew “brew install "
-    "python-tk”.",
-    no_display="No window can be opened ({error}). Start the program from a graphical session.",
-    press_enter="Press Enter to close.",
-    reach_title="The other computers of the network connect to:",
-    reach_here="Only this computer can connect, to:",
-    reach_line="    {host}  port {port}",
-    port_in_use="Port {port} is already in use: perhaps the server is already running. Close it, or choose another "
-    "port with --port.",
-    port_forbidden="The system does not allow the use of port {port}: choose another with --port.",
-    host_not_here="{host} is not an address of this computer: correct --host, or start without it.",
-    cannot_listen="Port {port} cannot be opened ({error}).",
-    cannot_log="The log cannot be written to {file} ({error}): correct --log-file.",
-    history_unusable="It is not possible to record in {file} ({error}). The chat works without: nothing is kept. "
-    "Choose another file with --history, or move this one away.",
-    history_failed="The recording in {file} has stopped ({error}). The chat goes on without: nothing is kept. Free "
-    "some space, or choose another file with --history, and start again.",
-    history_in_use="another server is recording in this file",
-    export_done="{count} lines written to {file}.",
-    cannot_export="{source} cannot be exported to {file} ({error}).",
-    operator_absent="link broken",
-    operator_help="Commands: help · who · say TEXT · kick NAME [REASON] · ban NAME|ADDRESS · unban NAME|ADDRESS · "
-    "mute NAME|* · unmute NAME|* · stop",
-    operator_unknown="Unknown command: {word}. With help you see them all.",
-    operator_usage="Usage: {usage}",
-    operator_nobody="There is nobody named {name} in the chat.",
-    operator_member="{name}  {address}  {dialect}  since {since}  messages: {said} ({rate} a minute)  "
-    "bytes waiting: {unsent}{muted}",
-    operator_count="In the chat: {count}. Connections: {connections}.",
-    operator_said="Announced to {count}.",
-    operator_kicked="{name} was removed.",
-    operator_banned="{what} cannot come in any more.",
-    operator_unbanned="{what} can come in again.",
-    operator_not_banned="{what} was not banned.",
-    operator_muted="{name} cannot write any more.",
-    operator_unmuted="{name} can write again.",
-    operator_quiet="Now only the operator writes, with say.",
-    operator_not_quiet="Now everybody can write.",
 )
 
 LANGUAGES = {"it": ITALIAN, "en": ENGLISH}
 DEFAULT_LANGUAGE = "it"
-
-# The server's terminal speaks English in the original, whatever the language of the chat.
-WAITING = "Waiting for connections..."
-HAS_CONNECTED = "%s:%s has connected to the server."
-HAS_LEFT = "%s:%s has left the server."
-CLOSING = "CTRL+C pressed. Closing the server..."
-CLOSING_OTHERWISE = "Closing the server..."
-CLOSED = "Server successfully closed."
 
 
 # --- what may be said, and by which name ----------------------------------------------------------------------------
@@ -811,46 +458,6 @@ TOKEN = re.compile(r"[0-9A-Za-z_-]{16,64}")
 
 RESERVED_KEYS = frozenset({name_key(SERVER_NAME)})
 """Keys of names that count as taken from the start."""
-
-
-def parse_port(text: str) -> int | None:
-    """Read a port that a client can connect to, 1 to 65535, or None where the text is no such number."""
-    text = text.strip()
-    if not (text.isascii() and text.isdigit() and len(text) <= 5):
-        return None
-    port = int(text)
-    return port if 1 <= port <= 65535 else None
-
-
-def cost(event: Event | None) -> int:
-    """Tell for how many messages an event counts: one, and one more for each further line and each KiB of text.
-
-    To bare and line peers a line is a message of its own, with the name in front.
-    """
-    return 1 + event.text.count("\n") + len(event.text) // 1024 if isinstance(event, Say) else 1
-
-
-class Allowance:
-    """How much somebody may say: `rate` messages a second, and `burst` at once after a silence (a token bucket)."""
-
-    def __init__(self, rate: float, burst: int) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._left = float(burst)
-        self._filled_at: float | None = None
-
-    def take(self, wanted: int, now: float) -> float:
-        """Take `wanted` messages, but never more than a burst, and tell in how many seconds they may go.
-
-        `now` is in seconds on any clock that never goes back. A rate of 0 means no limit.
-        """
-        if not self._rate:
-            return 0.0
-        if self._filled_at is not None:
-            self._left = min(self._burst, self._left + (now - self._filled_at) * self._rate)
-        self._filled_at = now
-        self._left -= min(wanted, self._burst)
-        return max(0.0, -self._left / self._rate)
 
 
 # --- the dialects ---------------------------------------------------------------------------------------------------

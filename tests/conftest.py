@@ -15,10 +15,10 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from peers import wait_until
 
-import chat_server
-from chat_server import ChatServer
+from lan_chat.server.listening import open_listener
+from lan_chat.server.server import ChatServer
+from tests.support.peers import wait_until
 
 try:
     import tkinter as tk
@@ -85,7 +85,7 @@ def own_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def server() -> Iterator[ChatServer]:
     """A server with one room, in this process: no limit on how fast one may talk, and whose link breaks has left."""
-    server = ChatServer(chat_server.open_listener("127.0.0.1", 0), rate=0, grace_s=0.0, backlog=0)
+    server = ChatServer(open_listener("127.0.0.1", 0), rate=0, grace_s=0.0, backlog=0)
     server.start()
     yield server
     server.stop()

@@ -1,0 +1,3 @@
+"""What the two programs, `chat_server.py` and `chat_client.py`, are made of."""
+
+__version__ = "0.2.0"

@@ -1,0 +1,1 @@
+"""The client: the conversation with a server, and the window that shows it."""

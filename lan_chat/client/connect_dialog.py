@@ -1,0 +1,119 @@
+"""The two questions in a window, for where there is no console to ask them on. Main thread only."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from tkinter import ttk
+
+import protocol
+from lan_chat.client.answers import DEFAULT_HOST, parse_port_answer
+from lan_chat.client.palette import PALETTES
+from lan_chat.client.session import Attempt, Session
+from lan_chat.client.settings import Settings
+from lan_chat.client.theme import set_font_sizes, style_widgets, usual_font_sizes
+from lan_chat.client.words import LANGUAGES
+
+LOOK_MS = 30
+"""How often the dialog looks whether its attempt has come to something."""
+
+
+class ConnectDialog:
+    """The two questions in a window, for where there is no console to ask them on. For main alone."""
+
+    def __init__(self, root: tk.Tk, settings: Settings, host: str = "", port: str = "") -> None:
+        self.wants_to_close = False
+        """Set by a signal's handler, which must not touch Tk."""
+        self.session: Session | None = None
+        self._root = root
+        self._words = words = LANGUAGES[settings.language]
+        self._language = settings.language
+        self._attempt: Attempt | None = None
+        self._look_id = root.after(LOOK_MS, self._look)
+        root.title("Chat")
+        self._usual_sizes = usual_font_sizes(root)
+        set_font_sizes(root, self._usual_sizes, settings.font_size)
+        style_widgets(root, settings.theme, PALETTES[settings.theme])
+        self._frame = frame = ttk.Frame(root, padding=16)
+        frame.grid(sticky="nsew")
+        frame.columnconfigure(1, weight=1)
+        ttk.Label(frame, text=words.ask_host).grid(row=0, column=0, sticky="w", pady=4)
+        ttk.Label(frame, text=words.ask_port).grid(row=1, column=0, sticky="w", pady=4)
+        self.host = ttk.Entry(frame, width=30, font="TkTextFont")
+        self.port = ttk.Entry(frame, width=30, font="TkTextFont")
+        self.host.insert(0, host or settings.host)
+        self.port.insert(0, port or str(settings.port if settings.host else ""))
+        self.host.grid(row=0, column=1, sticky="ew", padx=(8, 0))
+        self.port.grid(row=1, column=1, sticky="ew", padx=(8, 0))
+        self.problem = ttk.Label(frame, wraplength=440)
+        self.problem.grid(row=2, column=0, columnspan=2, sticky="w", pady=8)
+        buttons = ttk.Frame(frame)
+        buttons.grid(row=3, column=0, columnspan=2, sticky="e")
+        self.button = ttk.Button(buttons, text=words.connect, command=self.submit)
+        self.button.grid(row=0, column=0)
+        self.cancel_button = ttk.Button(buttons, text=words.cancel, command=self.cancel)
+        self.cancel_button.grid(row=0, column=1, padx=(8, 0))
+        for key in ("<Return>", "<KP_Enter>"):
+            for widget in (self.host, self.port, self.button):
+                widget.bind(key, lambda event: self.submit())
+            self.cancel_button.bind(key, lambda event: self.cancel())
+        self._escape_id = root.bind("<Escape>", lambda event: self.cancel())
+        root.protocol("WM_DELETE_WINDOW", self.close)
+        self.host.focus_set()
+        self.host.selection_range(0, "end")
+
+    def run(self) -> Session | None:
+        """Wait until there is a connection, and leave an empty root; None if the user gave up, and root is gone."""
+        self._root.wait_window(self._frame)
+        return self.session
+
+    def submit(self) -> None:
+        """Try what was entered; a thread waits for the network, not the window."""
+        if self._attempt is not None:
+            return
+        host = self.host.get().strip() or DEFAULT_HOST
+        port = parse_port_answer(self.port.get())
+        if port is None:
+            self.problem.configure(text=self._words.bad_port.format(default=protocol.DEFAULT_PORT))
+            self.port.focus_set()
+            return
+        self.problem.configure(text=self._words.connecting.format(host=host, port=port))
+        self.button.state(["disabled"])
+        self._attempt = Attempt(Session(host, port, self._language))
+
+    def cancel(self) -> None:
+        """Stop trying, and let the user correct the address; where nothing is being tried, give up."""
+        if self._attempt is None:
+            self.close()
+            return
+        self._attempt.give_up()
+        self._attempt = None
+        self._ask_again(self._words.cancelled)
+
+    def close(self) -> None:
+        """Give up; a connection that is found too late is closed."""
+        if self._attempt is not None:
+            self._attempt.give_up()
+        self._root.after_cancel(self._look_id)
+        self._root.destroy()
+
+    def _look(self) -> None:
+        """See whether the attempt has come to something."""
+        if self.wants_to_close:  # first: a connection that is found at this moment is not wanted any more
+            self.close()
+            return
+        found = self._attempt.take() if self._attempt else None
+        if isinstance(found, Session):
+            self.session = found
+            self._root.unbind("<Escape>", self._escape_id)
+            set_font_sizes(self._root, self._usual_sizes, 0)  # which the chat's window takes for the system's own
+            self._frame.destroy()
+            return
+        if found is not None:
+            self._attempt = None
+            self._ask_again(str(found))
+        self._look_id = self._root.after(LOOK_MS, self._look)
+
+    def _ask_again(self, sentence: str) -> None:
+        self.problem.configure(text=sentence)
+        self.button.state(["!disabled"])
+        self.host.focus_set()

@@ -1,0 +1,398 @@
+"""What was said: a text to read, select and search."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import re
+import time
+import tkinter as tk
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from tkinter import font as tkfont
+from tkinter import ttk
+from typing import Any
+
+from lan_chat.client.composing import BEYOND, whole_letters, without_beyond
+from lan_chat.client.desktop import draws_every_letter
+from lan_chat.client.entries import Entry, Kind, find_links
+from lan_chat.client.palette import HUES, Palette, hue_of, name_colour
+from lan_chat.client.words import ClientWords
+
+MAX_ENTRIES = 12_000
+"""What one can scroll back through: messages and notices."""
+MAX_CHARACTERS = 16 * 1024 * 1024
+"""The same in letters, should people say very long things."""
+MAX_FOUND = 1000
+"""How many places the search marks at once, the latest; it counts and visits all."""
+
+
+@dataclass
+class Block:
+    """What one entry, or the mark where the reader left off, takes up in the text."""
+
+    lines: int
+    characters: int
+    is_entry: bool
+
+
+class Conversation:
+    """What was said: a text to read, select and search, with what is still on its way at its end."""
+
+    def __init__(self, parent: ttk.Frame, words: ClientWords, open_link: Callable[[str], object]) -> None:
+        self._words = words
+        self._open_link = open_link
+        self._entries: deque[Entry] = deque()
+        self._blocks: deque[Block] = deque()
+        """What the text consists of, from its first line on."""
+        self._marker = Block(0, 0, is_entry=False)
+        self._characters = 0
+        self._waiting: list[str | tuple[str, ...]] = []
+        """What `flush` will insert: texts and their tags, by turns."""
+        self.waiting_characters = 0
+        self._tail: list[tuple[str, str, bool]] = []
+        self._is_tail_stale = False
+        self._last_day = time.strftime("%Y-%m-%d")
+        self._unseen = 0
+        self._undrawn: dict[str, str] = {}
+        """What stands behind each mark for letters that this Tk cannot draw, by the mark's tag, oldest first."""
+        self._undrawn_numbers = itertools.count()
+        self._is_at_end = True
+        self.last_link = ""
+
+        self.frame = ttk.Frame(parent)
+        self.frame.columnconfigure(0, weight=1)
+        self.frame.rowconfigure(0, weight=1)
+        self.text = tk.Text(self.frame, width=80, height=25, wrap="word", state="disabled")
+        self.text.configure(font="TkTextFont", relief="flat", borderwidth=0, padx=8, pady=6, spacing3=3)
+        self.text.mark_set("tail", "1.0")
+        self._can_draw_all = draws_every_letter(self.text.winfo_toplevel())
+        self._counts_halves = int(self.text.tk.call("string", "length", "\U0001f600")) == 2
+        """Whether a letter beyond the basic plane is two to this Tk (before 9)."""
+        scrollbar = ttk.Scrollbar(self.frame, command=self.text.yview)
+        self.text.configure(yscrollcommand=scrollbar.set)
+        self.text.grid(row=0, column=0, sticky="nsew")
+        scrollbar.grid(row=0, column=1, sticky="ns")
+        self.button = ttk.Button(self.text, command=self.show_latest, takefocus=False, style="New.TButton")
+        self.name_font = tkfont.Font(self.text, font="TkTextFont")
+
+        self.text.bind("<Button-1>", lambda event: self.text.focus_set())  # or Ctrl+C would copy nothing
+        self.text.bind("<Configure>", lambda event: self._follow())
+        self.text.bind("<<Copy>>", self._on_copy)
+        self.text.tag_bind("link", "<ButtonRelease-1>", self._on_link)
+        for tag in ("link", "action"):
+            self.text.tag_bind(tag, "<Enter>", lambda event: self.text.configure(cursor="hand2"))
+            self.text.tag_bind(tag, "<Leave>", lambda event: self.text.configure(cursor="xterm"))
+
+    def paint(self, palette: Palette) -> None:
+        """Take on the colours of a theme, and the sizes of the fonts."""
+        text = self.text
+        self.name_font.configure(**tkfont.nametofont("TkTextFont", root=text).actual())
+        self.name_font.configure(weight="bold")
+        indent = tkfont.nametofont("TkTextFont", root=text).measure("00:00  ")
+        text.configure(background=palette.paper, foreground=palette.text, insertbackground=palette.text)
+        text.configure(
+            selectbackground=palette.accent, selectforeground=palette.paper, inactiveselectbackground=palette.accent
+        )
+        text.configure(highlightthickness=1, highlightbackground=palette.border, highlightcolor=palette.accent)
+        for hue in range(HUES):
+            colour = name_colour(hue, palette.mention)  # on the paper it can be read even better
+            text.tag_configure(f"hue-{hue}", foreground=colour, font=self.name_font, lmargin2=indent)
+        styles: dict[str, dict[str, Any]] = {
+            "time": {"foreground": palette.quiet, "lmargin2": indent},
+            "text": {"foreground": palette.text, "lmargin1": indent, "lmargin2": indent},
+            "notice": {"foreground": palette.quiet, "lmargin1": indent, "lmargin2": indent},
+            "error": {"foreground": palette.error, "lmargin1": indent, "lmargin2": indent},
+            "announcement": {
+                "foreground": palette.accent,
+                "font": self.name_font,
+                "lmargin1": indent,
+                "lmargin2": indent,
+            },
+            "pending": {"foreground": palette.quiet, "lmargin1": indent, "lmargin2": indent},
+            "day": {"foreground": palette.quiet, "justify": "center"},
+            "marker": {"foreground": palette.error, "justify": "center"},
+            "mention": {"background": palette.mention},
+            "link": {"foreground": palette.accent, "underline": True},
+            "action": {"foreground": palette.accent, "underline": True, "lmargin2": indent},
+            "found": {"background": palette.found, "foreground": palette.text},
+            "current": {"background": palette.accent, "foreground": palette.paper},
+        }
+        for name, style in styles.items():
+            text.tag_configure(name, **style)
+        for name in ("link", "action", "found", "current", "sel"):  # what counts where two of them meet, at last
+            text.tag_raise(name)
+
+    def speak(self, words: ClientWords) -> None:
+        """Change the language of what comes from now on."""
+        self._words = words
+        self._is_tail_stale = True
+        self._show_unseen()
+
+    # What comes in.
+
+    def add(self, entry: Entry, is_news: bool = False) -> None:
+        """Note an entry for the next `flush`; news is counted for a reader who has scrolled up."""
+        local = time.localtime(entry.time)
+        day = time.strftime("%Y-%m-%d", local)
+        lines, size = 1 + entry.text.count("\n"), len(entry.text)
+        if day != self._last_day:
+            self._last_day = day
+            self._waiting += [f"— {time.strftime(self._words.day, local)} —\n", ("day",)]
+            lines += 1
+        marked = ("mention",) if entry.is_mention else ()
+        self._waiting += [f"{time.strftime('%H:%M', local)}  ", ("time", *marked)]
+        if entry.speaker:
+            style = f"hue-{hue_of(entry.speaker)}" if entry.kind is Kind.MESSAGE else entry.kind.value
+            self._add_text(f"{entry.speaker}: ", style, *marked)
+        if "://" in entry.text:
+            self._add_linked(entry.text, entry.kind.value, *marked)
+        else:
+            self._add_text(entry.text, entry.kind.value, *marked)
+        self._waiting += ["\n", (entry.kind.value, *marked)]
+        self._entries.append(entry)
+        self._blocks.append(Block(lines, size, is_entry=True))
+        self._characters += size
+        self.waiting_characters += size
+        if is_news and not self._is_at_end:
+            self._unseen += 1
+
+    def add_rule(self, text: str) -> None:
+        """Draw a line across, with a text."""
+        self._waiting += [f"— {text} —\n", ("day",)]
+        self._blocks.append(Block(1, 0, is_entry=False))
+
+    def mark_left_off(self) -> None:
+        """Draw the line that shows how far the reader had read; there is one at most."""
+        self.flush()
+        self._change(self._remove_marker)
+        self._marker = Block(1, 0, is_entry=False)
+        self._blocks.append(self._marker)
+        self._waiting += [f"——  {self._words.left_off}  ——\n", ("marker",)]
+
+    def set_tail(self, tail: list[tuple[str, str, bool]]) -> None:
+        """Show these at the end, as what was not yet or never accepted: the speaker, the text, and whether it failed.
+
+        Failed ones have tags `again-N` and `discard-N`, N their place in the list, for `tail_action_at`.
+        """
+        self._tail = tail
+        self._is_tail_stale = True
+
+    def flush(self) -> None:
+        """Draw what was added since the last time, with one call of Tk for all."""
+        if self._waiting or self._is_tail_stale:
+            self._change(self._draw)
+        self._follow()
+        self._show_unseen()
+
+    def note_place(self) -> None:
+        """Note whether the reader is at the end. After a change of width `yview` would not know it for a while."""
+        if self.text.winfo_viewable():
+            last_line = self.text.dlineinfo("end-2c")
+            self._is_at_end = last_line is not None and last_line[1] + last_line[3] <= self.text.winfo_height()
+        if self._is_at_end and self._unseen:
+            self._unseen = 0
+            self._show_unseen()
+
+    def show_latest(self) -> None:
+        """Go to the end, and stay there."""
+        self._is_at_end = True
+        self._unseen = 0
+        self._follow()
+        self._show_unseen()
+
+    # What the reader does.
+
+    def as_text(self) -> str:
+        """Write it all for a text file."""
+        return "".join(entry.as_lines() for entry in self._entries)
+
+    def selected(self) -> str:
+        """Give what is selected, also what could not be drawn."""
+        return self._read("sel.first", "sel.last") if self.text.tag_ranges("sel") else ""
+
+    def copy(self) -> None:
+        """Put what is selected on the clipboard."""
+        if selected := self.selected():
+            self.text.clipboard_clear()
+            self.text.clipboard_append(selected)
+
+    def select_all(self) -> None:
+        """Select everything."""
+        self.text.tag_add("sel", "1.0", "end-1c")
+        self.text.focus_set()
+
+    def find(self, wanted: str, is_backwards: bool) -> tuple[int, int]:
+        """Mark all places of a text, show the next one in a direction, and give its number and how many there are."""
+        self.forget_found()
+        # Not with Tk's own search: Tk 8.6.13 crashes where there are emoji and the case of letters is not to count.
+        shown = whole_letters(self.text.get("1.0", "end-1c"))
+        places = [match.span() for match in re.finditer(re.escape(wanted), shown, re.IGNORECASE)] if wanted else []
+        if not places:
+            return 0, 0
+        for start, end in self._indices(shown, places[-MAX_FOUND:]):
+            self.text.tag_add("found", start, end)
+        number = -1 if is_backwards else 0
+        if self._has_place():
+            place = len(whole_letters(self.text.get("1.0", "place")))
+            if is_backwards:
+                number = bisect.bisect_left(places, (place,)) - 1
+            else:
+                number = bisect.bisect_left(places, (place + 1,))
+        number %= len(places)  # before the first one comes the last
+        start, end = next(self._indices(shown, [places[number]]))
+        self.text.mark_set("place", start)
+        self.text.tag_add("current", start, end)
+        self._is_at_end = False
+        self.text.see(start)
+        return number + 1, len(places)
+
+    def forget_found(self, is_over: bool = False) -> None:
+        """Take the marks of `find` away; at its end also the place where it was."""
+        self.text.tag_remove("found", "1.0", "end")
+        self.text.tag_remove("current", "1.0", "end")
+        if is_over and self._has_place():
+            self.text.mark_unset("place")
+
+    def link_at(self, index: str) -> str:
+        """Give the link at a place of the text; empty where there is none."""
+        if "link" not in self.text.tag_names(index):
+            return ""
+        return self._read(*self.text.tag_prevrange("link", f"{index}+1c"))
+
+    def tail_action_at(self, index: str) -> tuple[str, int] | None:
+        """Give what a click at a place wants done with which of the tail: `again` or `discard`."""
+        for tag in self.text.tag_names(index):
+            action, _, number = tag.partition("-")
+            if action in ("again", "discard"):
+                return action, int(number)
+        return None
+
+    # Below: the reading and the drawing.
+
+    def _read(self, first: str, last: str) -> str:
+        """Give a part of the text, with what stands behind the marks in it."""
+        parts = []
+        undrawn, begun = "", 0  # a part may begin and end within a mark
+        for name in self.text.tag_names(first):
+            if name in self._undrawn:
+                undrawn, begun = self._undrawn[name], len(self.text.get(self.text.tag_ranges(name)[0], first))
+        for kind, value, _ in self.text.dump(first, last, tag=True, text=True):
+            if kind == "tagon" and value in self._undrawn:
+                undrawn, begun = self._undrawn[value], 0
+            elif kind == "tagoff" and value in self._undrawn:
+                undrawn = ""
+            elif kind == "text":
+                parts.append(undrawn[begun : begun + len(value)] if undrawn else value)
+                begun += len(value)
+        return whole_letters("".join(parts))
+
+    def _add_linked(self, text: str, *tags: str) -> None:
+        end = 0
+        for start, stop in find_links(text):
+            self._add_text(text[end:start], *tags)
+            self._add_text(text[start:stop], *tags, "link")
+            self.last_link = text[start:stop]
+            end = stop
+        self._add_text(text[end:], *tags)
+
+    def _add_text(self, text: str, *tags: str) -> None:
+        if self._can_draw_all or text.isascii() or not BEYOND.search(text):
+            self._waiting += [text, tags]
+            return
+        for piece in BEYOND.split(text):
+            if piece and ord(piece[0]) > 0xFFFF:
+                name = f"undrawn-{next(self._undrawn_numbers)}"
+                self._undrawn[name] = piece
+                self._waiting += [without_beyond(piece), (*tags, name)]
+            else:
+                self._waiting += [piece, tags]
+
+    def _indices(self, shown: str, places: Iterable[tuple[int, int]]) -> Iterator[tuple[str, str]]:
+        """Give places of what is shown, in their order and none with a line break in it, as Tk's indices."""
+        line, begun = 1, 0
+        for start, end in places:
+            line += shown.count("\n", begun, start)
+            begun = max(begun, shown.rfind("\n", begun, start) + 1)
+            before, found = shown[begun:start], shown[start:end]
+            if self._counts_halves:
+                first, length = len(before.encode("utf-16-le")) // 2, len(found.encode("utf-16-le")) // 2
+            else:
+                first, length = len(before), len(found)
+            yield f"{line}.{first}", f"{line}.{first + length}"
+
+    def _change(self, step: Callable[[], None]) -> None:
+        """Do something to the text, which its reader must not."""
+        self.text.configure(state="normal")
+        try:
+            step()
+        finally:
+            self.text.configure(state="disabled")
+
+    def _draw(self) -> None:
+        text = self.text
+        text.delete("tail", "end-1c")
+        waiting, self._waiting, self.waiting_characters = self._waiting, [], 0
+        if waiting:
+            text.insert("tail", *waiting)  # type: ignore[arg-type]  # a text and its tags, again and again
+        self._drop_oldest()
+        place = text.index("tail")
+        self._is_tail_stale = False
+        when = time.strftime("%H:%M  ")
+        for number, (speaker, said, has_failed) in enumerate(self._tail):
+            pending = f"{speaker}: {said}"
+            pending = pending if self._can_draw_all else without_beyond(pending)
+            text.insert("end-1c", when, ("time",), pending, ("pending",))
+            if has_failed:
+                again, discard = ("action", f"again-{number}"), ("action", f"discard-{number}")
+                text.insert("end-1c", f"  ({self._words.not_sent})  ", ("error",), self._words.send_again, again)
+                text.insert("end-1c", "  ", ("error",), self._words.discard, discard)
+            else:
+                text.insert("end-1c", " …", ("pending",))
+            text.insert("end-1c", "\n", ("pending",))
+        text.mark_set("tail", place)
+
+    def _drop_oldest(self) -> None:
+        lines = 0
+        while len(self._entries) > MAX_ENTRIES or (self._characters > MAX_CHARACTERS and len(self._entries) > 1):
+            block = self._blocks.popleft()
+            lines += block.lines
+            self._characters -= block.characters
+            if block.is_entry:
+                self._entries.popleft()
+        if lines:
+            self.text.delete("1.0", f"{lines + 1}.0")
+            for name in list(itertools.takewhile(lambda name: not self.text.tag_ranges(name), self._undrawn)):
+                self.text.tag_delete(name)
+                del self._undrawn[name]
+
+    def _remove_marker(self) -> None:
+        for first in self.text.tag_ranges("marker")[:1]:
+            self.text.delete(first, f"{first} lineend+1c")
+        self._marker.lines = 0
+
+    def _follow(self) -> None:
+        """Keep the end in sight, unless the reader has gone back."""
+        if self._is_at_end:
+            self.text.see("end")
+
+    def _show_unseen(self) -> None:
+        if self._unseen:
+            count = self._words.new_message if self._unseen == 1 else self._words.new_messages
+            self.button.configure(text=count.format(count=self._unseen))
+            self.button.place(relx=0.5, rely=1.0, y=-8, anchor="s")
+        else:
+            self.button.place_forget()
+
+    def _has_place(self) -> bool:
+        return "place" in self.text.mark_names()
+
+    def _on_copy(self, event: tk.Event[tk.Text]) -> str:
+        self.copy()
+        return "break"
+
+    def _on_link(self, event: tk.Event[tk.Text]) -> None:
+        link = self.link_at(f"@{event.x},{event.y}")
+        if link and not self.text.tag_ranges("sel"):  # whoever selects a link does not want to go there
+            self._open_link(link)

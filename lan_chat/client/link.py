@@ -1,0 +1,176 @@
+"""One connection to a server: its socket, what is spoken on it, and the thread that writes to it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import queue
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import protocol
+from lan_chat.client.words import ClientWords
+from lan_chat.sockets import tune
+from protocol import Bare, Dialect, Event, Events, Greeting, Quit, Say
+
+log = logging.getLogger(__name__)
+
+LOOK_UP_S = 0.5
+"""How often who waits for a socket looks up: on Windows nobody promises that a shutdown wakes it; wine's does not."""
+CONNECT_S = 5.0
+"""How long a server may take to answer, and again to greet."""
+RECV_BYTES = 64 * 1024
+
+
+class UnreachableError(Exception):
+    """No chat could be reached; the text is a sentence for the user, with the next step."""
+
+
+class BannedError(UnreachableError):
+    """The chat was reached, and its operator does not let this address in: another try is of no use."""
+
+
+class Link:
+    """One connection: its socket, what is spoken on it, and the thread that writes to it."""
+
+    def __init__(self, host: str, port: int, words: ClientWords, note_sent: Callable[[Say], object]) -> None:
+        """Connect, and find out which dialect the server speaks. Waits; raises UnreachableError."""
+        self._host, self._port, self._words = host, port, words
+        self._note_sent = note_sent
+        """Told what has been written to an original server, which confirms nothing."""
+        self._sock = sock = self._open()
+        try:
+            received = self._read_greeting(sock)
+            tune(sock)
+            sock.setblocking(False)  # `incoming` and `_send_all` wait, each for itself
+        except OSError as error:
+            sock.close()
+            raise UnreachableError(self._explain(words.unreachable_network, error)) from error
+        except UnreachableError:
+            sock.close()
+            raise
+        self.is_bare = protocol.recognise_server(received, is_over=True) is not Events
+        self._dialect: Dialect = Bare(words) if self.is_bare else Events(protocol.MAX_SERVER_LINE_BYTES)
+        self.greeting: list[Event] = self._dialect.feed(received) if self.is_bare else [Greeting()]
+        """What the server said first."""
+        self._is_cut = False
+        """Whether nothing more is to be read."""
+        self._outgoing: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._send, name="send", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def put(self, event: Event) -> None:
+        """Write an event, after all that were put before it. From any thread; never waits."""
+        self._outgoing.put(event)
+
+    def incoming(self) -> Iterator[Event]:
+        """Yield what the server says until the connection ends. Raises OSError."""
+        while not self._is_cut:
+            is_in_doubt = self._dialect.is_waiting
+            if select.select([self._sock], [], [], protocol.SETTLE_S if is_in_doubt else LOOK_UP_S)[0]:
+                try:
+                    data = self._sock.recv(RECV_BYTES)
+                except BlockingIOError:  # `select` may announce what then is not there
+                    continue
+                if not data:
+                    break
+                yield from self._dialect.feed(data)
+            elif is_in_doubt:
+                yield from self._dialect.flush()
+        yield from self._dialect.finish()
+
+    def cut(self) -> None:
+        """Wake both threads out of whatever they wait for. From any thread."""
+        self._is_cut = True
+        with contextlib.suppress(OSError):  # it may be closed already
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """End the thread and close the socket. May be called twice, by one thread: the one that reads."""
+        self.cut()
+        self._outgoing.put(None)
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._sock.close()
+
+    def _open(self) -> socket.socket:
+        words = self._words
+        try:
+            return socket.create_connection((self._host, self._port), CONNECT_S)
+        except (socket.gaierror, UnicodeError, ValueError) as error:  # the latter two: no name of a host at all
+            raise UnreachableError(self._explain(words.unreachable_unknown, error)) from error
+        except ConnectionRefusedError as error:
+            raise UnreachableError(self._explain(words.unreachable_refused, error)) from error
+        except TimeoutError as error:
+            raise UnreachableError(self._explain(words.unreachable_silent, error)) from error
+        except OSError as error:
+            raise UnreachableError(self._explain(words.unreachable_network, error)) from error
+
+    def _read_greeting(self, sock: socket.socket) -> bytes:
+        """Read what the server says first, until it is known what it speaks. Raises OSError, UnreachableError."""
+        received, is_over = b"", False
+        deadline = time.monotonic() + CONNECT_S
+        while protocol.recognise_server(received, is_over) is None and not is_over:
+            left_s = deadline - time.monotonic()
+            sock.settimeout(max(0.001, min(left_s, protocol.SETTLE_S) if received else left_s))
+            try:
+                data = sock.recv(RECV_BYTES)
+            except TimeoutError:
+                data = b""
+            received += data
+            is_over = not data
+        if not received or protocol.is_stranger(received):
+            raise UnreachableError(self._explain(self._words.unreachable_stranger))
+        for words in protocol.LANGUAGES.values():
+            if received == words.full.encode():
+                raise UnreachableError(self._words.full)
+            if received == words.banned.encode():
+                raise BannedError(self._words.banned)
+        return received
+
+    def _explain(self, sentence: str, error: Exception | None = None) -> str:
+        return sentence.format(host=self._host, port=self._port, error=error)
+
+    def _send(self) -> None:
+        """Write what is to be written, in its order. Runs in the send thread."""
+        try:
+            while (event := self._outgoing.get()) is not None:
+                self._write(event)
+                if isinstance(event, Quit):
+                    break
+        except OSError as error:
+            log.debug("Sending failed: %s", error)
+            self.cut()
+        except Exception:
+            log.exception("A failure in the send thread")
+            self.cut()
+
+    def _write(self, event: Event) -> None:
+        if not self.is_bare:
+            self._send_all(self._dialect.encode(event))
+        else:
+            # The original's server takes one `recv` for one message, and never ends a client whose `{quit}` merged.
+            for part in protocol.bare_parts(event):
+                time.sleep(protocol.BARE_FAREWELL_S if isinstance(event, Quit) else protocol.BARE_PAUSE_S)
+                self._send_all(self._dialect.encode(part))
+            if isinstance(event, Say):
+                self._note_sent(event)
+        if isinstance(event, Quit):
+            self._sock.shutdown(socket.SHUT_WR)
+
+    def _send_all(self, data: bytes) -> None:
+        """Write all of it, as the server takes it. Raises OSError, also where the link is cut meanwhile."""
+        rest = memoryview(data)
+        while rest:
+            if self._is_cut:
+                raise ConnectionAbortedError(errno.ECONNABORTED, "the link was cut")
+            if select.select([], [self._sock], [], LOOK_UP_S)[1]:
+                with contextlib.suppress(BlockingIOError):
+                    rest = rest[self._sock.send(rest) :]

@@ -1,0 +1,251 @@
+"""What the client says besides the sentences of the wire: its questions, its window, its errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import protocol
+
+
+@dataclass(frozen=True)
+class ClientWords(protocol.Words):
+    """All that the client says to people, in one language; `{}` fields are filled by whoever shows it."""
+
+    ask_host: str
+    ask_port: str
+    last_server: str
+    connecting: str
+    connect: str
+    cancel: str
+    cancelled: str
+    placeholder: str
+    send: str
+    people: str
+    disconnected: str
+    closing_soon: str
+    connection_error: str
+    restart: str
+    draft_too_long: str
+    not_sent: str
+    send_again: str
+    discard: str
+    day: str
+    left_off: str
+    new_messages: str
+    new_message: str
+    status_connected: str
+    status_people: str
+    status_not_connected: str
+    status_retrying: str
+    status_waiting: str
+    retry: str
+    link_broken: str
+    link_restored: str
+    gap: str
+    said_before: str
+    settings_broken: str
+    saved: str
+    cannot_save: str
+    text_files: str
+    find: str
+    find_count: str
+    find_nothing: str
+    menu_chat: str
+    menu_edit: str
+    menu_view: str
+    menu_language: str
+    menu_save: str
+    menu_send_again: str
+    menu_quit: str
+    menu_cut: str
+    menu_copy: str
+    menu_paste: str
+    menu_select_all: str
+    menu_find: str
+    menu_open_link: str
+    menu_last_link: str
+    menu_latest: str
+    menu_focus: str
+    menu_light: str
+    menu_dark: str
+    menu_larger: str
+    menu_smaller: str
+    menu_normal_size: str
+    menu_people: str
+    menu_sound: str
+    unreachable_unknown: str
+    unreachable_refused: str
+    unreachable_silent: str
+    unreachable_network: str
+    unreachable_stranger: str
+    bad_port: str
+    no_tkinter: str
+    no_display: str
+    press_enter: str
+
+
+ITALIAN = ClientWords(
+    **vars(protocol.ITALIAN),
+    ask_host="Inserire il Server host: ",
+    ask_port="Inserire la porta del server host: ",
+    last_server="L'ultima volta: {host}, porta {port}.",
+    connecting="Connessione a {host}, porta {port}...",
+    connect="Connetti",
+    cancel="Annulla",
+    cancelled="Connessione annullata.",
+    placeholder="Scrivi qui i tuoi messaggi.",
+    send="Invio",
+    people="Nella chat: {count}",
+    disconnected="Il server si è disconnesso.",
+    closing_soon="La finestra si chiuderà tra 5 secondi.",
+    connection_error="ERRORE: Si è verificato un errore di connessione con il server.",
+    restart="Chiudi la finestra e riavvia l'applicazione per collegarti di nuovo.",
+    draft_too_long="Messaggio non inviato: è di {size} byte, {over} oltre il limite di {limit}. Il testo resta nella "
+    "casella.",
+    not_sent="non inviato",
+    send_again="Invia di nuovo",
+    discard="Scarta",
+    day="%d/%m/%Y",
+    left_off="eri arrivato qui",
+    new_messages="{count} nuovi messaggi ↓",
+    new_message="1 nuovo messaggio ↓",
+    status_connected="Connesso a {host}, porta {port}",
+    status_people="persone nella chat: {count}",
+    status_not_connected="Non connesso a {host}, porta {port}",
+    status_retrying="Collegamento interrotto con {host}, porta {port}: nuovo tentativo in corso...",
+    status_waiting="Collegamento interrotto con {host}, porta {port}: nuovo tentativo tra {wait} s",
+    retry="Riprova ora",
+    link_broken="Il collegamento si è interrotto. Quello che scrivi parte appena torna.",
+    link_restored="Il collegamento è tornato.",
+    gap="Qui mancano {count} messaggi e avvisi, di quando non eri collegato.",
+    said_before="detto prima del tuo arrivo",
+    settings_broken="Le impostazioni non erano leggibili e ripartono da capo; il vecchio file è ora {file}.",
+    saved="Conversazione salvata in {file}.",
+    cannot_save="Non è possibile salvare in {file} ({error}). Scegli un'altra cartella o un altro nome.",
+    text_files="File di testo",
+    find="Trova:",
+    find_count="{number} di {count}",
+    find_nothing="nessun risultato",
+    menu_chat="Chat",
+    menu_edit="Modifica",
+    menu_view="Visualizza",
+    menu_language="Lingua",
+    menu_save="Salva la conversazione...",
+    menu_send_again="Invia di nuovo ciò che non è partito",
+    menu_quit="Esci",
+    menu_cut="Taglia",
+    menu_copy="Copia",
+    menu_paste="Incolla",
+    menu_select_all="Seleziona tutto",
+    menu_find="Trova...",
+    menu_open_link="Apri il link",
+    menu_last_link="Apri l'ultimo link",
+    menu_latest="Vai all'ultimo messaggio",
+    menu_focus="Passa a casella, conversazione, elenco",
+    menu_light="Chiaro",
+    menu_dark="Scuro",
+    menu_larger="Caratteri più grandi",
+    menu_smaller="Caratteri più piccoli",
+    menu_normal_size="Caratteri normali",
+    menu_people="Elenco delle persone",
+    menu_sound="Suono quando si fa il mio nome",
+    unreachable_unknown="Il server «{host}» non esiste o non si trova. Controlla il nome o usa l'indirizzo IP che il "
+    "server mostra all'avvio.",
+    unreachable_refused="{host} non accetta connessioni sulla porta {port}. Controlla che il server sia avviato e che "
+    "la porta sia giusta.",
+    unreachable_silent="{host} non risponde sulla porta {port}. Controlla l'indirizzo, che i due computer siano sulla "
+    "stessa rete e che il firewall del server permetta la connessione.",
+    unreachable_network="Connessione a {host}, porta {port}, non riuscita ({error}). Controlla l'indirizzo e la rete "
+    "di questo computer.",
+    unreachable_stranger="Su {host}, porta {port}, risponde un programma che non è una chat. Controlla la porta.",
+    bad_port="La porta deve essere un numero da 1 a 65535; premi Invio per la {default}.",
+    no_tkinter="Manca tkinter, la libreria delle finestre. Installala e riprova: su Debian e Ubuntu «sudo apt install "
+    "python3-tk», su Fedora «sudo dnf install python3-tkinter», su macOS con Homebrew «brew install python-tk».",
+    no_display="Non è possibile aprire una finestra ({error}). Avvia il programma da una sessione grafica.",
+    press_enter="Premi Invio per chiudere.",
+)
+
+
+ENGLISH = ClientWords(
+    **vars(protocol.ENGLISH),
+    ask_host="Enter the server host: ",
+    ask_port="Enter the port of the server host: ",
+    last_server="Last time: {host}, port {port}.",
+    connecting="Connecting to {host}, port {port}...",
+    connect="Connect",
+    cancel="Cancel",
+    cancelled="Connecting was cancelled.",
+    placeholder="Type your messages here.",
+    send="Send",
+    people="In the chat: {count}",
+    disconnected="The server has disconnected.",
+    closing_soon="The window will close in 5 seconds.",
+    connection_error="ERROR: The connection with the server failed.",
+    restart="Close the window and start the application again to reconnect.",
+    draft_too_long="Message not sent: it has {size} bytes, {over} over the limit of {limit}. The text stays in the "
+    "box.",
+    not_sent="not sent",
+    send_again="Send again",
+    discard="Discard",
+    day="%Y-%m-%d",
+    left_off="you had read up to here",
+    new_messages="{count} new messages ↓",
+    new_message="1 new message ↓",
+    status_connected="Connected to {host}, port {port}",
+    status_people="people in the chat: {count}",
+    status_not_connected="Not connected to {host}, port {port}",
+    status_retrying="The link with {host}, port {port}, is broken: trying again...",
+    status_waiting="The link with {host}, port {port}, is broken: next try in {wait} s",
+    retry="Try now",
+    link_broken="The link is broken. What you write goes out as soon as it is back.",
+    link_restored="The link is back.",
+    gap="{count} messages and notices are missing here, from while you were not connected.",
+    said_before="said before you came",
+    settings_broken="The settings could not be read and start afresh; the old file is now {file}.",
+    saved="Conversation saved in {file}.",
+    cannot_save="It cannot be saved in {file} ({error}). Choose another folder or another name.",
+    text_files="Text files",
+    find="Find:",
+    find_count="{number} of {count}",
+    find_nothing="nothing found",
+    menu_chat="Chat",
+    menu_edit="Edit",
+    menu_view="View",
+    menu_language="Language",
+    menu_save="Save the conversation...",
+    menu_send_again="Send again what was not sent",
+    menu_quit="Quit",
+    menu_cut="Cut",
+    menu_copy="Copy",
+    menu_paste="Paste",
+    menu_select_all="Select all",
+    menu_find="Find...",
+    menu_open_link="Open the link",
+    menu_last_link="Open the last link",
+    menu_latest="Go to the latest message",
+    menu_focus="Move between box, conversation, list",
+    menu_light="Light",
+    menu_dark="Dark",
+    menu_larger="Larger text",
+    menu_smaller="Smaller text",
+    menu_normal_size="Normal text",
+    menu_people="List of people",
+    menu_sound="Sound when my name is said",
+    unreachable_unknown="There is no server “{host}”, or it cannot be found. Check the name, or use the IP address "
+    "that the server shows when it starts.",
+    unreachable_refused="{host} does not accept connections on port {port}. Check that the server is running and that "
+    "the port is right.",
+    unreachable_silent="{host} does not answer on port {port}. Check the address, that both computers are on the same "
+    "network, and that the server's firewall allows the connection.",
+    unreachable_network="Connecting to {host}, port {port}, failed ({error}). Check the address and this computer's "
+    "network.",
+    unreachable_stranger="What answers at {host}, port {port}, is not a chat. Check the port.",
+    bad_port="The port must be a number from 1 to 65535; press Enter for {default}.",
+    no_tkinter="tkinter, the window library, is missing. Install it and try again: on Debian and Ubuntu “sudo apt "
+    "install python3-tk”, on Fedora “sudo dnf install python3-tkinter”, on macOS with Homebrew “brew install "
+    "python-tk”.",
+    no_display="No window can be opened ({error}). Start the program from a graphical session.",
+    press_enter="Press Enter to close.",
+)
+
+LANGUAGES = {"it": ITALIAN, "en": ENGLISH}

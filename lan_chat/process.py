@@ -1,0 +1,136 @@
+"""What both programs ask of the system about their own process: signals, limits, a console of one's own.
+
+A signal's handler runs in the main thread, between any two of its instructions; Windows calls a console's handler in
+a thread of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+POLL_S = 0.2
+"""How often a thread looks up from a wait that nothing can break on Windows."""
+CONSOLE_CLOSES_S = 5.0
+"""How long Windows lets a program live whose console is closed (HandlerRoutine's documentation)."""
+
+
+def watch_signals(note: Callable[[int], object], has_ended: threading.Event) -> None:
+    """Call `note` with the signal's number when something asks this program to end. Main thread only.
+
+    `note` must be safe in a signal's handler and in any thread. Windows ends the process when the handler of a closed
+    console returns: it returns when `has_ended` is set.
+    """
+
+    def note_signal(number: int, frame: FrameType | None) -> None:
+        note(number)
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), note_signal)
+    if sys.platform == "win32":
+        _watch_console_window(note, has_ended)
+
+
+def interrupt_once() -> None:
+    """Have Ctrl+C raise KeyboardInterrupt, but not again while the first one is dealt with. Main thread only."""
+
+    def note_signal(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, lambda number, frame: None)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, note_signal)
+
+
+def run_in_background() -> None:
+    """Go on where the terminal cannot be read, as after a start with `&`. Main thread only."""
+    if hasattr(signal, "SIGTTIN"):
+        signal.signal(signal.SIGTTIN, signal.SIG_IGN)
+
+
+def exit_with(status: int) -> None:
+    """End this program. One more Ctrl+C would meet the end of Python, and be the exit status.
+
+    A one-file program on Linux gets each Ctrl+C twice.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(status)
+
+
+if sys.platform == "win32":
+    import ctypes
+
+    _SW_HIDE, _SW_SHOW = 0, 5
+    _CLOSING_EVENTS = (2, 5, 6)
+    """CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT."""
+    _console_handlers: list[object] = []
+    """Kept, or they would be freed while Windows may call them."""
+
+    def _watch_console_window(note: Callable[[int], object], has_ended: threading.Event) -> None:
+        """Do the same when the console's window is closed, which is no signal to Python."""
+
+        @ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)  # type: ignore[untyped-decorator]
+        def note_closing(event: int) -> int:
+            if event not in _CLOSING_EVENTS:
+                return 0  # Ctrl+C and Ctrl+Break are Python's own
+            note(int(signal.SIGTERM))
+            has_ended.wait(CONSOLE_CLOSES_S)
+            return 1
+
+        _console_handlers.append(note_closing)
+        ctypes.windll.kernel32.SetConsoleCtrlHandler(note_closing, 1)
+
+    def has_own_console() -> bool:
+        """Return whether nobody else is at this console: it was opened for this program, and closes with it.
+
+        A script that another program has started, be it Python's own launcher, is not taken for alone.
+        """
+        processes = (ctypes.c_uint * 3)()
+        count = ctypes.windll.kernel32.GetConsoleProcessList(processes, len(processes))
+        return 0 < int(count) <= (2 if hasattr(sys, "frozen") else 1)  # a one-file program is two processes
+
+    def show_console(is_shown: bool) -> None:
+        """Hide the console's window, or bring it back. Windows Terminal minimizes it, and leaves it so."""
+        window = ctypes.windll.kernel32.GetConsoleWindow()
+        ctypes.windll.user32.ShowWindow(window, _SW_SHOW if is_shown else _SW_HIDE)
+
+else:
+
+    def has_own_console() -> bool:
+        """Return whether the console closes with this program: elsewhere than on Windows it does not."""
+        return False
+
+    def show_console(is_shown: bool) -> None:
+        """Hide the console's window, or bring it back: elsewhere than on Windows it is another program's."""
+
+
+def wait_for_enter(prompt: str) -> None:
+    """Leave the user time to read what is on the console."""
+    show_console(True)
+    with contextlib.suppress(EOFError, KeyboardInterrupt, OSError, RuntimeError, ValueError):  # there is nobody
+        input(prompt)
+
+
+def restore_library_path() -> None:
+    """Have other programs find their own libraries, and not those that a one-file program unpacked for itself."""
+    before = os.environ.pop("LD_LIBRARY_PATH_ORIG", "")
+    os.environ.pop("LD_LIBRARY_PATH", None)
+    if before:
+        os.environ["LD_LIBRARY_PATH"] = before
+
+
+def raise_file_limit() -> None:
+    """Let this process open as many files as the system allows it: each connection needs one."""
+    if sys.platform != "win32":  # Windows has no such limit
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        for limit in (hard, 10_240):  # macOS says that there is none, and takes no more than this
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+                return

@@ -1,0 +1,1 @@
+"""The server: who is here, what is said, and in which order everybody hears it."""

@@ -1,0 +1,179 @@
+"""The record of the room, in a file of SQLite. Belongs to the delivery thread, but for its making."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from lan_chat.server.connection import Member
+from lan_chat.server.words import ServerWords
+from protocol import Announcement, Event, Joined, Left, Message
+
+KEPT_EVENTS = 10_000
+"""How many of its last events the room keeps for those whose link breaks."""
+HISTORY_LOCK_S = 2.0
+"""How long writing the history waits for somebody else who has locked its file."""
+MAX_TIME = 32_503_593_600.0
+"""The last time that every system can write as a date, in the year 2999; a recorded one beyond is damaged."""
+
+
+class HistoryError(ValueError):
+    """A file that cannot be a history; the text says why."""
+
+
+FILE_ERRORS = (OSError, sqlite3.Error, ValueError)
+"""What a file can do to us: of a damaged one not even the errors' own texts are always UTF-8."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a history's file knows of the room, as the server that begins needs it."""
+
+    room_id: str
+    last_id: int
+    events: list[Message | Announcement | Joined | Left]
+    """The last ones, at most KEPT_EVENTS."""
+    members: list[Member]
+    """Who was in the room when its server ended without a goodbye."""
+
+
+class History:
+    """The record of the room, in a file of SQLite. Belongs to the delivery thread, but for its making.
+
+    A batch is one transaction. Written ahead (WAL), it survives the end of this process, but the last ones not always
+    that of the machine; others may read the file meanwhile.
+    """
+
+    APPLICATION_ID = 0x4C43_6861
+    """Marks the file as ours (`PRAGMA application_id`)."""
+    TABLES = """
+        CREATE TABLE IF NOT EXISTS events (
+            id INTEGER PRIMARY KEY, time REAL NOT NULL, type TEXT NOT NULL, name TEXT, text TEXT, nonce INTEGER,
+            reason TEXT);
+        CREATE TABLE IF NOT EXISTS members (
+            joined_id INTEGER PRIMARY KEY, name TEXT NOT NULL, token_key BLOB NOT NULL, replay_from INTEGER NOT NULL,
+            left_id INTEGER);
+        CREATE TABLE IF NOT EXISTS room (id TEXT NOT NULL);
+    """
+
+    WHO_WAS_HERE = """
+        SELECT joined_id, members.name, token_key, replay_from, coalesce(max(nonce), -1), count(events.id)
+        FROM members LEFT JOIN events ON type = 'message' AND events.name = members.name AND events.id > joined_id
+        WHERE left_id IS NULL GROUP BY joined_id ORDER BY joined_id"""
+
+    def __init__(self, path: Path, words: ServerWords) -> None:
+        """Open or make the file, and read what is needed of it. Raises FILE_ERRORS."""
+        self.path = path
+        # An own file for the lock, so that an export may read the other; the system lifts it when this process ends.
+        self._lock = sqlite3.connect(f"{path}.lock", timeout=0.0, check_same_thread=False, isolation_level=None)
+        self._file: sqlite3.Connection | None = None
+        try:
+            try:
+                self._lock.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError as error:
+                raise HistoryError(words.history_in_use if "locked" in str(error) else str(error)) from error
+            self._file = sqlite3.connect(
+                path.absolute(), timeout=HISTORY_LOCK_S, check_same_thread=False, isolation_level=None
+            )
+            self._prepare(self._file)
+            self.record = self._read(self._file)
+        except BaseException:
+            self.close()
+            raise
+
+    def write(self, events: list[Event], arrivals: list[Member], departures: list[tuple[int, int]]) -> None:
+        """Write a batch, and who came and went with it: all of it, or, with one of FILE_ERRORS, nothing."""
+        assert self._file is not None
+        with self._file as file:
+            file.execute("BEGIN IMMEDIATE")
+            file.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", map(row_of_event, events))
+            rows = ((member.joined_id, member.name, member.token_key, member.replay_from) for member in arrivals)
+            file.executemany("INSERT INTO members VALUES (?, ?, ?, ?, NULL)", rows)
+            file.executemany("UPDATE members SET left_id = ? WHERE joined_id = ?", departures)
+
+    def say_goodbye(self, last_id: int) -> None:
+        """Note that the room was closed in order: nobody of those who are here will come back."""
+        assert self._file is not None
+        self._file.execute("UPDATE members SET left_id = ? WHERE left_id IS NULL", (last_id,))
+
+    def close(self) -> None:
+        """Give the file back. May be called twice."""
+        for file in (self._file, self._lock):
+            if file is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    file.close()
+
+    @classmethod
+    def check_application(cls, file: sqlite3.Connection) -> None:
+        """Look for the mark of ours. Raises HistoryError."""
+        (application,) = file.execute("PRAGMA application_id").fetchone()
+        if application != cls.APPLICATION_ID:
+            raise HistoryError("no chat history")
+
+    def _prepare(self, file: sqlite3.Connection) -> None:
+        (objects,) = file.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if objects:
+            self.check_application(file)
+        (verdict,) = file.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise HistoryError(str(verdict))
+        file.execute("PRAGMA journal_mode = WAL")
+        file.execute("PRAGMA synchronous = NORMAL")
+        file.execute(f"PRAGMA application_id = {self.APPLICATION_ID}")
+        file.executescript(self.TABLES)
+        file.execute("INSERT INTO room SELECT ? WHERE NOT EXISTS (SELECT * FROM room)", (secrets.token_hex(8),))
+
+    def _read(self, file: sqlite3.Connection) -> Record:
+        (room_id,) = file.execute("SELECT id FROM room").fetchone()
+        (last_id,) = file.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
+        rows = file.execute("SELECT * FROM events ORDER BY id DESC LIMIT ?", (KEPT_EVENTS,)).fetchall()
+        members = []
+        for joined_id, name, key, replay_from, last_nonce, said in file.execute(self.WHO_WAS_HERE):
+            if not (isinstance(name, str) and isinstance(key, bytes) and isinstance(replay_from, int)):
+                raise HistoryError(f"member {joined_id} is damaged")
+            member = Member(name, key, None)
+            member.joined_id, member.replay_from = joined_id, replay_from
+            member.last_nonce, member.said = last_nonce, said
+            members.append(member)
+        return Record(room_id, last_id, [event_from_row(row) for row in reversed(rows)], members)
+
+
+Row = tuple[int, float, str, str | None, str | None, int | None, str | None]
+
+
+def row_of_event(event: Event) -> Row:
+    """Write an event of the room as a row of the table `events`."""
+    match event:
+        case Message(id=number, time=when, name=name, text=text, nonce=nonce):
+            return number, when, "message", name, text, nonce, None
+        case Announcement(id=number, time=when, text=text):
+            return number, when, "announcement", None, text, None, None
+        case Joined(id=number, time=when, name=name):
+            return number, when, "joined", name, None, None, None
+        case Left(id=number, time=when, name=name, reason=reason):
+            return number, when, "left", name, None, None, reason
+    raise TypeError(f"no event of the room: {event!r}")
+
+
+def event_from_row(row: Row) -> Message | Announcement | Joined | Left:
+    """Read an event of the room out of a row. Raises HistoryError where the file is damaged."""
+    number, when, kind, name, text, nonce, reason = row
+    texts = [kind] + [value for value in (name, text, reason) if value is not None]
+    is_sound = is_time(when) and isinstance(nonce, int | None)
+    if not is_sound or not all(isinstance(value, str) for value in texts):
+        raise HistoryError(f"row {number} is damaged")
+    if kind == "message":
+        return Message(number, when, name or "", text or "", nonce)
+    if kind == "announcement":
+        return Announcement(number, when, text or "")
+    if kind == "joined":
+        return Joined(number, when, name or "")
+    return Left(number, when, name or "", reason)
+
+
+def is_time(value: object) -> bool:
+    """Tell whether a value out of a file is a time that every system can write as a date."""
+    return isinstance(value, float) and 0 <= value <= MAX_TIME

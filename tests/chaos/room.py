@@ -1,0 +1,549 @@
+"""Mixed chaos against a server process, with an honest conversation beside it.
+
+    python -m tests.chaos.room                                          # half an hour, and a seed that it prints
+    python -m tests.chaos.room --seconds 60 --every 10 --clients 20 --seed 7
+
+Clients of all dialects come, talk, flood, fall silent, stop reading, say rubbish, and go: with `{quit}`, closed,
+half-closed, reset, killed; then they come back under the same name. After every round everybody leaves, and the server
+must be as before: its threads, descriptors and memory (Linux only, for /proc), its registries, and two honest members
+who lost nothing and saw the same order. Exit status 0, or 1 and what failed. Ends all that it started. Started
+in the top folder. Not collected as a test; `test_hostile.py` does a short run, and takes its hostile inputs and its honest members from here.
+
+Threads: one for each client, two for the honest members, and those of `peers.Program`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import contextlib
+import json
+import random
+import re
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import protocol
+from protocol import Bare, Dialect, Event, Events, Hello, Join, Joined, Left, Lines, Message, Quit, Say
+from tests.support.peers import (
+    DEADLINE_S,
+    GREETING,
+    EventPeer,
+    LinePeer,
+    OriginalClient,
+    Peer,
+    ServerProgram,
+    reset,
+    wait_until,
+)
+
+RATE = 200
+"""What the server of the chaos allows each client, in messages a second: floods are slowed, honest people are not."""
+HONEST_PAUSE_S = 0.01
+VICTIM = "vittima"
+"""Who lives in a process of its own, which is killed."""
+MEMORY_SLACK_KB = 8 * 1024
+"""What a server may take more in the second half of the storms than in the first: the heaps of its threads shrink as
+they like."""
+DIALECTS: tuple[Dialect, ...] = (Lines(protocol.ITALIAN), Bare(protocol.ITALIAN), Events())
+
+
+# --- hostile inputs -------------------------------------------------------------------------------------------------
+
+HOSTILE_TEXTS = (
+    *("Ada: ciao", "\nAda: ciao", "\rAda: ciao", "\x0bAda: ciao", "\x85Ada: ciao", "\u2028Ada: ciao", "a\r\nBob: ciao"),
+    *("Ada ha abbandonato la Chat.", "\nBob si è unito alla chat!\n", "Server: chiudo", "\x1b[2K\rAda: ciao", "a\n\nb"),
+    *(
+        "\x1b[2J\x1b[H",
+        "\x1b]0;titolo\x07",
+        "\x9b31m",
+        "\x1bP+q544e\x1b\\",
+        "\b\b\b\b",
+        "\x0e",
+        "\x7f",
+        "\x00",
+        "a\x00b",
+    ),
+    *("{quit}x", "x{quit}", "{{quit}}", "｛quit｝", "{quit}{quit}", "<quit>!", "x<end_conn>", "{end_conn}.", "{QUIT}"),
+    *(
+        "\u202eadA",
+        "\u2066x",
+        "\ufeff",
+        "\u200b",
+        "\u3164",
+        "\u0301",
+        "e" + "\u0301" * 40,
+        "👩‍👩‍👧",
+        "ﷺ" * 20,
+        "Ａｄａ",
+        "ADA",
+    ),
+    *("", " ", "\t", "%s%n", "{name}", "{0.__class__}", "../..", "'\"`$(id)", "\\u0000", "x" * 33, "è" * 300),
+    *("\ud800", "a\udfffb", "\udc00\ud800"),  # halves of letters: only JSON's escapes can write them
+)
+HOSTILE_BYTES = (
+    *(b"\xff\xfd\x18\xff\xfb\x1f", b"\xff\xf4\xff\xfd\x06", b"\xff" * 9, b"\xff\xfa\x18\x00xterm\xff\xf0"),  # telnet
+    *(b"\xc3(", b"\xed\xa0\x80", b"\xf8\x88\x80\x80\x80", b"\xc0\xaf", b"\xf0\x9f\x98", b"\x80", b"\xc3"),  # no UTF-8
+    *(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"SSH-2.0-x\r\n"),
+    *(b"\0" * 100, b"\r", b"\r\n", b"\n\r", b"\r\r\n\n", b"\x1a", b"\x04"),
+)
+LINE_ENDS = (b"\n", b"\r\n", b"\r", b"\n\r", b"\r\r\n", b"\n\n", b"\0\n")
+GOOD_EVENTS: tuple[dict[str, object], ...] = (
+    {"type": "hello", "version": 1, "language": "it"},
+    {"type": "join", "name": "x"},
+    {"type": "resume", "token": "x", "last": 0},
+    {"type": "say", "text": "x", "nonce": 1},
+    {"type": "message", "id": 1, "time": 1.5, "name": "Ada", "text": "x"},
+    {"type": "welcome", "name": "Ada", "token": "x", "names": ["Ada"], "last": 1},
+    {"type": "left", "id": 1, "time": 1, "name": "Ada"},
+    {"type": "announcement", "id": 1, "time": 1, "text": "x"},
+    {"type": "notice", "about": "x"},
+)
+WRONG_VALUES: tuple[object, ...] = (-1, -1.5, 2**53, 10**30, float("nan"), float("-inf"), True, {}, [5], [["x"]])
+"""Wrong in every field of every event."""
+NOTHINGS = ("", " ", "\n\n", "\x1b", "\u202e", "\ud800", "\r", "\x00")
+NO_EVENTS = (
+    *(b"{]", b"[1]", b'"x"', b"null", b"7", b"NaN", b"{}", b"{" * 99, b"'x'", b"\0", b"~", b"{'type':'say'}"),
+    *(b'{"type":5}', b'{"type":null}', b'{"type":["say"]}', b'{"Type":"say"}', b'{"type":"say"}', b'{"type":"join"}'),
+    *(b'{quit}{"type":"say"}', b'"{quit}"', b"{quit}x", b"{ quit }", b"<quit", b'{"type":"say","text":"x\x1b"}'),
+    *(b'\xef\xbb\xbf{"type":"typing"}', b'{"type":"typing"}{"type":"typing"}', b'{"type":"say","text":"\xff"}'),
+    b'{"type":"say","text":"x","nonce":' + b"9" * 5000 + b"}",
+)
+LARGE_NO_EVENTS: tuple[bytes, ...] = (
+    *(b"[" * 30_000, b'{"a":' * 15_000, b'{"type":"say","extra":' + b"[" * 30_000),
+    *(b"x" * protocol.MAX_LINE_BYTES, b"y" * (protocol.MAX_LINE_BYTES + 1), b"\0" * 60_000),
+    b'{"type":"say","text":"' + b"x" * (protocol.MAX_MESSAGE_BYTES + 1) + b'"}',
+    b'{"type":"say","text":"' + b"\\u00e8" * (protocol.MAX_MESSAGE_BYTES // 2 + 1) + b'"}',
+)
+
+
+def to_json(fields: dict[str, object]) -> bytes:
+    return json.dumps(fields).encode()
+
+
+class Rubbish:
+    """Hostile inputs, as many as one likes, out of one random generator."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.nonce = 0
+
+    def text(self) -> str:
+        """What somebody may say, or call himself, to harm others."""
+        rng = self.rng
+        if rng.random() < 0.2:
+            end = rng.choice((0x80, 0x3000, 0x110000))
+            return "".join(chr(rng.randrange(end)) for _ in range(rng.randrange(20)))
+        return rng.choice(HOSTILE_TEXTS) + (rng.choice(HOSTILE_TEXTS) if rng.random() < 0.3 else "")
+
+    def raw(self) -> bytes:
+        """What somebody may send who speaks bare or lines."""
+        rng, kind = self.rng, self.rng.random()
+        if kind < 0.005:
+            body = b"x" * (protocol.MAX_MESSAGE_BYTES + rng.randrange(-1, 3))
+        elif kind < 0.2:
+            body = rng.choice(HOSTILE_BYTES)
+        elif kind < 0.35:
+            body = rng.randbytes(rng.randrange(60))
+        elif kind < 0.45:
+            body = self.no_event()
+        else:
+            body = self.text().encode("utf-8", "surrogatepass")
+        return body + rng.choice(LINE_ENDS)
+
+    def no_event(self) -> bytes:
+        """A line of the events dialect, without its end, to which the answer must be an error."""
+        rng, kind = self.rng, self.rng.random()
+        if kind < 0.003:
+            return rng.choice(LARGE_NO_EVENTS)
+        if kind < 0.3:
+            return rng.choice(NO_EVENTS)
+        if kind < 0.5:
+            line = b"~" + self.text().encode("utf-8", "surrogatepass") + rng.choice(HOSTILE_BYTES) + rng.randbytes(20)
+            return line.replace(b"\n", b"")
+        if kind < 0.55:
+            return to_json({"type": "say", "text": rng.choice(NOTHINGS), "nonce": rng.randrange(9)})
+        fields = dict(rng.choice(GOOD_EVENTS))
+        if kind < 0.75:
+            fields[rng.choice(list(fields))] = rng.choice(WRONG_VALUES)
+        elif kind < 0.85:
+            del fields[rng.choice([name for name in fields if name != "nonce"])]
+        else:
+            line = to_json(fields)
+            return line[: rng.randrange(1, len(line))]
+        return to_json(fields)
+
+    def out_of_turn(self) -> bytes:
+        """A line of the events dialect, without its end, that is an event, though perhaps of the wrong moment."""
+        rng = self.rng
+        self.nonce += 1
+        nonce = rng.choice((self.nonce, self.nonce, self.nonce, 0, 10**9 + self.nonce))
+        say: dict[str, object] = {"type": "say", "text": "x" + self.text(), "nonce": nonce}
+        kind = rng.random()
+        if kind < 0.005:
+            say["text"] = "x" * protocol.MAX_MESSAGE_BYTES
+        if kind < 0.6:
+            return to_json(say)
+        if kind < 0.75:
+            return to_json({"type": "join", "name": self.text(), "name\n": [{}]})
+        if kind < 0.8:
+            return to_json({"type": "resume", "token": self.text(), "last": rng.choice((0, 7, 2**53 - 1))})
+        if kind < 0.9:
+            return to_json({"type": self.text() + "!", "text": self.text(), "id": -1})
+        return rng.choice((*map(to_json, GOOD_EVENTS), b"", b" \t\r", b"{end_conn}", b"<end_conn>"))
+
+
+def send_in_cuts(sock: socket.socket, data: bytes, rng: random.Random) -> None:
+    while data:
+        size = rng.choice((1, 3, 40, 1000, 5000))
+        sock.sendall(data[:size])
+        data = data[size:]
+
+
+def swallow(sock: socket.socket) -> bytes:
+    """Read what there is by now, without waiting."""
+    received = b""
+    while select.select([sock], [], [], 0)[0] and (data := sock.recv(1 << 20)):
+        received += data
+    return received
+
+
+# --- the honest -----------------------------------------------------------------------------------------------------
+
+FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What must never reach a screen: it steers a terminal, begins a line, or turns the direction."""
+
+
+def rows_of(event: Event) -> list[str]:
+    """The lines that somebody who speaks lines must see for an event, written down once more for the tests."""
+    match event:
+        case Message(name=name, text=text):
+            return [f"{name}: {line}" for line in text.split("\n")]
+        case Joined(name=name):
+            return [f"{name} si è unito alla chat!"]
+        case Left(name=name):
+            return [f"{name} ha abbandonato la Chat."]
+    raise AssertionError(f"an honest member was told {event}")
+
+
+class Conversation:
+    """Two honest members who count together, Ada in lines and Bob in events, and what each saw of the room."""
+
+    def __init__(self, port: int) -> None:
+        self.count = 0
+        self.strangers: set[str] = set()
+        """Who else was ever in the room."""
+        self._ada, self._bob = LinePeer(port, "Ada"), EventPeer(port, "Bob")
+        self._ada.expect("Bob si è unito alla chat!\n")
+        self._present = {"ada", "bob"}
+        self._last_id = self._bob.welcome.last + 1
+        self._over = threading.Event()
+        self._threads = ThreadPoolExecutor(2, "honest")
+        self._heard: Future[str]
+        self._seen: Future[list[Event]]
+
+    def __enter__(self) -> Conversation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._threads.shutdown()
+        self._ada.close()
+        self._bob.close()
+
+    def begin(self) -> None:
+        """Start to talk, and go on until `check`."""
+        self._over.clear()
+        self._seen = self._threads.submit(self._be_bob)
+        self._heard = self._threads.submit(self._be_ada, self.count)
+
+    def check(self) -> None:
+        """Stop talking; fail unless both saw all that was said in one order, and nobody spoke for somebody else."""
+        self._over.set()
+        events, heard = self._seen.result(), self._heard.result()
+        before, self.count = (
+            self.count,
+            self.count + heard.count("\nBob: numero "),
+        )
+        rows = heard.removesuffix("\n").split("\n")
+        for row, expected in zip(rows, [row for event in events for row in rows_of(event)], strict=True):
+            assert row == expected, f"Ada saw {row!r}, Bob {expected!r}"
+            assert not FORBIDDEN.search(row), f"control characters: {row!r}"
+        for name, last_words in (("Ada", [f"basta {self.count}"]), ("Bob", [])):
+            said = [event.text for event in events if isinstance(event, Message) and event.name == name]
+            numbers = range(before + 1, self.count + 1)
+            assert said == [f"numero {number} di {name}" for number in numbers] + last_words, f"{name}: {said}"
+        for event in events:
+            self._follow(event)
+
+    def _be_ada(self, number: int) -> str:
+        heard = []
+        while not self._over.wait(HONEST_PAUSE_S):
+            number += 1
+            self._ada.say(f"numero {number} di Ada")
+            heard.append(self._ada.expect(f"Bob: numero {number} di Bob\n"))
+        self._ada.say(f"basta {number}")
+        heard.append(self._ada.expect(f"Ada: basta {number}\n"))
+        return "".join(heard)
+
+    def _be_bob(self) -> list[Event]:
+        events: list[Event] = []
+        while True:
+            event = self._bob.next_event()
+            events.append(event)
+            if isinstance(event, Message) and event.name == "Ada":
+                if event.text.startswith("basta"):
+                    return events
+                self._bob.say(event.text.replace("Ada", "Bob"))
+
+    def _follow(self, event: Event) -> None:
+        """Fail where an event is out of order, or about somebody who cannot have done it."""
+        assert isinstance(event, Message | Joined | Left)
+        assert event.id == self._last_id + 1, f"after {self._last_id} came {event}"
+        self._last_id = event.id
+        key = protocol.name_key(event.name)
+        assert protocol.parse_name(event.name) == event.name, event
+        if isinstance(event, Joined):
+            assert key not in self._present, f"twice in the room: {event}"
+            self._present.add(key)
+            self.strangers.add(event.name)
+        else:
+            assert key in self._present, f"not in the room: {event}"
+            if isinstance(event, Left):
+                self._present.remove(key)
+
+
+# --- the server, seen from outside ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a process holds; all 0 where there is no /proc."""
+
+    threads: int = 0
+    descriptors: int = 0
+    memory_kb: int = 0
+    peak_kb: int = 0
+
+
+def figures_of(pid: int) -> Figures:
+    if sys.platform != "linux":
+        return Figures()
+    proc = Path("/proc", str(pid))
+    fields = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
+    threads, memory_kb, peak_kb = (int(fields[name].split()[0]) for name in ("Threads", "VmRSS", "VmHWM"))
+    return Figures(threads, len(list((proc / "fd").iterdir())), memory_kb, peak_kb)
+
+
+def wait_until_all_left(server: ServerProgram, base: Figures) -> Figures:
+    """Wait until the server has no more threads and descriptors than it had, and no stranger in the room."""
+
+    def is_as_before() -> bool:
+        now = figures_of(server.process.pid)
+        return (now.threads, now.descriptors) == (base.threads, base.descriptors)
+
+    wait_until(is_as_before, lambda: f"{figures_of(server.process.pid)}, before it was {base}")
+    with EventPeer(server.port, "Controllo") as peer:
+        assert peer.welcome.names == ("Ada", "Bob", "Controllo"), f"still in the room: {peer.welcome.names}"
+    wait_until(is_as_before, lambda: f"{figures_of(server.process.pid)}, before it was {base}")
+    return figures_of(server.process.pid)
+
+
+def end_in_order(server: ServerProgram) -> None:
+    """Stop the server; fail if it had died, or had anything to say about a failure of its own."""
+    assert server.process.poll() is None, f"the server has ended: {server.expect_end()}"
+    server.interrupt()
+    status, output = server.expect_end()
+    assert status == 0, f"the server ended with status {status}: {output[-2000:]}"
+    for word in ("Traceback", "A failure"):
+        assert word not in output, output[output.index(word) :][:3000]
+
+
+# --- the chaos ------------------------------------------------------------------------------------------------------
+
+
+class Guest(Peer):
+    """Somebody of any dialect, who asks for his name until it is free."""
+
+    def __init__(self, port: int, name: str, dialect: Dialect) -> None:
+        super().__init__(port)
+        self.dialect = dialect
+        self.name = name
+        self.nonce = 0
+        try:
+            self.expect(GREETING)
+            if isinstance(dialect, Events):
+                self.tell(Hello(protocol.VERSION, "it"))
+            wait_until(self._is_let_in, lambda: f"{name!r} was never free: {self.received.decode(errors='replace')}")
+        except BaseException:
+            self.close()
+            raise
+
+    def tell(self, event: Event) -> None:
+        self.send(self.dialect.encode(event))
+
+    def say(self, text: str) -> None:
+        self.nonce += 1
+        self.tell(Say(text, self.nonce))
+
+    def _is_let_in(self) -> bool:
+        """Ask for the name and read the answer."""
+        self.tell(Join(self.name))
+        self.received = b""
+        while True:
+            data = self.recv()
+            assert data, f"{self.name!r} was turned away: {self.received.decode(errors='replace')}"
+            self.received += data
+            if b"Benvenuto" in self.received or b'"welcome"' in self.received:
+                return True
+            if b"diverso:" in self.received or b'"taken"' in self.received:
+                return False
+
+
+def live(port: int, name: str, rng: random.Random, pause: threading.Event) -> None:
+    """One life of one client: come, do this and that, go in one way or another."""
+    with Guest(port, name, rng.choice(DIALECTS)) as guest, contextlib.suppress(OSError):
+        guest.sock.settimeout(1.0)  # a flood that is slowed ends here
+        is_reading = rng.random() < 0.8
+        rubbish = Rubbish(rng)
+        for _ in range(rng.randrange(8)):
+            match rng.choice(("talk", "talk", "flood", "silence", "rubbish", "half")):
+                case "talk":
+                    guest.say(f"{name} dice {rng.random()}")
+                case "flood":
+                    for _ in range(300):
+                        guest.say("a fiumi " * rng.randrange(1, 20))
+                case "silence":
+                    pause.wait(rng.random())
+                case "rubbish":
+                    make = rubbish.no_event if isinstance(guest.dialect, Events) else rubbish.raw
+                    send_in_cuts(guest.sock, b"\n".join(make() for _ in range(30)), rng)
+                case "half":
+                    guest.send("perché".encode()[:-1])
+            if is_reading:
+                swallow(guest.sock)
+        match rng.choice(("quit", "close", "reset", "half-close", "silence")):
+            case "quit":
+                guest.tell(Quit())
+                read_to_end(guest, pause)
+            case "half-close":
+                guest.sock.shutdown(socket.SHUT_WR)
+                read_to_end(guest, pause)
+            case "reset":
+                reset(guest.sock)
+            case "silence":
+                pause.wait(rng.random())
+
+
+def read_to_end(peer: Peer, pause: threading.Event) -> None:
+    """Read what is left, which may take long: a flood is slowed, and all of it is said."""
+    while not pause.is_set() and peer.sock.recv(65536):
+        pass
+
+
+def knock(port: int, rng: random.Random) -> None:
+    """Come and go without ever having a name."""
+    with Peer(port) as peer, contextlib.suppress(OSError):
+        rubbish = Rubbish(rng)
+        for _ in range(rng.randrange(3)):
+            send_in_cuts(peer.sock, rubbish.raw()[:500], rng)
+        if rng.random() < 0.5:
+            reset(peer.sock)
+
+
+def be_killed(port: int, name: str, rng: random.Random, pause: threading.Event) -> None:
+    """One life of the original's client as a process that is killed while it talks."""
+    with OriginalClient(port) as client:  # whose end is to be killed
+        client.expect("Salve!")
+        client.expect("\n")
+        deadline = time.monotonic() + DEADLINE_S
+        client.type_row(name)
+        while "Benvenuto" not in (answer := client.expect("\n")):
+            assert time.monotonic() < deadline, f"{name!r} was never free: {answer}"
+            pause.wait(0.05)
+            client.type_row(name)
+        for number in range(rng.randrange(20)):
+            client.type_row(f"{name} dice {number}")
+        pause.wait(0.2 * rng.random())
+
+
+def keep_living(port: int, name: str, rng: random.Random, pause: threading.Event) -> int:
+    """One client's lives, one after the other; gives how many they were."""
+    lives = 0
+    while not pause.is_set():
+        lives += 1
+        if name == VICTIM:
+            be_killed(port, name, rng, pause)
+        elif rng.random() < 0.2:
+            knock(port, rng)
+        else:
+            live(port, name, rng, pause)
+    return lives
+
+
+def play_round(port: int, seed: str, names: list[str], seconds: float) -> int:
+    """Let everybody live for a while, and wait until they have gone; gives how many lives there were."""
+    pause = threading.Event()
+    with ThreadPoolExecutor(len(names), "client") as threads:
+        lives = [threads.submit(keep_living, port, name, random.Random(f"{seed}/{name}"), pause) for name in names]
+        try:
+            concurrent.futures.wait(lives, seconds, FIRST_EXCEPTION)
+        finally:
+            pause.set()
+    return sum(life.result() for life in lives)
+
+
+def run(seconds: float, every: float, clients: int, seed: int) -> None:
+    """Play rounds for so many seconds. Raises AssertionError, or OSError, where the server did not hold."""
+    names = [VICTIM, *(f"ospite {number}" for number in range(1, clients))]
+    deadline = time.monotonic() + seconds
+    with ServerProgram("--rate", str(RATE), "--grace", "0") as server, Conversation(server.port) as honest:
+        base = figures_of(server.process.pid)
+        memory_kb: list[int] = []
+        while time.monotonic() < deadline:
+            number = len(memory_kb) + 1
+            honest.begin()
+            lives = play_round(server.port, f"{seed}/{number}", names, min(every, deadline - time.monotonic()))
+            now = wait_until_all_left(server, base)
+            for name in names:
+                Guest(server.port, name, DIALECTS[0]).close()
+            honest.check()
+            print(f"round {number}: {lives} lives, {honest.count} honest exchanges so far, {now}", flush=True)
+            memory_kb.append(now.memory_kb)
+        half = (len(memory_kb) + 1) // 2
+        first_kb, second_kb = max(memory_kb[:half]), max(memory_kb[half:], default=0)
+        print(f"memory: at most {first_kb} KB in the first half, {second_kb} KB in the second")
+        assert second_kb <= first_kb + MEMORY_SLACK_KB, "memory grows"
+        wait_until_all_left(server, base)
+        end_in_order(server)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=1800.0, help="default: %(default)g")
+    parser.add_argument("--every", type=float, default=30.0, help="seconds from check to check (default: %(default)g)")
+    parser.add_argument("--clients", type=int, default=30, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="default: a new one")
+    arguments = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended on the way out
+    print(f"seed {arguments.seed}", flush=True)
+    try:
+        run(arguments.seconds, arguments.every, arguments.clients, arguments.seed)
+    except (AssertionError, OSError):
+        traceback.print_exc()
+        print(f"It did not hold, with --seed {arguments.seed}.", flush=True)
+        return 1
+    print("It held.", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
