@@ -176,7 +176,7 @@ def run_window(root: tk.Tk, session: Session, settings: Settings, name: str) -> 
         root.report_callback_exception = report_on_console
         root.update_idletasks()  # which shows the window: now it takes the console's place
         show_console(False)
-        window.box.text.focus_force()
+        window.message_input.text.focus_force()
     root.mainloop()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import protocol
 
-MAX_RECALL = 200
+MAX_INPUT_HISTORY = 200
 """How many of one's own messages Up walks back through."""
 
 
@@ -24,11 +24,11 @@ def completions(before: str, names: Iterable[str]) -> tuple[int, list[str]]:
     return 0, []
 
 
-class Recall:
+class InputHistory:
     """What one said before, to walk back through; the unsent draft is where the walk begins."""
 
     def __init__(self) -> None:
-        self._said: deque[str] = deque(maxlen=MAX_RECALL)
+        self._said: deque[str] = deque(maxlen=MAX_INPUT_HISTORY)
         self._draft = ""
         self._back = 0
 

@@ -51,8 +51,8 @@ class Conversation:
         self._waiting: list[str | tuple[str, ...]] = []
         """What `flush` will insert: texts and their tags, by turns."""
         self.waiting_characters = 0
-        self._tail: list[tuple[str, str, bool]] = []
-        self._is_tail_stale = False
+        self._pending: list[tuple[str, str, bool]] = []
+        self._is_pending_stale = False
         self._last_day = time.strftime("%Y-%m-%d")
         self._unseen = 0
         self._undrawn: dict[str, str] = {}
@@ -66,7 +66,7 @@ class Conversation:
         self.frame.rowconfigure(0, weight=1)
         self.text = tk.Text(self.frame, width=80, height=25, wrap="word", state="disabled")
         self.text.configure(font="TkTextFont", relief="flat", borderwidth=0, padx=8, pady=6, spacing3=3)
-        self.text.mark_set("tail", "1.0")
+        self.text.mark_set("pending", "1.0")
         self._can_draw_all = draws_every_letter(self.text.winfo_toplevel())
         self._counts_halves = int(self.text.tk.call("string", "length", "\U0001f600")) == 2
         """Whether a letter beyond the basic plane is two to this Tk (before 9)."""
@@ -85,7 +85,7 @@ class Conversation:
             self.text.tag_bind(tag, "<Enter>", lambda event: self.text.configure(cursor="hand2"))
             self.text.tag_bind(tag, "<Leave>", lambda event: self.text.configure(cursor="xterm"))
 
-    def paint(self, palette: Palette) -> None:
+    def apply_theme(self, palette: Palette) -> None:
         """Take on the colours of a theme, and the sizes of the fonts."""
         text = self.text
         self.name_font.configure(**tkfont.nametofont("TkTextFont", root=text).actual())
@@ -124,10 +124,10 @@ class Conversation:
         for name in ("link", "action", "found", "current", "sel"):  # what counts where two of them meet, at last
             text.tag_raise(name)
 
-    def speak(self, words: ClientWords) -> None:
+    def set_language(self, words: ClientWords) -> None:
         """Change the language of what comes from now on."""
         self._words = words
-        self._is_tail_stale = True
+        self._is_pending_stale = True
         self._show_unseen()
 
     # What comes in.
@@ -171,17 +171,17 @@ class Conversation:
         self._blocks.append(self._marker)
         self._waiting += [f"——  {self._words.left_off}  ——\n", ("marker",)]
 
-    def set_tail(self, tail: list[tuple[str, str, bool]]) -> None:
+    def set_pending(self, pending: list[tuple[str, str, bool]]) -> None:
         """Show these at the end, as what was not yet or never accepted: the speaker, the text, and whether it failed.
 
         Failed ones have tags `again-N` and `discard-N`, N their place in the list, for `tail_action_at`.
         """
-        self._tail = tail
-        self._is_tail_stale = True
+        self._pending = pending
+        self._is_pending_stale = True
 
     def flush(self) -> None:
         """Draw what was added since the last time, with one call of Tk for all."""
-        if self._waiting or self._is_tail_stale:
+        if self._waiting or self._is_pending_stale:
             self._change(self._draw)
         self._follow()
         self._show_unseen()
@@ -261,8 +261,8 @@ class Conversation:
             return ""
         return self._read(*self.text.tag_prevrange("link", f"{index}+1c"))
 
-    def tail_action_at(self, index: str) -> tuple[str, int] | None:
-        """Give what a click at a place wants done with which of the tail: `again` or `discard`."""
+    def pending_action_at(self, index: str) -> tuple[str, int] | None:
+        """Give what a click at a place wants done with which of the pending: `again` or `discard`."""
         for tag in self.text.tag_names(index):
             action, _, number = tag.partition("-")
             if action in ("again", "discard"):
@@ -332,15 +332,15 @@ class Conversation:
 
     def _draw(self) -> None:
         text = self.text
-        text.delete("tail", "end-1c")
+        text.delete("pending", "end-1c")
         waiting, self._waiting, self.waiting_characters = self._waiting, [], 0
         if waiting:
-            text.insert("tail", *waiting)  # type: ignore[arg-type]  # a text and its tags, again and again
+            text.insert("pending", *waiting)  # type: ignore[arg-type]  # a text and its tags, again and again
         self._drop_oldest()
-        place = text.index("tail")
-        self._is_tail_stale = False
+        place = text.index("pending")
+        self._is_pending_stale = False
         when = time.strftime("%H:%M  ")
-        for number, (speaker, said, has_failed) in enumerate(self._tail):
+        for number, (speaker, said, has_failed) in enumerate(self._pending):
             pending = f"{speaker}: {said}"
             pending = pending if self._can_draw_all else without_beyond(pending)
             text.insert("end-1c", when, ("time",), pending, ("pending",))
@@ -351,7 +351,7 @@ class Conversation:
             else:
                 text.insert("end-1c", " …", ("pending",))
             text.insert("end-1c", "\n", ("pending",))
-        text.mark_set("tail", place)
+        text.mark_set("pending", place)
 
     def _drop_oldest(self) -> None:
         lines = 0

@@ -32,7 +32,7 @@ class FindBar:
         self.entry.bind("<Up>", lambda event: self.step(True))
         self.entry.bind("<Down>", lambda event: self.step(False))
 
-    def speak(self, words: ClientWords) -> None:
+    def set_language(self, words: ClientWords) -> None:
         """Change the language."""
         self._words = words
         self._label.configure(text=words.find)

@@ -8,13 +8,13 @@ import tkinter as tk
 from collections.abc import Callable, Iterable
 from tkinter import ttk
 
-from lan_chat.client.composing import Recall, completions, whole_letters
+from lan_chat.client.composing import InputHistory, completions, whole_letters
 from lan_chat.client.palette import Palette
 
-MAX_BOX_LINES = 5
+MAX_INPUT_LINES = 5
 
 
-class Box:
+class MessageInput:
     """The box to write in: it grows with its text, remembers what was said, and completes names."""
 
     def __init__(
@@ -27,7 +27,7 @@ class Box:
         self._submit = submit
         self._leave = leave
         self._names = names
-        self._recall = Recall()
+        self._history = InputHistory()
         self._candidates: list[str] = []
         self._completed = ""
         """The text up to the cursor as the last completion left it."""
@@ -63,7 +63,7 @@ class Box:
         self.text.see("insert")
         self._show_placeholder()
 
-    def paint(self, palette: Palette) -> None:
+    def apply_theme(self, palette: Palette) -> None:
         """Take on the colours of a theme."""
         text = self.text
         text.configure(background=palette.paper, foreground=palette.text, insertbackground=palette.text)
@@ -73,7 +73,7 @@ class Box:
 
     def add_said(self, text: str) -> None:
         """Note what was said, for the walk with Up and Down, and empty the box."""
-        self._recall.add(text)
+        self._history.add(text)
         self.draft = ""
 
     def give_back(self, text: str, is_selected: bool = False) -> None:
@@ -98,7 +98,7 @@ class Box:
 
     def fit(self) -> None:
         """Give the box as many lines as its text needs, up to MAX_BOX_LINES."""
-        height = min(MAX_BOX_LINES, max(1, self._rows("1.0", "end")))
+        height = min(MAX_INPUT_LINES, max(1, self._rows("1.0", "end")))
         if height != int(self.text["height"]):
             self.text.configure(height=height)
             self.text.see("insert")
@@ -142,12 +142,12 @@ class Box:
         # selects.
         if int(event.state) & 0x1 or self._rows("1.0", "insert"):
             return None
-        return self._show_recalled(self._recall.older(self.draft))
+        return self._show_from_history(self._history.older(self.draft))
 
     def _on_down(self, event: tk.Event[tk.Text]) -> str | None:
         if int(event.state) & 0x1 or self._rows("insert", "end-1c"):
             return None
-        return self._show_recalled(self._recall.newer(self.draft))
+        return self._show_from_history(self._history.newer(self.draft))
 
     def _rows(self, first: str, last: str) -> int:
         """Count the ends of rows, as they are shown, between two places."""
@@ -155,9 +155,9 @@ class Box:
         # A tuple of one, or None; from Python 3.13 on a plain number is possible too.
         return int((counted[0] if isinstance(counted, tuple) else counted) or 0)
 
-    def _show_recalled(self, recalled: str | None) -> str:
-        if recalled is not None:
-            self.draft = recalled
+    def _show_from_history(self, found: str | None) -> str:
+        if found is not None:
+            self.draft = found
         return "break"
 
     def _on_tab(self, event: tk.Event[tk.Text]) -> str:

@@ -46,7 +46,7 @@ class PeopleList:
         """Everybody who is here."""
         return [name for _, name in self._keys]
 
-    def paint(self, palette: Palette) -> None:
+    def apply_theme(self, palette: Palette) -> None:
         """Take on the colours of a theme."""
         self._paper = palette.mention  # as in the conversation
         self.list.configure(background=palette.paper, foreground=palette.text)
@@ -55,7 +55,7 @@ class PeopleList:
         for place, name in enumerate(self.names):
             self._colour(place, name)
 
-    def speak(self, words: ClientWords) -> None:
+    def set_language(self, words: ClientWords) -> None:
         """Change the language."""
         self._words = words
         self._count()
@@ -115,8 +115,10 @@ class PeopleList:
 
     def _on_click(self, event: tk.Event[tk.Listbox]) -> None:
         place = self.list.index(f"@{event.x},{event.y}")
-        box = self.list.bbox(place) if place >= 0 else None
-        if box and box[1] <= event.y <= box[1] + box[3]:  # not the empty room below the last one
+        message_input = self.list.bbox(place) if place >= 0 else None
+        if (
+            message_input and message_input[1] <= event.y <= message_input[1] + message_input[3]
+        ):  # not the empty room below the last one
             self._address(self._keys[place][1])
 
     def _on_key(self, event: tk.Event[tk.Listbox]) -> str:

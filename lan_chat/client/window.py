@@ -17,7 +17,7 @@ from lan_chat.client.conversation import Conversation
 from lan_chat.client.desktop import ask_for_attention, is_aqua, open_link, restore_geometry, set_urgency
 from lan_chat.client.entries import Entry, Kind, mentions
 from lan_chat.client.find_bar import FindBar
-from lan_chat.client.message_input import Box
+from lan_chat.client.message_input import MessageInput
 from lan_chat.client.palette import PALETTES
 from lan_chat.client.people import PeopleList
 from lan_chat.client.session import Disconnected, Gap, LinkBroken, LinkRestored, NotSent, Rejected, Session, Taken
@@ -109,8 +109,8 @@ class ChatWindow:
 
         self.conversation = Conversation(frame, self._words, open_link)
         self.conversation.frame.grid(row=1, column=0, sticky="nsew")
-        self.conversation.text.tag_bind("action", "<ButtonRelease-1>", self._on_tail_action)
-        self.find_bar = FindBar(frame, self.conversation, self._focus_box)
+        self.conversation.text.tag_bind("action", "<ButtonRelease-1>", self._on_pending_action)
+        self.find_bar = FindBar(frame, self.conversation, self._focus_input)
         self.find_bar.frame.grid(row=0, column=0, columnspan=2, sticky="ew")
         self.find_bar.frame.grid_remove()
         # An original server does not tell who is in the room, so the list appears with the first name.
@@ -120,10 +120,10 @@ class ChatWindow:
         bottom = ttk.Frame(frame, padding=(0, 8, 0, 0))
         bottom.grid(row=2, column=0, columnspan=2, sticky="ew")
         bottom.columnconfigure(0, weight=1)
-        self.box = Box(
-            bottom, self.submit, self._leave_box, lambda: [name for name in self.people.names if name != self._name]
+        self.message_input = MessageInput(
+            bottom, self.submit, self._leave_input, lambda: [name for name in self.people.names if name != self._name]
         )
-        self.box.text.grid(row=0, column=0, sticky="ew")
+        self.message_input.text.grid(row=0, column=0, sticky="ew")
         self.button = ttk.Button(bottom, command=self.submit)
         self.button.grid(row=0, column=1, sticky="n", padx=(8, 0))
         self.status = ttk.Label(bottom, style="Status.TLabel")
@@ -141,21 +141,21 @@ class ChatWindow:
         self._menus: list[tk.Menu] = []
         self._popup: tk.Menu | None = None
         self._usual_sizes = usual_font_sizes(root)
-        self._speak()
-        self._paint()
+        self._set_language()
+        self._apply_theme()
         self._bind_keys()
         restore_geometry(root, self.settings.geometry)
-        self.box.text.focus_set()
+        self.message_input.text.focus_set()
 
     # What the user does.
 
     def submit(self) -> None:
         """Do what the box says: choose a name, say something, or leave. What cannot be sent stays in the box."""
-        text = protocol.clean_text(self.box.draft)
+        text = protocol.clean_text(self.message_input.draft)
         if isinstance(protocol.CONTROL_WORDS.get(text), Quit):
             self.close()
         elif not text.strip():
-            self.box.draft = ""
+            self.message_input.draft = ""
         elif not self._is_connected:
             self._show_disconnected()
             self.conversation.show_latest()  # wherever the user was reading, this is the answer
@@ -165,10 +165,10 @@ class ChatWindow:
             self.conversation.show_latest()
         elif self._name or self._session.is_bare:
             if self._say(text):  # or else it stays, and the drain is about to say why
-                self.box.add_said(text)
+                self.message_input.add_said(text)
                 self.conversation.show_latest()
         elif not self._asked_name:  # or else it is not known yet whether this is a name or a message
-            self.box.draft = ""
+            self.message_input.draft = ""
             self._ask_for(text)
 
     def save(self) -> None:
@@ -200,38 +200,38 @@ class ChatWindow:
                 self._show_disconnected()
                 break
             self._failed.remove(text)
-        self._show_tail()
+        self._show_pending()
 
     def discard(self, number: int | None = None) -> None:
         """Forget what was not sent, or one of it."""
         del self._failed[slice(None) if number is None else slice(number, number + 1)]
-        self._show_tail()
+        self._show_pending()
 
     def change_font_size(self, step: int) -> None:
         """Make all text larger or smaller by so many points; 0 for the system's own size."""
         size = self.settings.font_size or self._usual_sizes["TkTextFont"]
         self.settings.font_size = max(MIN_FONT_SIZE, min(MAX_FONT_SIZE, size + step)) if step else 0
-        self._paint()
+        self._apply_theme()
 
     def _say(self, text: str) -> bool:
         nonce = self._session.say(text)
         if nonce is not None and not self._session.is_bare:  # an original server has no way to confirm
             self._pending[nonce] = text
-            self._show_tail()
+            self._show_pending()
         return nonce is not None
 
     def _address(self, name: str) -> None:
-        self.box.address(name)
+        self.message_input.address(name)
 
-    def _focus_box(self) -> None:
-        self.box.text.focus_set()
+    def _focus_input(self) -> None:
+        self.message_input.text.focus_set()
 
-    def _leave_box(self) -> None:
+    def _leave_input(self) -> None:
         self.button.focus_set()
 
     def _focus_next(self) -> str:
         """Go from the box to the conversation, to the list, and back to the box."""
-        stops: list[tk.Widget] = [self.box.text, self.conversation.text]
+        stops: list[tk.Widget] = [self.message_input.text, self.conversation.text]
         if self.people.frame.winfo_ismapped():
             stops.append(self.people.list)
         focused = str(self._root.tk.call("focus"))
@@ -244,14 +244,14 @@ class ChatWindow:
             self.find_bar.close()
         else:
             self.conversation.show_latest()
-            self._focus_box()
+            self._focus_input()
 
     def _on_page(self, pages: int) -> str:
         self.conversation.text.yview_scroll(pages, "pages")
         return "break"
 
-    def _on_tail_action(self, event: tk.Event[tk.Text]) -> None:
-        action = self.conversation.tail_action_at(f"@{event.x},{event.y}")
+    def _on_pending_action(self, event: tk.Event[tk.Text]) -> None:
+        action = self.conversation.pending_action_at(f"@{event.x},{event.y}")
         if action is not None:
             (self.send_again if action[0] == "again" else self.discard)(action[1])
 
@@ -284,17 +284,17 @@ class ChatWindow:
             keys[f"<{key}-{minus}>"] = lambda: self.change_font_size(-1)
         for zero in ("0", "KP_0"):
             keys[f"<{key}-Key-{zero}>"] = lambda: self.change_font_size(0)
-        for text in (self.box.text, self.conversation.text):
+        for text in (self.message_input.text, self.conversation.text):
             text.bindtags((str(text), str(root), "Text", "all"))  # before Tk's own keys of the same names
         for sequence, action in keys.items():
             self._bind_key(sequence, action)
             letter = sequence[-2]
             if letter.islower() and sequence[-3] == "-":  # the same with Caps Lock
                 self._bind_key(f"{sequence[:-2]}{letter.upper()}>", action)
-        self.box.text.bind("<Prior>", lambda event: self._on_page(-1))
-        self.box.text.bind("<Next>", lambda event: self._on_page(+1))
+        self.message_input.text.bind("<Prior>", lambda event: self._on_page(-1))
+        self.message_input.text.bind("<Next>", lambda event: self._on_page(+1))
         self._bind_menu(self.conversation.text, self._conversation_menu)
-        self._bind_menu(self.box.text, self._box_menu)
+        self._bind_menu(self.message_input.text, self._input_menu)
 
     def _bind_key(self, sequence: str, action: Callable[[], object]) -> None:
         def act(event: tk.Event[tk.Misc]) -> str:
@@ -375,14 +375,14 @@ class ChatWindow:
         menu.add_command(label=words.menu_find, command=self.find_bar.open)
         menu.add_command(label=words.menu_save, command=self.save)
         if self._failed:  # also for whom the keyboard brings here: all of it, unless the place tells which
-            action = self.conversation.tail_action_at(index)
+            action = self.conversation.pending_action_at(index)
             number = None if action is None else action[1]
             menu.add_separator()
             menu.add_command(label=words.send_again, command=lambda: self.send_again(number))
             menu.add_command(label=words.discard, command=lambda: self.discard(number))
 
-    def _box_menu(self, menu: tk.Menu, index: str) -> None:
-        words, text = self._words, self.box.text
+    def _input_menu(self, menu: tk.Menu, index: str) -> None:
+        words, text = self._words, self.message_input.text
         state: Literal["normal", "disabled"] = "normal" if text.tag_ranges("sel") else "disabled"
         menu.add_command(label=words.menu_cut, command=lambda: text.event_generate("<<Cut>>"), state=state)
         menu.add_command(label=words.menu_copy, command=lambda: text.event_generate("<<Copy>>"), state=state)
@@ -421,32 +421,32 @@ class ChatWindow:
             setattr(self.settings, name, choice.get())  # type: ignore[no-untyped-call]
         if self._words is not LANGUAGES[self.settings.language]:
             self._words = LANGUAGES[self.settings.language]
-            self._speak()
-        self._paint()
+            self._set_language()
+        self._apply_theme()
         self._show_people()
 
-    def _speak(self) -> None:
+    def _set_language(self) -> None:
         """Put everything that has words into the language of the settings."""
         words = self._words
         self._build_menus()
-        self.conversation.speak(words)
-        self.find_bar.speak(words)
-        self.people.speak(words)
+        self.conversation.set_language(words)
+        self.find_bar.set_language(words)
+        self.people.set_language(words)
         self.button.configure(text=words.send)
         self.retry_button.configure(text=words.retry)
-        self.box.placeholder.configure(text=words.placeholder)
+        self.message_input.placeholder.configure(text=words.placeholder)
         self._show_status()
         self._show_title()
 
-    def _paint(self) -> None:
+    def _apply_theme(self) -> None:
         """Give everything the colours and the size of the settings."""
         palette = PALETTES[self.settings.theme]
         set_font_sizes(self._root, self._usual_sizes, self.settings.font_size)
         style_widgets(self._root, self.settings.theme, palette)
-        self.conversation.paint(palette)
-        self.box.paint(palette)
-        self.people.paint(palette)
-        self.box.fit()
+        self.conversation.apply_theme(palette)
+        self.message_input.apply_theme(palette)
+        self.people.apply_theme(palette)
+        self.message_input.fit()
         self._color_menus()
 
     def _color_menus(self) -> None:
@@ -506,7 +506,7 @@ class ChatWindow:
                 self._tell(sentence)
             case Refused(reason):
                 self._tell(words.explain(reason), Kind.ERROR)
-                self.box.give_back(self._asked_name or self._name, is_selected=True)
+                self.message_input.give_back(self._asked_name or self._name, is_selected=True)
                 self._asked_name = self._name = ""
                 self._show_linked(())
             case Message():
@@ -531,15 +531,15 @@ class ChatWindow:
                 self._tell(words.explain(error.reason, error.limit, error.detail), Kind.ERROR)
                 if error.nonce is not None:
                     self._pending.pop(error.nonce, None)
-                    self._show_tail()
-                self.box.give_back(text)
+                    self._show_pending()
+                self.message_input.give_back(text)
             case Taken(nonce):
                 self._pending.pop(nonce, None)
-                self._show_tail()
+                self._show_pending()
             case NotSent(nonce, text):
                 self._pending.pop(nonce, None)
                 self._failed.append(text)
-                self._show_tail()
+                self._show_pending()
             case EndConn() if not self._is_ending:
                 self._end()
             case Disconnected(unsent):
@@ -549,16 +549,16 @@ class ChatWindow:
                     self._show_disconnected()
                 self._pending.clear()
                 self._failed += unsent
-                self._show_tail()
+                self._show_pending()
                 if self._asked_name:
-                    self.box.give_back(self._asked_name)
+                    self.message_input.give_back(self._asked_name)
                     self._asked_name = ""
 
     def _show_message(self, message: Message) -> None:
         name, nonce = message.name, message.nonce
         is_own, is_old = name == self._name, message.id <= self._arrived_at
         if is_own and nonce is not None and self._pending.pop(nonce, None) is not None:
-            self._show_tail()
+            self._show_pending()
         is_mention = not is_own and not is_old and mentions(message.text, self._name)
         entry = Entry(message.time, Kind.MESSAGE, message.text, name, is_mention)
         self._show(entry, is_news=not is_own and not is_old)
@@ -581,8 +581,8 @@ class ChatWindow:
         name, self._offered_name = self._offered_name, ""
         if name and not self._asked_name:
             self._ask_for(name)
-        elif self.settings.name and not self._name and not self.box.draft and not self._session.is_bare:
-            self.box.give_back(self.settings.name, is_selected=True)
+        elif self.settings.name and not self._name and not self.message_input.draft and not self._session.is_bare:
+            self.message_input.give_back(self.settings.name, is_selected=True)
 
     def _ask_for(self, name: str) -> None:
         self._asked_name = name
@@ -615,17 +615,17 @@ class ChatWindow:
             self._show_title()
         self.conversation.add(entry, is_news)
 
-    def _show_tail(self) -> None:
+    def _show_pending(self) -> None:
         speaker = self._name or "–"
         waiting = [(speaker, text, False) for text in self._pending.values()]
-        self.conversation.set_tail([*((speaker, text, True) for text in self._failed), *waiting])
+        self.conversation.set_pending([*((speaker, text, True) for text in self._failed), *waiting])
 
     def _show_people(self) -> None:
         if self.settings.shows_people and self.people.names:
             self.people.frame.grid(row=1, column=1, sticky="ns")
         else:
             if str(self._root.tk.call("focus")) == str(self.people.list):  # what is hidden hears no key
-                self._focus_box()
+                self._focus_input()
             self.people.frame.grid_remove()
 
     def _show_linked(self, names: Iterable[str]) -> None:

@@ -60,21 +60,21 @@ class Operator:
 
     def _who(self, _: str) -> str:
         members = self._room.members()
-        count = self._words.operator_count.format(count=len(members), connections=len(self._room.clients()))
+        count = self._words.operator_count.format(count=len(members), connections=len(self._room.connections()))
         return "\n".join([*map(self._describe, members), count])
 
     def _describe(self, member: Member) -> str:
-        client, words = member.client, self._words
+        connection, words = member.connection, self._words
         minutes = max(1.0, (time.time() - member.joined_at) / 60)
-        is_absent = client is None or client.is_dropped
+        is_absent = connection is None or connection.is_dropped
         return words.operator_member.format(
             name=member.name,
-            address="{}:{}".format(*client.address) if client else "–",
-            dialect=words.operator_absent if is_absent or client is None else client.kind.name,
+            address="{}:{}".format(*connection.address) if connection else "–",
+            dialect=words.operator_absent if is_absent or connection is None else connection.kind.name,
             since=time.strftime("%H:%M:%S", time.localtime(member.joined_at)),
             said=member.said,
             rate=round(member.said / minutes),
-            unsent=client.outbox.unsent_bytes if client else 0,
+            unsent=connection.outbox.unsent_bytes if connection else 0,
             muted="  mute" if member.is_muted else "",
         )
 
@@ -112,7 +112,7 @@ class Operator:
     def _set_muted(self, name: str, is_muted: bool) -> str:
         words = self._words
         if name == "*":
-            self._room.hush(is_muted)
+            self._room.mute_all(is_muted)
             return words.operator_quiet if is_muted else words.operator_not_quiet
         found = self._room.mute(name, is_muted)
         if found is None:

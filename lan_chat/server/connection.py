@@ -44,7 +44,7 @@ class TooLateError(Exception):
     """A client did not choose a name in time."""
 
 
-class Client:
+class Connection:
     """One connection. Its own thread reads and closes it; the delivery thread writes to it."""
 
     _numbers = itertools.count(1)
@@ -80,7 +80,7 @@ class Client:
         """Whether nothing more is to be read."""
         self._changed = threading.Condition()
         """Guards the five that follow, and tells whoever waits for one of them; three of its own would be dear."""
-        self._orders: list[Event] = []
+        self._commands: list[Event] = []
         self.is_ending = False
         """Whether nothing more that this client says shall count."""
         self.is_dropped = False
@@ -130,18 +130,18 @@ class Client:
         Waits while there are too many: a client that is faster than the room is not read any further.
         """
         with self._changed:
-            while len(self._orders) >= MAX_WAITING_EVENTS and not self.is_dropped:
+            while len(self._commands) >= MAX_WAITING_EVENTS and not self.is_dropped:
                 self._changed.wait(POLL_S)
-            is_first = not self._orders
-            self._orders += events
+            is_first = not self._commands
+            self._commands += events
             return is_first
 
-    def take_orders(self) -> list[Event]:
+    def take_commands(self) -> list[Event]:
         """Take all orders that wait. For the delivery thread."""
         with self._changed:
-            orders, self._orders = self._orders, []
+            commands, self._commands = self._commands, []
             self._changed.notify_all()
-            return orders
+            return commands
 
     def end(self) -> None:
         """Let nothing more count that this client says. From any thread."""
@@ -234,10 +234,10 @@ class LinkLost(Event):
 class Member:
     """Somebody with a name in the room. It outlives the connection, where that breaks and another one resumes it."""
 
-    def __init__(self, name: str, token_key: bytes, client: Client | None) -> None:
+    def __init__(self, name: str, token_key: bytes, connection: Connection | None) -> None:
         self.name = name
         self.token_key = token_key
-        self.client = client
+        self.connection = connection
         """Its connection, or the last that it had; written under the room's lock."""
         self.joined_at = time.time()
         self.said = 0

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 
 import protocol
-from lan_chat.server.connection import Client, LinkLost, Member
+from lan_chat.server.connection import Connection, LinkLost, Member
 from lan_chat.server.history import FILE_ERRORS, KEPT_EVENTS, History, Record
 from lan_chat.server.words import ServerWords
 from protocol import (
@@ -95,7 +95,7 @@ class Delivery:
     def __init__(
         self,
         words: ServerWords,
-        release: Callable[[Member, Client | None], bool],
+        release: Callable[[Member, Connection | None], bool],
         grace_s: float = 0.0,
         backlog: int = 0,
         history: History | None = None,
@@ -109,29 +109,29 @@ class Delivery:
         self._backlog = backlog
         self._clock = clock
         self._writers: dict[type[Dialect], Dialect] = {Bare: Bare(words), Lines: Lines(words), Events: Events()}
-        self._orders: queue.SimpleQueue[Client | Member | Announcement | None] = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[Connection | Member | Announcement | None] = queue.SimpleQueue()
         """Clients with orders, each at most once; members to expel; what the operator says; None to stop."""
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
         # All that follows belongs to the delivery thread.
-        self._clients: dict[Client, None] = {}
+        self._connections: dict[Connection, None] = {}
         """Everybody who was greeted and has not left; a dict for its order."""
-        self._members: dict[Client, None] = {}
+        self._members: dict[Connection, None] = {}
         """Those of them who hear the room."""
-        self._present: dict[Member, Client | None] = {}
+        self._present: dict[Member, Connection | None] = {}
         """Who is in the room, and by which connection it hears; None where the link is broken."""
-        self._away: dict[Member, tuple[float, Client | None]] = {}
+        self._away: dict[Member, tuple[float, Connection | None]] = {}
         """Those whose link is broken: until when they may come back, and that link; the first to go is first."""
-        self._behind: set[Client] = set()
+        self._behind: set[Connection] = set()
         """Those who have not been sent all that they should."""
-        self._leaving: dict[Client, float] = {}
+        self._leaving: dict[Connection, float] = {}
         """Those who are going, and until when they may read the rest."""
-        self._expelled: set[Client] = set()
+        self._expelled: set[Connection] = set()
         """Those of them whose own threads do not know it yet."""
         self._batch: list[Event] = []
         """What has happened in the room and not been sent to all."""
         self._notices_until: float | None = None
         """Until when the batch, which holds nothing but arrivals and departures, may wait for more of them."""
-        self._ahead: list[Client] = []
+        self._ahead: list[Connection] = []
         """Those who have been sent a part of the batch before the others (`Client.seen` says how much)."""
         self._kept: deque[Message | Announcement | Joined | Left] = deque()
         """The last events, for those who come back and those who come."""
@@ -167,38 +167,38 @@ class Delivery:
 
     def stop(self, timeout_s: float) -> None:
         """Tell everybody `{end_conn}`, after all that was said, and end the thread."""
-        self._orders.put(None)
+        self._commands.put(None)
         self._thread.join(timeout_s)
 
-    def order(self, client: Client, events: list[Event]) -> None:
+    def command(self, connection: Connection, events: list[Event]) -> None:
         """Hand over what a client did, or what it is to be told. May wait; never for the delivery thread itself."""
-        if client.hand_over(events):
-            self._orders.put(client)
+        if connection.hand_over(events):
+            self._commands.put(connection)
 
     def announce(self, text: str) -> None:
         """Say something to the room as the operator. From any thread."""
-        self._orders.put(Announcement(0, 0.0, text))
+        self._commands.put(Announcement(0, 0.0, text))
 
     def expel(self, member: Member) -> None:
         """Have a member leave whose link is broken; nothing where it is not. From any thread."""
-        self._orders.put(member)
+        self._commands.put(member)
 
     def _run(self) -> None:
-        clients: list[Client | Member | Announcement | None] = []
+        connections: list[Connection | Member | Announcement | None] = []
         took_s = 0.0
         while not self._is_over:
-            clients = self._collect(len(clients), min(MAX_GATHER_S, GATHER_SHARE * took_s))
+            connections = self._collect(len(connections), min(MAX_GATHER_S, GATHER_SHARE * took_s))
             started = time.perf_counter()
             now = round(self._clock(), 3)
-            for client in clients:
-                if client is None:
+            for connection in connections:
+                if connection is None:
                     self._attempt(self._close_room)
-                elif isinstance(client, Announcement):
-                    self._tell_room(Announcement(self._next_id(), now, client.text))
-                elif isinstance(client, Member):
-                    self._attempt(self._give_up, client, now, Reason.KICKED)
+                elif isinstance(connection, Announcement):
+                    self._tell_room(Announcement(self._next_id(), now, connection.text))
+                elif isinstance(connection, Member):
+                    self._attempt(self._give_up, connection, now, Reason.KICKED)
                 else:
-                    self._carry_out_all(client, now)
+                    self._carry_out_all(connection, now)
             self._attempt(self._give_up_overdue, now)
             if self._notices_until is None or started > self._notices_until:
                 self._attempt(self._broadcast)
@@ -212,59 +212,59 @@ class Delivery:
         except Exception:
             log.exception("A failure in the delivery thread")
 
-    def _collect(self, expected: int, gather_s: float) -> list[Client | Member | Announcement | None]:
+    def _collect(self, expected: int, gather_s: float) -> list[Connection | Member | Announcement | None]:
         """Wait for clients with orders, no longer than a tick when somebody is behind, and take all that are there.
 
         Where several talk without a pause, wait until as many have come as the last time, if `gather_s` is not over by
         then: the clients' threads have the interpreter to themselves meanwhile, and all share one broadcast.
         """
-        clients = []
+        connections = []
         gathers_until = time.perf_counter() + gather_s
         limit_s = TICK_S if self._batch or self._behind or self._leaving else None
         if limit_s is None and self._away:
             deadline, _ = next(iter(self._away.values()))
             limit_s = max(TICK_S, deadline - time.monotonic())
         with contextlib.suppress(queue.Empty):
-            clients.append(self._orders.get(timeout=limit_s))
-            while len(clients) < expected:
-                clients.append(self._orders.get(timeout=max(0.0, gathers_until - time.perf_counter())))
+            connections.append(self._commands.get(timeout=limit_s))
+            while len(connections) < expected:
+                connections.append(self._commands.get(timeout=max(0.0, gathers_until - time.perf_counter())))
             while True:
-                clients.append(self._orders.get_nowait())
-        return clients
+                connections.append(self._commands.get_nowait())
+        return connections
 
-    def _carry_out_all(self, client: Client, now: float) -> None:
+    def _carry_out_all(self, connection: Connection, now: float) -> None:
         """Carry out what a client ordered; a failure of ours in one order is logged, and the others are carried out."""
-        for event in client.take_orders():
+        for event in connection.take_commands():
             try:
-                self._carry_out(client, event, now)
+                self._carry_out(connection, event, now)
             except Exception:
                 log.exception("A failure in the delivery thread")
 
-    def _carry_out(self, client: Client, event: Event, now: float) -> None:
+    def _carry_out(self, connection: Connection, event: Event, now: float) -> None:
         if isinstance(event, Say):
-            if client.is_member:
-                self._say(client, event, now)
-        elif self._is_over or client in self._leaving or client.is_dropped:
+            if connection.is_member:
+                self._say(connection, event, now)
+        elif self._is_over or connection in self._leaving or connection.is_dropped:
             if isinstance(event, Join | Resume):  # after its end: nobody else would make its name free
-                self._depart(client, now)
+                self._depart(connection, now)
         elif isinstance(event, Join):
-            self._admit(client, now)
+            self._admit(connection, now)
         elif isinstance(event, Resume):
-            self._admit_again(client, event.last, now)
-        elif isinstance(event, LinkLost) and self._may_come_back(client):
-            self._miss(client)
+            self._admit_again(connection, event.last, now)
+        elif isinstance(event, LinkLost) and self._may_come_back(connection):
+            self.hold_place(connection)
         elif isinstance(event, Quit | LinkLost):
-            self._dismiss(client, now)
+            self._dismiss(connection, now)
         elif isinstance(event, EndConn):
-            self._tell(client, event)
-            self._expelled.add(client)
-            self._dismiss(client, now)
+            self._tell(connection, event)
+            self._expelled.add(connection)
+            self._dismiss(connection, now)
         else:
-            self._clients[client] = None
-            self._tell(client, event)
+            self._connections[connection] = None
+            self._tell(connection, event)
 
-    def _say(self, client: Client, event: Say, now: float) -> None:
-        member = client.member
+    def _say(self, connection: Connection, event: Say, now: float) -> None:
+        member = connection.member
         assert member is not None
         if event.nonce is not None:
             if event.nonce <= member.last_nonce:  # said again, because nobody had confirmed it
@@ -295,21 +295,21 @@ class Delivery:
             if isinstance(oldest, SAID):
                 self._kept_characters -= len(oldest.text)
 
-    def _tell(self, client: Client, event: Event) -> None:
+    def _tell(self, connection: Connection, event: Event) -> None:
         """Write to one client, after all that it should have heard by now."""
-        self._hear(client)
-        kind = Bare if isinstance(event, Greeting) else client.kind  # it is the same for all, whoever answers first
-        self._write(client, write_events(self._writers[kind], [event]))
+        self._hear(connection)
+        kind = Bare if isinstance(event, Greeting) else connection.kind  # it is the same for all, whoever answers first
+        self._write(connection, write_events(self._writers[kind], [event]))
 
-    def _admit(self, client: Client, now: float) -> None:
+    def _admit(self, connection: Connection, now: float) -> None:
         """Let a newcomer in, and show it what was said before."""
-        member = client.member
+        member = connection.member
         assert member is not None
-        if member.client is not client:
-            self._supersede(client)
+        if member.connection is not connection:
+            self._supersede(connection)
             return
         said = (event for event in reversed(self._kept) if isinstance(event, SAID))
-        backlog = [*itertools.islice(said, self._backlog if client.kind is not Bare else 0)][::-1]
+        backlog = [*itertools.islice(said, self._backlog if connection.kind is not Bare else 0)][::-1]
         last = self._last_id
         member.replay_from = backlog[0].id - 1 if backlog else last
         member.joined_id = self._next_id()
@@ -317,20 +317,20 @@ class Delivery:
         self._tell_room(Joined(member.joined_id, now, member.name))
         self._arrivals.append(member)
         self._record()  # a token that was given away works whatever happens to the server
-        writer = self._writers[client.kind]
+        writer = self._writers[connection.kind]
         told = write_events(writer, [self._notice]) if self._notice else []
-        self._welcome(client, member, last, told + write_backlog(writer, [*backlog]))
-        client.seen = seen  # what follows it hears with the others
+        self._welcome(connection, member, last, told + write_backlog(writer, [*backlog]))
+        connection.seen = seen  # what follows it hears with the others
 
-    def _admit_again(self, client: Client, last: int, now: float) -> None:
+    def _admit_again(self, connection: Connection, last: int, now: float) -> None:
         """Let a member whose link broke hear the room again, after all that it has missed."""
-        member = client.member
+        member = connection.member
         assert member is not None
         if member not in self._present:  # its `Join` is still on its way, on the broken link
-            self._admit(client, now)
+            self._admit(connection, now)
             return
-        if member.client is not client:
-            self._supersede(client)
+        if member.connection is not connection:
+            self._supersede(connection)
             return
         old = self._present[member]
         if old is not None:  # a link that nobody has noticed to be dead
@@ -338,58 +338,58 @@ class Delivery:
         self._away.pop(member, None)
         if self._last_id < last <= self._may_lack_until:
             self._last_id = last  # or new events would bear numbers that this member takes for seen
-        log.info("%s:%s is %s, whose link was broken.", *client.address, member.name)
+        log.info("%s:%s is %s, whose link was broken.", *connection.address, member.name)
         self._record()
         seen = max(last, member.replay_from)
         missed = [event for event in self._kept if event.id > seen]
         told = [self._notice] if self._notice and not last else []  # it never heard that it was let in
-        self._welcome(client, member, self._last_id, write_events(self._writers[client.kind], [*told, *missed]))
+        self._welcome(connection, member, self._last_id, write_events(self._writers[connection.kind], [*told, *missed]))
 
-    def _supersede(self, client: Client) -> None:
+    def _supersede(self, connection: Connection) -> None:
         """Close a connection whose member came back on another one."""
-        client.end_because("its member came back on another connection")
-        client.end()
-        self._expelled.add(client)
-        self._stop_hearing(client)
+        connection.end_because("its member came back on another connection")
+        connection.end()
+        self._expelled.add(connection)
+        self._stop_hearing(connection)
 
-    def _welcome(self, client: Client, member: Member, last: int, chunks: list[bytes]) -> None:
-        self._present[member] = client
+    def _welcome(self, connection: Connection, member: Member, last: int, chunks: list[bytes]) -> None:
+        self._present[member] = connection
         names = tuple(present.name for present in self._present)
         nonce = member.last_nonce if member.last_nonce >= 0 else None
-        self._tell(client, Welcome(member.name, client.token, names, last, nonce, self._room_id))
-        self._write(client, chunks)
-        self._mark_as_seen(client)
-        client.is_member = True
-        self._members[client] = None
+        self._tell(connection, Welcome(member.name, connection.token, names, last, nonce, self._room_id))
+        self._write(connection, chunks)
+        self._mark_as_seen(connection)
+        connection.is_member = True
+        self._members[connection] = None
 
-    def _may_come_back(self, client: Client) -> bool:
+    def _may_come_back(self, connection: Connection) -> bool:
         """Tell whether a client's member is kept in the room without a link."""
-        is_sent_away = client.why_left is not None
+        is_sent_away = connection.why_left is not None
         has_room = self._grace_s > 0 and len(self._away) < MAX_AWAY
-        return client.is_member and client.kind is Events and not is_sent_away and has_room
+        return connection.is_member and connection.kind is Events and not is_sent_away and has_room
 
-    def _miss(self, client: Client) -> None:
+    def hold_place(self, connection: Connection) -> None:
         """Keep the place of a member whose link is broken."""
-        member = client.member
+        member = connection.member
         assert member is not None
-        log.info("%s:%s has lost its link; %s may come back.", *client.address, member.name)
-        self._stop_hearing(client)
+        log.info("%s:%s has lost its link; %s may come back.", *connection.address, member.name)
+        self._stop_hearing(connection)
         self._present[member] = None
-        self._away[member] = time.monotonic() + self._grace_s, client
+        self._away[member] = time.monotonic() + self._grace_s, connection
 
-    def _stop_hearing(self, client: Client) -> None:
+    def _stop_hearing(self, connection: Connection) -> None:
         """Write nothing more to a client, whose member stays."""
-        self._clients.pop(client, None)
-        self._members.pop(client, None)
-        client.is_member = False
-        client.outbox.clear()
-        self._leaving[client] = 0.0
+        self._connections.pop(connection, None)
+        self._members.pop(connection, None)
+        connection.is_member = False
+        connection.outbox.clear()
+        self._leaving[connection] = 0.0
 
     def _give_up(self, member: Member, now: float, reason: Reason | None = None) -> None:
         """Have a member leave that has no link, unless it is just coming back."""
         if member in self._away:
-            _, client = self._away.pop(member)  # not `member.client`, which may be back by now
-            if self._leave(member, client, now, reason):
+            _, connection = self._away.pop(member)  # not `member.client`, which may be back by now
+            if self._leave(member, connection, now, reason):
                 log.info("%s leaves: %s.", member.name, "it did not come back" if reason is None else reason.value)
 
     def _give_up_overdue(self, now: float) -> None:
@@ -399,29 +399,29 @@ class Delivery:
                 break
             self._give_up(member, now)
 
-    def _dismiss(self, client: Client, now: float) -> None:
-        self._clients.pop(client, None)
-        self._leaving[client] = time.monotonic() + FLUSH_S
-        self._hear(client)
-        self._members.pop(client, None)
-        self._depart(client, now)
+    def _dismiss(self, connection: Connection, now: float) -> None:
+        self._connections.pop(connection, None)
+        self._leaving[connection] = time.monotonic() + FLUSH_S
+        self._hear(connection)
+        self._members.pop(connection, None)
+        self._depart(connection, now)
 
-    def _depart(self, client: Client, now: float) -> None:
+    def _depart(self, connection: Connection, now: float) -> None:
         """Let the member go whose connection ends; not where it has another one by now."""
-        client.is_member = False
-        if client.member in self._present:
-            self._leave(client.member, client, now, client.why_left)
-        elif client.member is not None:
-            self._release(client.member, client)
+        connection.is_member = False
+        if connection.member in self._present:
+            self._leave(connection.member, connection, now, connection.why_left)
+        elif connection.member is not None:
+            self._release(connection.member, connection)
 
-    def _leave(self, member: Member, client: Client | None, now: float, reason: Reason | None) -> bool:
+    def _leave(self, member: Member, connection: Connection | None, now: float, reason: Reason | None) -> bool:
         """Let the room know that a member has left, and make its name free; False where it is back already."""
-        if not self._release(member, client):
-            if self._present[member] is client:
+        if not self._release(member, connection):
+            if self._present[member] is connection:
                 self._present[member] = None  # its `Resume` is among the orders that wait
             return False
         heard = self._present.pop(member)
-        if heard is not None and heard is not client:  # the link that it had before its `Resume`, still on its way
+        if heard is not None and heard is not connection:  # the link that it had before its `Resume`, still on its way
             self._supersede(heard)
         self._away.pop(member, None)
         left = Left(self._next_id(), now, member.name, reason.value if reason else None)
@@ -429,17 +429,17 @@ class Delivery:
         self._tell_room(left)
         return True
 
-    def _hear(self, client: Client) -> None:
+    def _hear(self, connection: Connection) -> None:
         """Send a member its part of the batch now, ahead of the others."""
-        if client in self._members and client.seen < len(self._batch):
+        if connection in self._members and connection.seen < len(self._batch):
             self._record()
-            chunks = write_events(self._writers[client.kind], self._batch[client.seen :])
-            self._mark_as_seen(client)
-            self._write(client, chunks)
+            chunks = write_events(self._writers[connection.kind], self._batch[connection.seen :])
+            self._mark_as_seen(connection)
+            self._write(connection, chunks)
 
-    def _mark_as_seen(self, client: Client) -> None:
-        client.seen = len(self._batch)
-        self._ahead.append(client)
+    def _mark_as_seen(self, connection: Connection) -> None:
+        connection.seen = len(self._batch)
+        self._ahead.append(connection)
 
     def _record(self) -> None:
         """Write what has happened into the history's file, before anybody is told. Where that fails, go on without."""
@@ -467,104 +467,106 @@ class Delivery:
         try:
             self._send_to_all(batch)
         finally:
-            for client in self._ahead:
-                client.seen = 0
+            for connection in self._ahead:
+                connection.seen = 0
             self._ahead.clear()
 
     def _send_to_all(self, batch: list[Event]) -> None:
-        kinds = {client.kind for client in self._members}
+        kinds = {connection.kind for connection in self._members}
         whole = {kind: write_events(self._writers[kind], batch) for kind in kinds}
-        for client in list(self._members) if batch else ():
-            if client.seen:
-                self._write(client, write_events(self._writers[client.kind], batch[client.seen :]))
+        for connection in list(self._members) if batch else ():
+            if connection.seen:
+                self._write(connection, write_events(self._writers[connection.kind], batch[connection.seen :]))
             else:
-                self._write(client, whole[client.kind])
+                self._write(connection, whole[connection.kind])
 
-    def _write(self, client: Client, chunks: list[bytes]) -> None:
-        outbox = client.outbox
+    def _write(self, connection: Connection, chunks: list[bytes]) -> None:
+        outbox = connection.outbox
         try:
             for chunk in chunks:
                 outbox.push(chunk)
         except OSError as error:
-            client.end_because(f"the connection failed: {error}")
-            self._lose(client)
+            connection.end_because(f"the connection failed: {error}")
+            self._lose(connection)
             return
         if outbox.unsent_bytes:
-            self._behind.add(client)
+            self._behind.add(connection)
             if outbox.unsent_bytes > MAX_UNSENT_BYTES:
                 log.warning(
-                    "%s:%s reads too slowly: %d bytes are waiting for it.", *client.address, outbox.unsent_bytes
+                    "%s:%s reads too slowly: %d bytes are waiting for it.", *connection.address, outbox.unsent_bytes
                 )
-                client.end_because("it read too slowly", Reason.TOO_SLOW)
-                client.end()
-                self._lose(client)
+                connection.end_because("it read too slowly", Reason.TOO_SLOW)
+                connection.end()
+                self._lose(connection)
 
-    def _lose(self, client: Client) -> None:
+    def _lose(self, connection: Connection) -> None:
         """Write no more to a client, and wake its thread, which will let the room know that it left."""
-        self._members.pop(client, None)
-        self._behind.discard(client)
-        client.outbox.clear()
-        client.is_lost = True
-        client.cut()
+        self._members.pop(connection, None)
+        self._behind.discard(connection)
+        connection.outbox.clear()
+        connection.is_lost = True
+        connection.cut()
 
     def _catch_up(self) -> None:
         """Send those who are behind what they take by now, and drop those who are leaving and have it all."""
-        for client in list(self._behind):
-            if self._flush(client):
-                self._behind.discard(client)
-        for client, deadline in list(self._leaving.items()):
-            if self._flush(client) or time.monotonic() > deadline:
-                del self._leaving[client]
-                self._behind.discard(client)
-                if client in self._expelled:
-                    self._expelled.discard(client)
-                    client.cut()
-                client.drop()
+        for connection in list(self._behind):
+            if self._flush(connection):
+                self._behind.discard(connection)
+        for connection, deadline in list(self._leaving.items()):
+            if self._flush(connection) or time.monotonic() > deadline:
+                del self._leaving[connection]
+                self._behind.discard(connection)
+                if connection in self._expelled:
+                    self._expelled.discard(connection)
+                    connection.cut()
+                connection.drop()
 
-    def _flush(self, client: Client) -> bool:
+    def _flush(self, connection: Connection) -> bool:
         """Send a client what it takes, and tell whether nothing is left that it could be sent."""
         try:
-            return client.outbox.flush()
+            return connection.outbox.flush()
         except OSError as error:
-            client.end_because(f"the connection failed: {error}")
-            self._lose(client)
+            connection.end_because(f"the connection failed: {error}")
+            self._lose(connection)
             return True
 
     def _close_room(self) -> None:
         """Tell everybody that the server closes, whatever dialect it speaks, and drop it."""
         self._broadcast()
         deadline = time.monotonic() + FLUSH_S
-        bare = [client for client in self._clients if client.kind is Bare]
-        for client in self._clients:
-            if client.kind is not Bare:
-                self._write(client, [self._writers[client.kind].encode(EndConn())])
+        bare = [connection for connection in self._connections if connection.kind is Bare]
+        for connection in self._connections:
+            if connection.kind is not Bare:
+                self._write(connection, [self._writers[connection.kind].encode(EndConn())])
         if bare:
             self._flush_all(bare, deadline - FLUSH_S / 2)
             time.sleep(protocol.BARE_FAREWELL_S)  # or the control word merges with the last message
-            for client in bare:
-                self._write(client, [self._writers[Bare].encode(EndConn())])
-        everybody = [*self._clients, *self._leaving]
+            for connection in bare:
+                self._write(connection, [self._writers[Bare].encode(EndConn())])
+        everybody = [*self._connections, *self._leaving]
         self._flush_all(everybody, deadline)
         for member in self._present:
-            self._release(member, member.client)
+            self._release(member, member.connection)
         if self._history is not None:
             with contextlib.suppress(*FILE_ERRORS):  # then those who were here may resume, and find nobody
                 self._history.say_goodbye(self._last_id)
             self._history.close()
             self._history = None  # what is still said is shown to nobody
-        self._clients.clear()
+        self._connections.clear()
         self._members.clear()
         self._present.clear()
         self._away.clear()
         self._behind.clear()
         self._leaving.clear()
-        for client in everybody:
-            client.end()
-            client.cut()
-            client.drop()
+        for connection in everybody:
+            connection.end()
+            connection.cut()
+            connection.drop()
         self._is_over = True
 
-    def _flush_all(self, clients: list[Client], deadline: float) -> None:
+    def _flush_all(self, connections: list[Connection], deadline: float) -> None:
         """Send clients the rest, as far as they take it until the deadline."""
-        while (clients := [client for client in clients if not self._flush(client)]) and time.monotonic() < deadline:
+        while (
+            connections := [connection for connection in connections if not self._flush(connection)]
+        ) and time.monotonic() < deadline:
             time.sleep(TICK_S)

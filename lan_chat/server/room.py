@@ -6,7 +6,7 @@ import secrets
 import threading
 
 import protocol
-from lan_chat.server.connection import Client, Member, token_key
+from lan_chat.server.connection import Connection, Member, token_key
 from lan_chat.sockets import Address, parse_address
 from protocol import Reason
 
@@ -21,7 +21,7 @@ class Room:
         self._quietings = 0
         self._lock = threading.Lock()
         """Guards all that follows. Nothing is sent and nothing else is locked while it is held."""
-        self.addresses: dict[Client, Address] = {}
+        self.addresses: dict[Connection, Address] = {}
         self.names: dict[str, Member] = {}
         """Who has which name, by `protocol.name_key`."""
         self._tokens: dict[bytes, Member] = {}
@@ -31,25 +31,25 @@ class Room:
         self._banned: dict[str, str] = {}
         """Keys of the names and IP addresses that may not come in, and what goes with each: the name's address."""
 
-    def register(self, client: Client) -> bool:
+    def register(self, connection: Connection) -> bool:
         """Note a new connection, or give False where there are too many."""
         with self._lock:
             if len(self.addresses) >= self._max_clients:
                 return False
-            self.addresses[client] = client.address
+            self.addresses[connection] = connection.address
             return True
 
-    def forget(self, client: Client) -> None:
+    def forget(self, connection: Connection) -> None:
         """Strike out a connection that is closed."""
         with self._lock:
-            self.addresses.pop(client, None)
+            self.addresses.pop(connection, None)
 
-    def clients(self) -> list[Client]:
+    def connections(self) -> list[Connection]:
         """Give everybody who is connected, as a copy."""
         with self._lock:
             return list(self.addresses)
 
-    def claim(self, client: Client, raw_name: str, token: str | None = None) -> Reason | None:
+    def claim(self, connection: Connection, raw_name: str, token: str | None = None) -> Reason | None:
         """Make a client the member with the name that it asks for, or say why not."""
         name = protocol.parse_name(raw_name)
         if name is None:
@@ -58,20 +58,20 @@ class Room:
             token = secrets.token_urlsafe(16)
         key = protocol.name_key(name)
         with self._lock:
-            if key in self._banned or client.address[0] in self._banned:  # it may have come before the ban
+            if key in self._banned or connection.address[0] in self._banned:  # it may have come before the ban
                 return Reason.BANNED
             if key in self.names or key in protocol.RESERVED_KEYS:
                 return Reason.TAKEN
             if token_key(token) in self._tokens:  # somebody else's
                 token = secrets.token_urlsafe(16)
-            member = Member(name, token_key(token), client)
+            member = Member(name, token_key(token), connection)
             member.is_muted = key in self._muted
             self.names[key] = self._tokens[member.token_key] = member
-        client.token = token
-        client.member = member
+        connection.token = token
+        connection.member = member
         return None
 
-    def reclaim(self, client: Client, token: str, name: str | None = None) -> bool:
+    def reclaim(self, connection: Connection, token: str, name: str | None = None) -> bool:
         """Make a client the member with this token, whose link broke; False where there is none.
 
         Who asks to join under a name and is that member already, as its token tells, has not heard of it. A link that
@@ -84,12 +84,12 @@ class Room:
             if member is None:
                 return False
             if name is not None:
-                is_late = member.client is not None and member.client.number > client.number
+                is_late = member.connection is not None and member.connection.number > connection.number
                 if is_late or protocol.parse_name(name) != member.name:
                     return False
-            member.client = client
-        client.token = token
-        client.member = member
+            member.connection = connection
+        connection.token = token
+        connection.member = member
         return True
 
     def restore(self, members: list[Member]) -> None:
@@ -98,21 +98,21 @@ class Room:
             for member in members:
                 self.names[protocol.name_key(member.name)] = self._tokens[member.token_key] = member
 
-    def release(self, member: Member, client: Client | None) -> bool:
+    def release(self, member: Member, connection: Connection | None) -> bool:
         """Make a name free for others; False where the member has another connection by now, or has gone."""
         key = protocol.name_key(member.name)
         with self._lock:
-            if self.names.get(key) is not member or member.client is not client:
+            if self.names.get(key) is not member or member.connection is not connection:
                 return False
             del self.names[key]
             self._tokens.pop(member.token_key, None)
             return True
 
-    def revoke(self, member: Member) -> Client | None:
+    def revoke(self, member: Member) -> Connection | None:
         """Let nobody come back as this member any more, and give the connection that it has by now, or had."""
         with self._lock:
             self._tokens.pop(member.token_key, None)
-            return member.client
+            return member.connection
 
     def members(self) -> list[Member]:
         """Give everybody who has a name, by name."""
@@ -138,7 +138,7 @@ class Room:
             (self._muted.add if is_muted else self._muted.discard)(key)
             return name
 
-    def hush(self, is_quiet: bool) -> None:
+    def mute_all(self, is_quiet: bool) -> None:
         """Let only the operator write, or everybody."""
         self._quietings += is_quiet and not self.is_quiet
         self.is_quiet = is_quiet
@@ -147,20 +147,24 @@ class Room:
         """Tell which muting keeps a member from writing, of the room's and of its own; None where it may write."""
         return (self._quietings, member.mutings) if member.is_muted or self.is_quiet else None
 
-    def ban(self, what: str) -> list[Member | Client]:
+    def ban(self, what: str) -> list[Member | Connection]:
         """Keep out a name, with the address that it comes from, or an address; give those who have to go."""
         key = protocol.name_key(what)
         with self._lock:
             member = None if parse_address(what) else self.names.get(key)
-            address = member.client.address[0] if member and member.client else ""
+            address = member.connection.address[0] if member and member.connection else ""
             self._banned[key] = address or self._banned.get(key, "")
             if member:
                 if address:
                     self._banned.setdefault(address, "")
                 return [member]
-            members = [member for member in self.names.values() if member.client and member.client.address[0] == key]
-            theirs = {member.client for member in members}
-            others = [client for client in self.addresses if client.address[0] == key and client not in theirs]
+            members = [
+                member for member in self.names.values() if member.connection and member.connection.address[0] == key
+            ]
+            theirs = {member.connection for member in members}
+            others = [
+                connection for connection in self.addresses if connection.address[0] == key and connection not in theirs
+            ]
             return [*members, *others]
 
     def unban(self, what: str) -> bool:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 
 from lan_chat.process import POLL_S
-from lan_chat.server.connection import SLOW_DOWN_LOG_S, Client, LinkLost, Member, TooLateError
+from lan_chat.server.connection import SLOW_DOWN_LOG_S, Connection, LinkLost, Member, TooLateError
 from lan_chat.server.delivery import BACKLOG_MESSAGES, GRACE_S, Delivery
 from lan_chat.server.history import History
 from lan_chat.server.rate import Allowance, cost
@@ -95,26 +95,26 @@ class ChatServer:
         self._listener.close()
         self._delivery.stop(JOIN_S)
         deadline = time.monotonic() + JOIN_S
-        clients = self.room.clients()
-        for client in clients:  # those who came too late to be told
-            client.end()
-            client.cut()
-            client.drop()
-        for client in clients:
-            if client.thread is not None:
-                client.thread.join(max(0.0, deadline - time.monotonic()))
+        connections = self.room.connections()
+        for connection in connections:  # those who came too late to be told
+            connection.end()
+            connection.cut()
+            connection.drop()
+        for connection in connections:
+            if connection.thread is not None:
+                connection.thread.join(max(0.0, deadline - time.monotonic()))
 
     def announce(self, text: str) -> None:
         """Say something to the room as the operator."""
         self._delivery.announce(text)
 
-    def kick(self, whom: Member | Client, reason: Reason = Reason.KICKED, detail: str | None = None) -> None:
+    def kick(self, whom: Member | Connection, reason: Reason = Reason.KICKED, detail: str | None = None) -> None:
         """Tell a client that it has to go, and why, and close its connection; a member without one just leaves."""
-        client = self.room.revoke(whom) if isinstance(whom, Member) else whom
-        if client is not None:
-            client.end_because(f"{reason.value} by the operator" + (f": {detail}" if detail else ""), Reason.KICKED)
-            self._delivery.order(client, [Error(reason.value, detail=detail), EndConn()])
-            client.end()
+        connection = self.room.revoke(whom) if isinstance(whom, Member) else whom
+        if connection is not None:
+            connection.end_because(f"{reason.value} by the operator" + (f": {detail}" if detail else ""), Reason.KICKED)
+            self._delivery.command(connection, [Error(reason.value, detail=detail), EndConn()])
+            connection.end()
         if isinstance(whom, Member):
             self._delivery.expel(whom)
 
@@ -142,33 +142,33 @@ class ChatServer:
         except OSError:  # it has gone already
             sock.close()
             return
-        client = Client(sock, address, self._words)
+        connection = Connection(sock, address, self._words)
         try:
-            self._start_thread(client)
+            self._start_thread(connection)
         except BaseException:  # whoever called closes the socket
-            self.room.forget(client)
-            client.outbox.detach()
+            self.room.forget(connection)
+            connection.outbox.detach()
             raise
 
-    def _start_thread(self, client: Client) -> None:
-        if self.room.is_banned(client.address[0]):
-            log.warning("%s:%s was turned away: its address is banned.", *client.address)
-            client.turn_away(self._words.banned)
+    def _start_thread(self, connection: Connection) -> None:
+        if self.room.is_banned(connection.address[0]):
+            log.warning("%s:%s was turned away: its address is banned.", *connection.address)
+            connection.turn_away(self._words.banned)
             return
-        if not self.room.register(client):
-            log.warning("%s:%s was turned away: the room is full.", *client.address)
-            client.turn_away(self._words.full)
+        if not self.room.register(connection):
+            log.warning("%s:%s was turned away: the room is full.", *connection.address)
+            connection.turn_away(self._words.full)
             return
-        log.info(HAS_CONNECTED, *client.address)
-        name = "client {}:{}".format(*client.address)
-        client.thread = threading.Thread(target=self._handle_client, args=(client,), name=name, daemon=True)
+        log.info(HAS_CONNECTED, *connection.address)
+        name = "client {}:{}".format(*connection.address)
+        connection.thread = threading.Thread(target=self._handle_client, args=(connection,), name=name, daemon=True)
         try:
-            client.thread.start()
+            connection.thread.start()
         except RuntimeError as error:
-            client.thread = None
-            self.room.forget(client)
-            client.turn_away(self._words.full)
-            log.warning("%s:%s was turned away: no thread is left for it.", *client.address)
+            connection.thread = None
+            self.room.forget(connection)
+            connection.turn_away(self._words.full)
+            log.warning("%s:%s was turned away: no thread is left for it.", *connection.address)
             self._rest(error)
 
     def _rest(self, error: Exception) -> None:
@@ -176,50 +176,50 @@ class ChatServer:
         log.warning("Accepting pauses for %g s: %s", ACCEPT_PAUSE_S, error)
         self._stopping.wait(ACCEPT_PAUSE_S)
 
-    def _handle_client(self, client: Client) -> None:
+    def _handle_client(self, connection: Connection) -> None:
         """Live one client's life, from the greeting to the closed socket. Runs in that client's thread."""
         farewell: Event = LinkLost()
         try:
-            if self._converse(client):
+            if self._converse(connection):
                 farewell = Quit()
         except TooLateError:
-            client.end_because("it chose no name in time")
-            self._delivery.order(client, [Refused(Reason.TOO_LATE.value), EndConn()])
+            connection.end_because("it chose no name in time")
+            self._delivery.command(connection, [Refused(Reason.TOO_LATE.value), EndConn()])
         except OSError as error:
-            client.end_because(f"the connection failed: {error}")
+            connection.end_because(f"the connection failed: {error}")
         except Exception:
-            log.exception("A failure in the thread of %s:%s", *client.address)
-            client.end_because("a failure of the server's own")
+            log.exception("A failure in the thread of %s:%s", *connection.address)
+            connection.end_because("a failure of the server's own")
         finally:
-            client.end_because("the server stops" if self._stopping.is_set() else "it ended the connection")
-            self._delivery.order(client, [farewell])
-            client.wait_for_drop()
-            if client.member and self._stopping.is_set():  # the room was closed before this client could leave it
-                self.room.release(client.member, client)
-            client.close()
-            log.info("%s:%s leaves: %s.", *client.address, client.why)
-            log.info(HAS_LEFT, *client.address)
-            self.room.forget(client)  # last: stopping waits for those who are still in the registry
+            connection.end_because("the server stops" if self._stopping.is_set() else "it ended the connection")
+            self._delivery.command(connection, [farewell])
+            connection.wait_for_drop()
+            if connection.member and self._stopping.is_set():  # the room was closed before this client could leave it
+                self.room.release(connection.member, connection)
+            connection.close()
+            log.info("%s:%s leaves: %s.", *connection.address, connection.why)
+            log.info(HAS_LEFT, *connection.address)
+            self.room.forget(connection)  # last: stopping waits for those who are still in the registry
 
-    def _converse(self, client: Client) -> bool:
+    def _converse(self, connection: Connection) -> bool:
         """Hear a client out, and tell whether it said goodbye."""
         allowance = Allowance(self._rate, BURST)
-        self._delivery.order(client, [Greeting()])
-        if client.settle() is Lines:
-            self._delivery.order(client, [LineEnd()])
-        for events in client.incoming():
-            for granted in self._grant(client, allowance, events):
-                orders, is_quitting = self._decide(client, granted)
-                if orders:
-                    self._delivery.order(client, orders)
+        self._delivery.command(connection, [Greeting()])
+        if connection.settle() is Lines:
+            self._delivery.command(connection, [LineEnd()])
+        for events in connection.incoming():
+            for granted in self._grant(connection, allowance, events):
+                commands, is_quitting = self._decide(connection, granted)
+                if commands:
+                    self._delivery.command(connection, commands)
                 if is_quitting:
-                    client.end_because("it quit")
+                    connection.end_because("it quit")
                     return True
-            if client.is_ending:
+            if connection.is_ending:
                 break
         return False
 
-    def _grant(self, client: Client, allowance: Allowance, events: list[Event]) -> Iterator[list[Event]]:
+    def _grant(self, connection: Connection, allowance: Allowance, events: list[Event]) -> Iterator[list[Event]]:
         """Yield what a client said as fast as it may say it. Its own thread waits, and TCP slows the sender down."""
         if not self._rate:
             yield events
@@ -231,74 +231,74 @@ class ChatServer:
             if wait_s:
                 yield granted
                 granted = []
-                if not self._slow_down(client, wait_s):
+                if not self._slow_down(connection, wait_s):
                     return
             if event is not None:
                 granted.append(event)
         yield granted
 
-    def _slow_down(self, client: Client, wait_s: float) -> bool:
+    def _slow_down(self, connection: Connection, wait_s: float) -> bool:
         """Wait, and tell whether there is still somebody to wait for. Raises TooLateError past `name_deadline`."""
         now = time.monotonic()
-        if now > client.slowed_until + SLOW_DOWN_LOG_S:
-            log.warning("%s:%s talks too fast, and is slowed down.", *client.address)
-        client.slowed_until = now + wait_s
-        if client.member is None and client.slowed_until > client.name_deadline:
+        if now > connection.slowed_until + SLOW_DOWN_LOG_S:
+            log.warning("%s:%s talks too fast, and is slowed down.", *connection.address)
+        connection.slowed_until = now + wait_s
+        if connection.member is None and connection.slowed_until > connection.name_deadline:
             raise TooLateError
-        return not client.wait_for_end(wait_s) and not client.is_lost
+        return not connection.wait_for_end(wait_s) and not connection.is_lost
 
-    def _decide(self, client: Client, events: list[Event]) -> tuple[list[Event], bool]:
+    def _decide(self, connection: Connection, events: list[Event]) -> tuple[list[Event], bool]:
         """Tell what is to be ordered for what a client said, and whether it quits after that."""
-        orders: list[Event] = []
+        commands: list[Event] = []
         for event in events:
             match event:
-                case Say(nonce=nonce) if client.member is not None:
-                    muting = self.room.muting_of(client.member)
+                case Say(nonce=nonce) if connection.member is not None:
+                    muting = self.room.muting_of(connection.member)
                     if muting is not None:
-                        orders += self._refuse_muted(client, nonce, muting)
+                        commands += self._refuse_muted(connection, nonce, muting)
                     else:
-                        client.member.said += 1
-                        orders.append(event)
+                        connection.member.said += 1
+                        commands.append(event)
                 case Say(text, nonce):
-                    if client.kind is Events:
-                        orders.append(self._refuse(client, Fault(Reason.NOT_JOINED, nonce)))
+                    if connection.kind is Events:
+                        commands.append(self._refuse(connection, Fault(Reason.NOT_JOINED, nonce)))
                     else:
-                        orders.append(self._let_in(client, text))
-                case Join() | Resume() if client.member is not None:
-                    orders.append(self._refuse(client, Fault(Reason.ALREADY_JOINED)))
-                case Join(name, token) if token and self.room.reclaim(client, token, name):
-                    orders.append(Resume(token, 0))  # it was let in by a link that broke before it heard so
+                        commands.append(self._let_in(connection, text))
+                case Join() | Resume() if connection.member is not None:
+                    commands.append(self._refuse(connection, Fault(Reason.ALREADY_JOINED)))
+                case Join(name, token) if token and self.room.reclaim(connection, token, name):
+                    commands.append(Resume(token, 0))  # it was let in by a link that broke before it heard so
                 case Join(name, token):
-                    orders.append(self._let_in(client, name, token))
+                    commands.append(self._let_in(connection, name, token))
                 case Resume(token):
-                    is_known = self.room.reclaim(client, token)
+                    is_known = self.room.reclaim(connection, token)
                     if not is_known:
-                        log.info("%s:%s was refused a place: its token is unknown.", *client.address)
-                    orders.append(event if is_known else Refused(Reason.UNKNOWN_TOKEN.value))
+                        log.info("%s:%s was refused a place: its token is unknown.", *connection.address)
+                    commands.append(event if is_known else Refused(Reason.UNKNOWN_TOKEN.value))
                 case Fault():
-                    orders.append(self._refuse(client, event))
+                    commands.append(self._refuse(connection, event))
                 case Quit():
-                    return orders, True
+                    return commands, True
                 case _:  # a hello, or what only a server says
                     pass
-        return orders, False
+        return commands, False
 
-    def _refuse_muted(self, client: Client, nonce: int | None, muting: tuple[int, int]) -> list[Event]:
+    def _refuse_muted(self, connection: Connection, nonce: int | None, muting: tuple[int, int]) -> list[Event]:
         """Tell a muted speaker once each time; whoever counts what it says is told always, and keeps the text."""
-        is_told, client.told_muting = client.told_muting == muting, muting
-        return [] if is_told and nonce is None else [self._refuse(client, Fault(Reason.MUTED, nonce))]
+        is_told, connection.told_muting = connection.told_muting == muting, muting
+        return [] if is_told and nonce is None else [self._refuse(connection, Fault(Reason.MUTED, nonce))]
 
-    def _refuse(self, client: Client, fault: Fault) -> Error:
+    def _refuse(self, connection: Connection, fault: Fault) -> Error:
         """Give the answer to something that is not accepted; the log has each reason once for each client."""
-        if fault.reason not in client.refused:
-            client.refused |= {fault.reason}
-            log.info("%s:%s was refused a message: %s.", *client.address, fault.reason.value)
+        if fault.reason not in connection.refused:
+            connection.refused |= {fault.reason}
+            log.info("%s:%s was refused a message: %s.", *connection.address, fault.reason.value)
         return fault.answer()
 
-    def _let_in(self, client: Client, raw_name: str, token: str | None = None) -> Event:
-        reason = self.room.claim(client, raw_name, token)
-        if reason is not None or client.member is None:
-            log.info("%s:%s was refused a name: %s.", *client.address, reason.value if reason else "")
+    def _let_in(self, connection: Connection, raw_name: str, token: str | None = None) -> Event:
+        reason = self.room.claim(connection, raw_name, token)
+        if reason is not None or connection.member is None:
+            log.info("%s:%s was refused a name: %s.", *connection.address, reason.value if reason else "")
             return Refused((reason or Reason.INVALID).value)
-        log.info("%s:%s joins as %s.", *client.address, client.member.name)
-        return Join(client.member.name)
+        log.info("%s:%s joins as %s.", *connection.address, connection.member.name)
+        return Join(connection.member.name)

@@ -131,7 +131,7 @@ def show(port: int, is_plain: bool) -> None:
         drain()
     else:
         window = ChatWindow(root, session, Settings(), "me")
-        box = window.box.text
+        box = window.message_input.text
         handle = window._handle
 
         def handle_and_note(event: protocol.Event) -> None:

@@ -29,7 +29,7 @@ import protocol
 from lan_chat.client.connect_dialog import ConnectDialog
 from lan_chat.client.conversation import Conversation
 from lan_chat.client.link import Link, UnreachableError
-from lan_chat.client.message_input import MAX_BOX_LINES
+from lan_chat.client.message_input import MAX_INPUT_LINES
 from lan_chat.client.session import (
     MAX_PAUSE_S,
     Disconnected,
@@ -278,17 +278,17 @@ class Seat:
     @property
     def shown(self) -> str:
         """What was said and told: without the times, and without what has not come back from the server."""
-        return TIME.sub("", DIVIDER.sub("", self.text.get("1.0", "tail"))).removesuffix("\n")
+        return TIME.sub("", DIVIDER.sub("", self.text.get("1.0", "pending"))).removesuffix("\n")
 
     @property
     def tail(self) -> str:
         """What stands below that: what is on its way, or was never accepted."""
-        return TIME.sub("", self.text.get("tail", "end-1c")).removesuffix("\n")
+        return TIME.sub("", self.text.get("pending", "end-1c")).removesuffix("\n")
 
     @property
     def draft(self) -> str:
         """What stands in the box."""
-        return self.window.box.draft
+        return self.window.message_input.draft
 
     @property
     def people(self) -> list[str]:
@@ -324,10 +324,10 @@ class Seat:
     def press(self, *keysyms: str) -> None:
         """Press keys in the box."""
         for keysym in keysyms:
-            self.window.box.text.focus_force()
+            self.window.message_input.text.focus_force()
             self.root.update()
             modifiers, _, key = keysym.rpartition("-")
-            self.window.box.text.event_generate(f"<{modifiers}{'-' * bool(modifiers)}KeyPress>", keysym=key)
+            self.window.message_input.text.event_generate(f"<{modifiers}{'-' * bool(modifiers)}KeyPress>", keysym=key)
             if self.is_open:
                 self.root.update()
 
@@ -342,7 +342,7 @@ class Seat:
 
     def paste(self, text: str) -> None:
         """Put a text into the box that no keyboard of the tests has letters for."""
-        self.window.box.text.insert("insert", text)
+        self.window.message_input.text.insert("insert", text)
         self.root.update()
 
     def click(self, widget: tk.Misc) -> None:
@@ -1203,7 +1203,7 @@ def test_a_slow_server_is_waited_for_also_while_a_text_is_held_in_doubt(
 
 def test_the_hint_is_no_text_and_goes_when_somebody_types(server: ChatServer, sit: Sit) -> None:
     ada = sit(server)
-    hint = ada.window.box.placeholder
+    hint = ada.window.message_input.placeholder
     assert hint["text"] == "Scrivi qui i tuoi messaggi."
     assert hint.winfo_ismapped()
     assert ada.draft == ""
@@ -1222,8 +1222,8 @@ def test_a_click_on_the_hint_is_a_click_into_the_box(server: ChatServer, sit: Si
     ada = sit(server)
     ada.window.button.focus_force()
     ada.root.update()
-    ada.click(ada.window.box.placeholder)
-    ada.wait(lambda: ada.root.focus_get() is ada.window.box.text)
+    ada.click(ada.window.message_input.placeholder)
+    ada.wait(lambda: ada.root.focus_get() is ada.window.message_input.text)
 
 
 def test_a_name_is_chosen_in_the_box(server: ChatServer, sit: Sit) -> None:
@@ -1247,7 +1247,7 @@ def test_a_name_that_was_refused_comes_back_selected(server: ChatServer, sit: Si
         bea.enter("Ada")
         bea.see(ITALIAN.taken)
         assert bea.draft == "Ada"
-        assert bea.window.box.text.get("sel.first", "sel.last") == "Ada"
+        assert bea.window.message_input.text.get("sel.first", "sel.last") == "Ada"
         bea.enter("Bea")  # typed over the selection
         bea.see("Benvenuto Bea!")
 
@@ -1331,7 +1331,7 @@ def test_tab_goes_to_the_button_and_space_presses_it(server: ChatServer, sit: Si
     ada = sit(server, join="Ada")
     ada.type("ciao")
     ada.press("Tab")  # which would complete a name
-    assert ada.root.focus_get() is ada.window.box.text
+    assert ada.root.focus_get() is ada.window.message_input.text
     assert ada.draft == "ciao"
     ada.press("Control-Home", "Tab")  # there is nothing to complete
     assert ada.root.focus_get() is ada.window.button
@@ -1363,11 +1363,11 @@ def test_shift_and_return_break_the_line_and_further_lines_are_indented(server: 
 def test_the_box_grows_with_its_text_and_shrinks_again(server: ChatServer, sit: Sit) -> None:
     ada = sit(server, join="Ada")
     ada.paste("a\nb\nc")
-    ada.wait(lambda: ada.window.box.text["height"] == 3)
+    ada.wait(lambda: ada.window.message_input.text["height"] == 3)
     ada.paste("a\n" * 20)
-    ada.wait(lambda: ada.window.box.text["height"] == MAX_BOX_LINES)
+    ada.wait(lambda: ada.window.message_input.text["height"] == MAX_INPUT_LINES)
     ada.press("Return")
-    ada.wait(lambda: ada.window.box.text["height"] == 1)
+    ada.wait(lambda: ada.window.message_input.text["height"] == 1)
 
 
 def test_a_text_of_blanks_is_not_sent_and_goes(server: ChatServer, sit: Sit) -> None:
@@ -1423,7 +1423,7 @@ def test_a_letter_that_tk_hands_out_in_two_halves_arrives_whole(
 ) -> None:
     with LinePeer(server.port, "Bob") as bob:
         ada = sit(server, join="Ada")
-        monkeypatch.setattr(ada.window.box.text, "get", lambda *_: "\ud83d\ude00")
+        monkeypatch.setattr(ada.window.message_input.text, "get", lambda *_: "\ud83d\ude00")
         ada.window.submit()
         bob.expect("Ada: 😀\n")
 
@@ -1431,7 +1431,10 @@ def test_a_letter_that_tk_hands_out_in_two_halves_arrives_whole(
 def test_a_window_can_speak_english(server: ChatServer, sit: Sit) -> None:
     ada = sit(server, language="en")
     ada.see("Welcome! Type your name and press Enter!")
-    assert (ada.window.button["text"], ada.window.box.placeholder["text"]) == ("Send", "Type your messages here.")
+    assert (ada.window.button["text"], ada.window.message_input.placeholder["text"]) == (
+        "Send",
+        "Type your messages here.",
+    )
     ada.enter("Ada")
     ada.see("Ada has joined the chat!")
     ada.wait(lambda: ada.window.people.title["text"] == "In the chat: 1")
@@ -1575,9 +1578,9 @@ def shown_at_once(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     flush = Conversation.flush
 
     def flush_and_note(conversation: Conversation) -> None:
-        start = conversation.text.index("tail")
+        start = conversation.text.index("pending")
         flush(conversation)
-        shown.append(conversation.text.get(start, "tail"))
+        shown.append(conversation.text.get(start, "pending"))
 
     monkeypatch.setattr(Conversation, "flush", flush_and_note)
     return shown
@@ -1636,7 +1639,7 @@ def test_quit_closes_the_window_also_while_a_name_is_chosen(server: ChatServer, 
     ada.type("{quit}")
     ada.click(ada.window.button)
     assert not ada.is_open
-    wait_until(lambda: not server.room.clients())
+    wait_until(lambda: not server.room.connections())
 
 
 def test_closing_the_window_leaves_in_order(server: ChatServer, sit: Sit) -> None:
@@ -2040,7 +2043,7 @@ def test_without_a_screen_the_program_says_so(server: ChatServer, monkeypatch: p
         assert status == 2
         assert "Avvia il programma da una sessione grafica." in output
         assert "Traceback" not in output
-    wait_until(lambda: not server.room.clients())
+    wait_until(lambda: not server.room.connections())
 
 
 def xdotool(*command: str) -> str:

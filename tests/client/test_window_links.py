@@ -323,7 +323,7 @@ def click_on_tail(seat: Seat, label: str) -> None:
     """Click on what stands below the conversation."""
     seat.window.conversation.show_latest()
     seat.root.update()
-    index = seat.text.search(label, "tail")
+    index = seat.text.search(label, "pending")
     left, top, width, height = seat.text.bbox(index) or (0, 0, 0, 0)
     x, y = left + width // 2, top + height // 2
     seat.text.event_generate("<Motion>", x=x, y=y)  # by which Tk knows what the click is on
@@ -390,7 +390,7 @@ def test_a_newcomer_sees_what_was_said_before_and_where_that_ends(sit: Sit, kind
         ada = sit(kind_server, join="Ada")
         bob.say("tre")
         ada.see("Bob: tre")
-        lines = [line for line in ada.text.get("1.0", "tail").splitlines() if not line.startswith("—  —")]
+        lines = [line for line in ada.text.get("1.0", "pending").splitlines() if not line.startswith("—  —")]
         texts = [line.split("  ", 1)[-1] for line in lines]
         assert texts[1:] == [
             "Benvenuto Ada! Se vuoi lasciare la Chat, scrivi {quit} per uscire.",

@@ -832,7 +832,7 @@ def test_escape_puts_the_line_away_and_its_marks(sit: Sit) -> None:
     assert not reader.window.find_bar.frame.winfo_ismapped()
     assert not reader.conversation.tag_ranges("found")
     assert not reader.conversation.tag_ranges("current")
-    assert reader.focus == str(reader.box)
+    assert reader.focus == str(reader.message_input)
 
 
 def test_what_was_found_is_in_sight_and_stays_there(sit: Sit) -> None:
@@ -891,9 +891,9 @@ def test_finding_does_not_move_the_cursor_in_the_box_nor_unselect(sit: Sit) -> N
     reader = sit()
     reader.hear(said("gatto"))
     reader.write("abc")
-    reader.box.mark_set("insert", "1.1")
+    reader.message_input.mark_set("insert", "1.1")
     reader.press("Control-f", "Escape")
-    assert reader.box.index("insert") == "1.1"
+    assert reader.message_input.index("insert") == "1.1"
     reader.drag_over("gatto")
     reader.press("Control-f")
     assert reader.conversation.tag_ranges("sel")
@@ -1060,7 +1060,7 @@ def test_names_and_what_is_on_its_way_are_drawn_with_boxes_too(sit: Sit, boxes: 
     reader = sit(f"Bob{EMOJI}")
     reader.hear(Welcome(f"Ada{EMOJI}", "token", (f"Ada{EMOJI}", f"Bob{EMOJI}"), 0), Joined(1, 0.0, f"Eva{EMOJI}"))
     assert reader.people == ["Ada□", "Bob□", "Eva□"]
-    reader.window.conversation.set_tail([(f"Ada{EMOJI}", f"ciao {EMOJI}{EMOJI}", True)])
+    reader.window.conversation.set_pending([(f"Ada{EMOJI}", f"ciao {EMOJI}{EMOJI}", True)])
     reader.see("Ada□: ciao □□")
     assert not has_beyond(reader.shown)
     reader.hear(Left(2, 0.0, f"Bob{EMOJI}"))
@@ -1146,7 +1146,7 @@ def test_a_click_on_a_name_begins_a_message_to_them(sit: Sit) -> None:
     reader = sit("Bob", "Carla Maria")
     reader.click_on_name("Carla Maria")
     assert reader.draft == "Carla Maria: "
-    assert reader.focus == str(reader.box)
+    assert reader.focus == str(reader.message_input)
     reader.type("ciao")
     reader.press("Return")
     assert reader.said == ["Carla Maria: ciao"]
@@ -1172,7 +1172,7 @@ def test_a_key_on_a_name_begins_a_message_to_them(sit: Sit, key: str) -> None:
     assert reader.focus == str(reader.people_list)
     reader.press("Down", "Down", key)
     assert reader.draft == "Carla: "
-    assert reader.focus == str(reader.box)
+    assert reader.focus == str(reader.message_input)
 
 
 def test_the_list_has_a_scrollbar_only_when_needed(sit: Sit) -> None:
@@ -1244,7 +1244,7 @@ def test_what_is_dropped_is_dropped_line_for_line(
             scrollback.mark()
         elif what < 0.14:
             failed = chance.random() < 0.5
-            conversation.set_tail([("Ada", f"in volo\n{step}", failed)] * chance.randrange(3))
+            conversation.set_pending([("Ada", f"in volo\n{step}", failed)] * chance.randrange(3))
         elif what < 0.2:
             when += DAY_S * chance.choice((1, 1, -2))
         else:
@@ -1255,9 +1255,9 @@ def test_what_is_dropped_is_dropped_line_for_line(
         if chance.random() < 0.3:
             conversation.flush()
             scrollback.drop(max_entries, max_characters)
-            shown = conversation.text.get("1.0", "tail").splitlines()
+            shown = conversation.text.get("1.0", "pending").splitlines()
             assert shown == scrollback.lines, f"step {step}"
-            assert conversation.text.get("tail", "end").count("in volo") == reader.shown.count("in volo")
+            assert conversation.text.get("pending", "end").count("in volo") == reader.shown.count("in volo")
 
 
 def test_at_least_ten_thousand_messages_are_kept_and_not_all(sit: Sit) -> None:
@@ -1287,7 +1287,7 @@ def test_a_message_over_the_bound_of_letters_is_kept_alone(sit: Sit, monkeypatch
 def test_what_is_on_its_way_is_not_dropped(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lan_chat.client.conversation.MAX_ENTRIES", 5)
     reader = sit()
-    reader.window.conversation.set_tail([("Ada", "in volo", False)])
+    reader.window.conversation.set_pending([("Ada", "in volo", False)])
     reader.hear_many(50)
     assert len(reader.lines) == 6
     assert "Ada: in volo …" in reader.last_line
@@ -1299,7 +1299,7 @@ def test_what_is_on_its_way_is_not_dropped(sit: Sit, monkeypatch: pytest.MonkeyP
 def test_a_real_conversation_is_read_by_two(server: ChatServer, sit: Sit) -> None:
     ada, bob = (sit(server=server, name=name) for name in ("Ada", "Bob"))
     ada.wait(lambda: ada.people == ["Ada", "Bob"])
-    bob.box.focus_force()
+    bob.message_input.focus_force()
     bob.enter("ciao ada")
     for reader in (ada, bob):
         reader.see("Bob: ciao ada\n")

@@ -186,11 +186,11 @@ class Seat(Hands):
         self.settings = settings
         self.words = client_words.LANGUAGES[settings.language]
         self.window = ChatWindow(self.root, cast(Session, session), settings, name)
-        self.box = self.window.box.text
+        self.message_input = self.window.message_input.text
         self.conversation = self.window.conversation.text
         self.root.update()
-        self.box.focus_force()
-        self.wait(lambda: self.focus == str(self.box))
+        self.message_input.focus_force()
+        self.wait(lambda: self.focus == str(self.message_input))
 
     @property
     def fake(self) -> FakeSession:
@@ -213,7 +213,7 @@ class Seat(Hands):
     @property
     def draft(self) -> str:
         """What stands in the box."""
-        return self.window.box.draft
+        return self.window.message_input.draft
 
     @property
     def is_at_end(self) -> bool:
@@ -252,8 +252,8 @@ class Seat(Hands):
 
     def write(self, text: str) -> None:
         """Put a text that was not said into the box, in place of what is there."""
-        self.box.delete("1.0", "end")
-        self.box.insert("1.0", text)
+        self.message_input.delete("1.0", "end")
+        self.message_input.insert("1.0", text)
         self.root.update()
 
     def click_on_text(self, tag: str) -> None:
@@ -478,23 +478,23 @@ def test_nothing_to_say_is_not_said(sit: Sit, blank: str) -> None:
 
 def test_the_box_grows_to_five_lines_and_shrinks(sit: Sit) -> None:
     seat = sit()
-    heights = [int(seat.box["height"])]
+    heights = [int(seat.message_input["height"])]
     for _ in range(6):
         seat.press("Shift-Return")
-        heights.append(int(seat.box["height"]))
+        heights.append(int(seat.message_input["height"]))
     assert heights == [1, 2, 3, 4, 5, 5, 5]
-    assert seat.box.bbox("insert"), "the cursor is out of sight"
+    assert seat.message_input.bbox("insert"), "the cursor is out of sight"
     for _ in range(6):
         seat.press("BackSpace")
-    assert int(seat.box["height"]) == 1
+    assert int(seat.message_input["height"]) == 1
 
 
 def test_the_box_grows_with_a_line_that_wraps(sit: Sit) -> None:
     seat = sit()
     seat.write("parola " * 60)
-    assert int(seat.box["height"]) > 1
+    assert int(seat.message_input["height"]) > 1
     seat.press("Return")
-    assert int(seat.box["height"]) == 1
+    assert int(seat.message_input["height"]) == 1
 
 
 def test_the_whole_box_is_to_be_seen_at_every_height(sit: Sit) -> None:
@@ -502,20 +502,20 @@ def test_the_whole_box_is_to_be_seen_at_every_height(sit: Sit) -> None:
     seat.root.geometry("360x240")
     seat.write("\n" * 9)
     seat.wait(lambda: seat.root.winfo_height() == 240)
-    bottom = seat.box.winfo_rooty() + seat.box.winfo_height()
+    bottom = seat.message_input.winfo_rooty() + seat.message_input.winfo_height()
     assert bottom <= seat.root.winfo_rooty() + seat.root.winfo_height()
 
 
 def test_the_hint_is_there_while_the_box_is_empty_and_is_no_text(sit: Sit) -> None:
     seat = sit()
-    assert seat.window.box.placeholder["text"] == ITALIAN.placeholder
-    seat.wait(seat.window.box.placeholder.winfo_viewable)
+    assert seat.window.message_input.placeholder["text"] == ITALIAN.placeholder
+    seat.wait(seat.window.message_input.placeholder.winfo_viewable)
     seat.press("Return")
     assert seat.said == []
     seat.type("a")
-    seat.wait(lambda: not seat.window.box.placeholder.winfo_viewable())
+    seat.wait(lambda: not seat.window.message_input.placeholder.winfo_viewable())
     seat.press("BackSpace")
-    seat.wait(seat.window.box.placeholder.winfo_viewable)
+    seat.wait(seat.window.message_input.placeholder.winfo_viewable)
 
 
 # --- writing: paste -------------------------------------------------------------------------------------------------
@@ -532,7 +532,7 @@ def test_a_paste_of_many_lines_stays_one_message(sit: Sit) -> None:
 def test_paste_replaces_what_is_selected(sit: Sit) -> None:
     seat = sit()
     seat.write("prima mezzo dopo")
-    seat.box.tag_add("sel", "1.6", "1.11")
+    seat.message_input.tag_add("sel", "1.6", "1.11")
     seat.paste("MEZZO")
     assert seat.draft == "prima MEZZO dopo"
 
@@ -574,7 +574,7 @@ def test_inside_a_text_of_many_lines_up_and_down_move_the_cursor(sit: Sit) -> No
     lines = []
     for key in ("Up", "Up", "Down", "Down"):
         seat.press(key)
-        lines.append(seat.box.index("insert").split(".")[0])
+        lines.append(seat.message_input.index("insert").split(".")[0])
         assert seat.draft == "uno\ndue\ntre"
     assert lines == ["2", "1", "2", "3"]
     seat.press("Up", "Up", "Up")
@@ -590,7 +590,7 @@ def test_inside_a_line_that_wraps_up_moves_the_cursor(sit: Sit) -> None:
     seat.write(long)
     seat.press("Up")
     assert seat.draft == long
-    assert seat.box.compare("insert", "<", "end-1c")
+    assert seat.message_input.compare("insert", "<", "end-1c")
 
 
 def test_a_new_draft_written_over_an_old_text_is_kept_too(sit: Sit) -> None:
@@ -651,13 +651,13 @@ def test_tab_completes_a_name_and_again_the_next(sit: Sit, typed: str, tabs: int
     seat.write(typed)
     seat.press(*["Tab"] * tabs)
     assert seat.draft == draft
-    assert seat.focus == str(seat.box)
+    assert seat.focus == str(seat.message_input)
 
 
 def test_tab_completes_where_the_cursor_is(sit: Sit) -> None:
     seat = sit(*ROOM)
     seat.write("zo e bo")
-    seat.box.mark_set("insert", "1.2")
+    seat.message_input.mark_set("insert", "1.2")
     seat.press("Tab")
     assert seat.draft == "Zoe:  e bo"
     seat.write("uno\nzo")
@@ -694,7 +694,7 @@ def test_a_click_in_the_list_addresses_somebody(sit: Sit) -> None:
     assert place is not None
     seat.click(seat.window.people.list, place[0] + 3, place[1] + 3)
     assert seat.draft == "Bob: "
-    assert seat.focus == str(seat.box)
+    assert seat.focus == str(seat.message_input)
 
 
 # --- writing: what cannot be said -----------------------------------------------------------------------------------
@@ -878,27 +878,27 @@ def test_anything_else_with_a_brace_is_text(sit: Sit, server: ChatServer, text: 
 def test_a_right_click_pastes_also_on_the_hint(sit: Sit, x: int) -> None:
     seat = sit()
     seat.put_on_clipboard("incollato")
-    seat.click(seat.box, x, 10, button=3)
+    seat.click(seat.message_input, x, 10, button=3)
     seat.choose_in_popup(ITALIAN.menu_paste)
     seat.wait(lambda: seat.draft == "incollato")
-    assert seat.focus == str(seat.box)
+    assert seat.focus == str(seat.message_input)
 
 
 def test_the_boxs_menu_cuts_copies_and_selects(sit: Sit) -> None:
     seat = sit()
     seat.write("prima dopo")
-    seat.click(seat.box, 20, 10, button=3)
+    seat.click(seat.message_input, 20, 10, button=3)
     seat.wait(lambda: seat.popup)
     menu = seat.popup
     assert menu is not None
     states = {label: menu.entrycget(index, "state") for index, label in enumerate(labels(menu))}
     assert states == {"Taglia": "disabled", "Copia": "disabled", "Incolla": "normal", "Seleziona tutto": "normal"}
     seat.choose_in_popup(ITALIAN.menu_select_all)
-    seat.click(seat.box, 20, 10, button=3)
+    seat.click(seat.message_input, 20, 10, button=3)
     seat.choose_in_popup(ITALIAN.menu_copy)
     assert seat.root.clipboard_get() == "prima dopo"
     seat.root.clipboard_clear()
-    seat.click(seat.box, 20, 10, button=3)
+    seat.click(seat.message_input, 20, 10, button=3)
     seat.choose_in_popup(ITALIAN.menu_cut)
     seat.wait(lambda: seat.draft == "")
     assert seat.root.clipboard_get() == "prima dopo"
@@ -907,7 +907,7 @@ def test_the_boxs_menu_cuts_copies_and_selects(sit: Sit) -> None:
 @pytest.mark.skipif(not HAS_XDOTOOL, reason="only a real mouse closes a menu")
 def test_a_context_menu_closes_by_escape_and_by_a_click_elsewhere(sit: Sit) -> None:
     seat = sit()
-    for where in (seat.box, seat.conversation):
+    for where in (seat.message_input, seat.conversation):
         seat.click(where, 300, 10, button=3)
         seat.wait(lambda: seat.popup)
         seat.press("Escape")
@@ -938,10 +938,10 @@ def test_f6_goes_from_box_to_conversation_to_list_and_back(sit: Sit) -> None:
     for _ in range(4):
         seat.press("F6")
         stops.append(seat.focus)
-    box, conversation, people = map(str, (seat.box, seat.conversation, seat.window.people.list))
+    box, conversation, people = map(str, (seat.message_input, seat.conversation, seat.window.people.list))
     assert stops == [conversation, people, box, conversation]
     seat.choose(ITALIAN.menu_people)
-    seat.box.focus_set()
+    seat.message_input.focus_set()
     seat.press("F6", "F6")
     assert seat.focus == box
 
@@ -952,7 +952,7 @@ def test_hiding_the_list_does_not_take_the_focus_along(sit: Sit) -> None:
     assert seat.focus == str(seat.window.people.list)
     seat.press("F9")
     seat.wait(lambda: not seat.window.people.frame.winfo_ismapped())
-    assert seat.focus == str(seat.box)
+    assert seat.focus == str(seat.message_input)
 
 
 @pytest.mark.parametrize("key", ["Return", "space"])
@@ -960,7 +960,7 @@ def test_somebody_in_the_list_is_addressed_by_key(sit: Sit, key: str) -> None:
     seat = sit("Bob", "Cleo")
     seat.press("F6", "F6", "Down", key)
     assert seat.draft == "Bob: "
-    assert seat.focus == str(seat.box)
+    assert seat.focus == str(seat.message_input)
 
 
 def test_pages_turn_from_the_box_and_escape_goes_to_the_latest(sit: Sit) -> None:
@@ -978,7 +978,7 @@ def test_pages_turn_from_the_box_and_escape_goes_to_the_latest(sit: Sit) -> None
     assert seat.is_at_end
     seat.press("Prior", "Prior", "F6", "Escape")
     seat.wait(lambda: seat.is_at_end)
-    assert (seat.focus, seat.draft) == (str(seat.box), "bozza")
+    assert (seat.focus, seat.draft) == (str(seat.message_input), "bozza")
 
 
 def test_one_can_go_back_to_the_box_from_everywhere_by_escape(sit: Sit) -> None:
@@ -986,11 +986,11 @@ def test_one_can_go_back_to_the_box_from_everywhere_by_escape(sit: Sit) -> None:
     for widget in (seat.conversation, seat.window.people.list, seat.window.button):
         widget.focus_force()
         seat.press("Escape")
-        assert seat.focus == str(seat.box)
+        assert seat.focus == str(seat.message_input)
     seat.press("Control-f")
     assert seat.focus == str(seat.window.find_bar.entry)
     seat.press("Escape")
-    assert seat.focus == str(seat.box)
+    assert seat.focus == str(seat.message_input)
     assert not seat.window.find_bar.frame.winfo_ismapped()
 
 
@@ -1076,7 +1076,7 @@ def test_a_connection_found_after_giving_up_is_closed(server: ChatServer) -> Non
     session = Session("127.0.0.1", server.port)
     attempt = Attempt(session)
     attempt.give_up()
-    wait_until(lambda: not server.room.clients())
+    wait_until(lambda: not server.room.connections())
     assert attempt.take() is None
 
 
@@ -1159,7 +1159,7 @@ def test_a_signal_at_the_moment_of_success_closes_the_dialog_too(ask: Ask, serve
     hands = ask()
     hands.fill("127.0.0.1", server.port)
     hands.dialog.submit()
-    wait_until(server.room.clients)  # without the window, which has not looked yet
+    wait_until(server.room.connections)  # without the window, which has not looked yet
     hands.dialog.wants_to_close = True
     hands.wait(lambda: not hands.is_open)
     assert hands.dialog.session is None
@@ -1348,7 +1348,7 @@ def run_main(display: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
             Hands.__init__(seat, root)
             seat.session, seat.settings, seat.window = session, settings, window
             seat.words = client_words.LANGUAGES[settings.language]
-            seat.box, seat.conversation = window.box.text, window.conversation.text
+            seat.message_input, seat.conversation = window.message_input.text, window.conversation.text
             steps = scenario(seat)
             deadline = time.monotonic() + DEADLINE_S
 
@@ -1411,7 +1411,7 @@ def test_everything_is_remembered_from_one_run_to_the_next(
     def look_around(seat: Seat) -> Generator[Callable[[], object], None, None]:
         yield lambda: ENGLISH.greeting in seat.shown
         seen.append(seat.draft)
-        seen.append(seat.box["background"])
+        seen.append(seat.message_input["background"])
         seen.append(tkfont.nametofont("TkTextFont", root=seat.root).actual("size"))
         seen.append((seat.root.winfo_width(), seat.root.winfo_height()))
         seat.window.submit()
@@ -1529,7 +1529,7 @@ def test_the_size_of_the_text_has_bounds(sit: Sit) -> None:
         seat.window.change_font_size(+1)
     assert text_size(seat) == MAX_FONT_SIZE == seat.settings.font_size
     seat.root.update()
-    bottom = seat.box.winfo_rooty() + seat.box.winfo_height()
+    bottom = seat.message_input.winfo_rooty() + seat.message_input.winfo_height()
     assert bottom <= seat.root.winfo_rooty() + seat.root.winfo_height(), "the box is out of the window"
     for _ in range(2 * MAX_FONT_SIZE):
         seat.window.change_font_size(-1)
@@ -1542,7 +1542,7 @@ def test_the_language_changes_at_once(sit: Sit) -> None:
     seat.choose("English")
     window = seat.window
     assert window.button["text"] == ENGLISH.send
-    assert window.box.placeholder["text"] == ENGLISH.placeholder
+    assert window.message_input.placeholder["text"] == ENGLISH.placeholder
     assert window.status["text"] == "Connected to lan-host, port 53000 · people in the chat: 2"
     assert window.people.title["text"] == "In the chat: 2"
     assert ENGLISH.find in texts_of(seat.root)
@@ -1621,7 +1621,7 @@ def test_every_command_of_the_menus_works(
     def is_focused(widget: tk.Misc) -> Callable[[], object]:
         return lambda: seat.focus == str(widget)
 
-    box, window = seat.box, seat.window
+    box, window = seat.message_input, seat.window
     effects: list[tuple[str, Callable[[], object]]] = [
         (words.menu_save, lambda: "guarda" in saved.read_text("utf-8")),
         (words.menu_send_again, lambda: True),
@@ -1721,7 +1721,7 @@ def test_the_letters_of_the_menus_work(
     seat.fake.tell(message(1, "guarda http://example.org/a"))
     seat.see("guarda")
     seat.write("bozza")
-    seat.box.tag_add("sel", "1.0", "end-1c")
+    seat.message_input.tag_add("sel", "1.0", "end-1c")
     seat.put_on_clipboard("incollato")
     if letter == "R":
         seat.window._failed.append("non partito")
@@ -1756,7 +1756,7 @@ def test_the_menu_bar_works_with_the_keyboard(sit: Sit, language: str) -> None:
     seat = sit("Bob", language=language)
     seat.put_on_clipboard("incollato")
     seat.press("F10", "Right", "Escape", "Escape")  # one for the menu, one for the bar
-    assert seat.focus == str(seat.box)
+    assert seat.focus == str(seat.message_input)
     seat.press("F10", "Right")
     shown_edit = path_on_screen(seat, 1)
     seat.wait(lambda: seat.focus == shown_edit)
@@ -1765,7 +1765,7 @@ def test_the_menu_bar_works_with_the_keyboard(sit: Sit, language: str) -> None:
             seat.press("Down")
     seat.press("Return")
     seat.wait(lambda: seat.draft == "incollato")
-    assert seat.focus == str(seat.box)
+    assert seat.focus == str(seat.message_input)
 
 
 @pytest.mark.skipif(not HAS_XDOTOOL, reason="a menu bar is opened by a real mouse")
@@ -1784,4 +1784,4 @@ def test_the_menu_bar_works_with_the_mouse(sit: Sit) -> None:
     seat._xdotool("mousemove", str(x + 21), str(y + 6))
     seat._xdotool("click", "1")
     seat.wait(lambda: seat.draft == "incollato")
-    assert seat.focus == str(seat.box)
+    assert seat.focus == str(seat.message_input)

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lan_chat.client.session import Session
 
 import lan_chat.server.server as server_module
 import protocol
-from lan_chat.client.session import Session
 from lan_chat.server.commands import Operator
 from lan_chat.server.listening import lan_addresses, open_listener, where_to_find
 from lan_chat.server.server import BURST, ChatServer
@@ -645,7 +645,7 @@ def test_a_failure_in_the_accept_thread_is_logged_and_the_next_one_gets_in(
         patch.setattr(where, what, fail)
         with Peer(server.port) as unlucky:
             unlucky.expect_end()
-    assert server.room.clients() == []
+    assert server.room.connections() == []
     LinePeer(server.port, "Ada").close()
     assert "ZeroDivisionError: injected" in caplog.text
     caplog.clear()
@@ -1119,7 +1119,7 @@ def test_addresses_of_this_machine_alone_are_not_shown_to_others() -> None:
 
 def test_both_sides_of_a_connection_send_at_once(server: ChatServer) -> None:
     with LinePeer(server.port, "Ada"):
-        (client,) = server.room.clients()
+        (client,) = server.room.connections()
         sock = client._sock
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
@@ -1136,7 +1136,7 @@ def test_who_talks_too_fast_is_slowed_for_as_long_as_it_takes(
 ) -> None:
     waits: list[float] = []
     with LinePeer(server.port, "Ada"):
-        (client,) = server.room.clients()
+        (client,) = server.room.connections()
         with monkeypatch.context() as patched:
             patched.setattr(client, "wait_for_end", waits.append)  # as if nothing had ended meanwhile
             assert server._slow_down(client, 50.0)

@@ -163,7 +163,7 @@ def test_the_operator_may_send_away_who_has_no_link(serve: Serve) -> None:
     with EventPeer(server.port, "Ada") as ada, EventPeer(server.port, "Bob") as bob:
         member = server.room.find("Ada")
         assert member is not None
-        client = member.client
+        client = member.connection
         assert client is not None
         ada.close()
         wait_until(lambda: client.is_dropped)

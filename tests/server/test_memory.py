@@ -27,7 +27,7 @@ import pytest
 import chat_server
 import protocol
 from lan_chat.server.commands import Operator
-from lan_chat.server.connection import Client, Member, token_key
+from lan_chat.server.connection import Connection, Member, token_key
 from lan_chat.server.delivery import Delivery
 from lan_chat.server.export import export_history
 from lan_chat.server.history import History, row_of_event
@@ -114,7 +114,7 @@ def member_of(server: ChatServer, name: str) -> Member:
 
 
 def is_away(server: ChatServer, name: str) -> bool:
-    client = member_of(server, name).client
+    client = member_of(server, name).connection
     return client is None or client.is_dropped
 
 
@@ -230,7 +230,7 @@ def test_what_the_old_link_still_holds_is_said_once_and_in_order() -> None:
                 back.tell(Say(f"numero {nonce}", nonce))
             heard = bob.events_until("numero 149")
             assert texts_of(heard) == [f"numero {number}" for number in range(91, 150)]
-            wait_until(lambda: len(server.room.clients()) == 2)  # its thread waits no longer for its turn to speak
+            wait_until(lambda: len(server.room.connections()) == 2)  # its thread waits no longer for its turn to speak
 
 
 def test_a_link_that_nobody_noticed_to_be_dead_is_taken_over_and_hears_no_more() -> None:
@@ -261,7 +261,7 @@ def test_of_many_links_that_come_back_at_once_one_is_the_member_and_the_others_a
                 thread.start()
             for thread in threads:
                 thread.join()
-            wait_until(lambda: len(server.room.clients()) == 2, server.room.clients)
+            wait_until(lambda: len(server.room.connections()) == 2, server.room.connections)
             wanted = f'"text":"giro {number}"'.encode()
             bob.say(f"giro {number}")
             winners = []
@@ -288,9 +288,9 @@ def test_who_comes_back_just_when_the_grace_ends_has_not_left(monkeypatch: pytes
     give_up = Delivery._give_up
 
     def give_up_late(self: Delivery, member: Member, now: float) -> None:
-        lost = member.client
+        lost = member.connection
         resuming.set()
-        wait_until(lambda: member.client is not lost)
+        wait_until(lambda: member.connection is not lost)
         give_up(self, member, now)
 
     with room(grace_s=0.05) as server, LinePeer(server.port, "Bob") as bob:
@@ -338,10 +338,10 @@ def test_who_comes_back_before_its_join_was_heard_is_let_in(monkeypatch: pytest.
     joining = threading.Event()
     admit = Delivery._admit
 
-    def admit_late(self: Delivery, client: Client, now: float) -> None:
+    def admit_late(self: Delivery, client: Connection, now: float) -> None:
         if not joining.is_set():
             joining.set()
-            wait_until(lambda: client.member and client.member.client is not client)
+            wait_until(lambda: client.member and client.member.connection is not client)
         admit(self, client, now)
 
     with room(backlog=5) as server, EventPeer(server.port, "Bob") as bob, EventPeer(server.port) as ada:
@@ -560,7 +560,7 @@ def test_who_is_kicked_while_it_comes_back_has_left(monkeypatch: pytest.MonkeyPa
     kicked = threading.Event()
     admit_again = Delivery._admit_again
 
-    def admit_again_late(self: Delivery, client: Client, last: int, now: float) -> None:
+    def admit_again_late(self: Delivery, client: Connection, last: int, now: float) -> None:
         assert kicked.wait(10)
         admit_again(self, client, last, now)
 
@@ -568,9 +568,9 @@ def test_who_is_kicked_while_it_comes_back_has_left(monkeypatch: pytest.MonkeyPa
         bob.expect_event(Joined)
         monkeypatch.setattr(Delivery, "_admit_again", admit_again_late)
         with EventPeer(server.port) as back:
-            old = member_of(server, "Ada").client
+            old = member_of(server, "Ada").connection
             back.tell(Resume(ada.welcome.token, 0))
-            wait_until(lambda: member_of(server, "Ada").client is not old)
+            wait_until(lambda: member_of(server, "Ada").connection is not old)
             Operator(server, IT).answer("kick Ada")
             kicked.set()
             left = bob.expect_event(Left)
@@ -587,7 +587,7 @@ def test_who_is_kicked_before_the_room_heard_that_it_is_back_leaves_no_link_behi
         bob.expect_event(Joined)
         reclaim = server.room.reclaim
 
-        def reclaim_and_be_kicked(client: Client, token: str) -> bool:
+        def reclaim_and_be_kicked(client: Connection, token: str) -> bool:
             is_known = reclaim(client, token)
             Operator(server, IT).answer("kick Ada")
             return is_known
@@ -599,7 +599,7 @@ def test_who_is_kicked_before_the_room_heard_that_it_is_back_leaves_no_link_behi
             assert (left.name, left.reason) == ("Ada", "kicked")
             drain(back)
             drain(ada)  # the link that had been hers until then
-        wait_until(lambda: len(server.room.clients()) == 1)
+        wait_until(lambda: len(server.room.connections()) == 1)
         bob.say("da solo")
         assert [type(event) for event in bob.events_until("da solo")] == [Message]
         assert [member.name for member in server._delivery._present] == ["Bob"]
@@ -614,7 +614,7 @@ def test_who_is_sent_away_by_its_address_as_it_asks_to_come_in_leaves_no_name_be
             ada = EventPeer(server.port, "Ada")
             token = ada.welcome.token
             lose(server, ada, "Ada")
-        (client,) = [client for client in server.room.clients() if not client.is_dropped]
+        (client,) = [client for client in server.room.connections() if not client.is_dropped]
         for method in ("reclaim", "claim"):
             ask = getattr(server.room, method)
 
@@ -626,7 +626,7 @@ def test_who_is_sent_away_by_its_address_as_it_asks_to_come_in_leaves_no_name_be
             monkeypatch.setattr(server.room, method, ask_and_be_sent_away)
         back.tell(Resume(token, 0) if is_in_the_room else Join("Ada", TOKEN))
         drain(back)
-        wait_until(lambda: not server.room.clients())
+        wait_until(lambda: not server.room.connections())
         monkeypatch.undo()
         with EventPeer(server.port, "Ada") as again:
             assert again.welcome.names == ("Ada",)
@@ -634,13 +634,13 @@ def test_who_is_sent_away_by_its_address_as_it_asks_to_come_in_leaves_no_name_be
 
 def test_a_banned_address_keeps_no_place_for_who_has_just_lost_its_link(monkeypatch: pytest.MonkeyPatch) -> None:
     may_close = threading.Event()
-    close = Client.close
+    close = Connection.close
 
-    def close_late(self: Client) -> None:
+    def close_late(self: Connection) -> None:
         assert may_close.wait(10)
         close(self)
 
-    monkeypatch.setattr(Client, "close", close_late)
+    monkeypatch.setattr(Connection, "close", close_late)
     with room() as server, EventPeer(server.port, "Ada") as ada, EventPeer(server.port, "Bob") as bob:
         lose(server, ada, "Ada")
         Operator(server, IT).answer("ban 127.0.0.1")
@@ -1051,7 +1051,7 @@ def test_one_who_comes_back_when_the_recording_fails_hears_of_it(file: Path, mon
         hold = threading.Event()
         admit_again = Delivery._admit_again
 
-        def admit_again_with_news(self: Delivery, client: Client, last: int, now: float) -> None:
+        def admit_again_with_news(self: Delivery, client: Connection, last: int, now: float) -> None:
             self._tell_room(Announcement(self._next_id(), now, "novità"))
             admit_again(self, client, last, now)
             hold.set()

@@ -80,7 +80,9 @@ def picture_of_window(name: str, folder: Path, settings: Settings) -> None:
         for person, said in TALK:
             members[person].say(said)
             pump(root, lambda said=said: said in whole_letters(text.get("1.0", "end")))  # type: ignore[misc]
-        window.box.draft = "Io no, ma buon appetito!" if settings.language == "it" else "Not me, but enjoy your meal!"
+        window.message_input.draft = (
+            "Io no, ma buon appetito!" if settings.language == "it" else "Not me, but enjoy your meal!"
+        )
         pump(root, lambda: bool(text.winfo_viewable()))
         press(name, folder)
         for member in members.values():
