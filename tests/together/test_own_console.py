@@ -72,7 +72,8 @@ def test_a_console_of_its_own_makes_room_for_the_window_and_comes_back_on_an_err
     code = OWN_CONSOLE.format(module="chat_client").replace(
         "\nsys",
         "\nchat_client.show_console = lambda is_shown: print('shown' if is_shown else 'hidden')"
-        "\nchat_client.restore_geometry = lambda root, geometry: root.after(1, lambda: 1 / 0)\nsys",
+        "\nimport lan_chat.client.window as window"
+        "\nwindow.restore_geometry = lambda root, geometry: root.after(1, lambda: 1 / 0)\nsys",
     )
     with Program("-c", code, HOST, str(server.port), PYTHONPATH=str(TOP)) as program:
         program.expect("hidden\n")
