@@ -1,14 +1,15 @@
-"""The chat client: a `Session` that talks to the server, and a `ChatWindow` that a person talks to.
+"""The chat client: a `Session` with the server, and a `ChatWindow` for the user.
 
-This file is the program; its rooms are in `lan_chat/client/`. Threads:
+This file is the program; its modules are in `lan_chat/client/`. Threads:
 
-* main asks the two questions, then belongs to Tk; nobody else touches Tk, and main never waits for the network once
-  the window is there;
-* receive reads one link after the other, mends what breaks, and closes their sockets;
-* send writes to a link, one thread for each;
-* connect, where the questions are asked in a window, tries one server and hands over what it found.
+* main asks for host and port, then runs Tk; no other thread touches Tk, and main never waits for the network while
+  the window is open;
+* receive reads one link after the other, reconnects, and closes their sockets;
+* send writes to a link, one thread for each link;
+* connect, where host and port are asked for in a window, tries one server and hands over the result.
 
-The session's threads put what they learn into one queue, `Session.events`; the window empties it a little at a time.
+The session's threads put events into one queue, `Session.events`; the window empties it a little at a time. `run`
+closes the session.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from types import TracebackType
 
 try:
     import protocol
-    from lan_chat import __version__
     from lan_chat.client.answers import DEFAULT_HOST, parse_port, parse_port_answer
     from lan_chat.client.link import UnreachableError
     from lan_chat.client.session import Session
     from lan_chat.client.settings import Settings, load_settings, save_settings, settings_path
     from lan_chat.client.words import LANGUAGES, ClientWords
+    from lan_chat.command_line import CommandLine, language_of
     from lan_chat.process import (
         exit_with,
         has_own_console,
@@ -46,7 +47,7 @@ except ModuleNotFoundError as error:
 
 try:
     import tkinter as tk
-except ImportError:  # Debian and others leave it out of their Python; `run` says so
+except ImportError:  # Debian and others package it apart from Python; `run` prints what to install
     HAS_TKINTER = False
 else:
     HAS_TKINTER = True
@@ -56,14 +57,15 @@ else:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Ask, connect, and show the chat; gives the exit status.
+    """Run the client; return the exit status.
 
-    A console that closes with the program stays until an error, or the help, was read.
+    A console that closes with the program stays open until the user has read an error, or the help.
     """
     words, status = LANGUAGES[protocol.DEFAULT_LANGUAGE], 1
     try:
-        arguments = parse_arguments(argv)
         settings, set_aside = load_settings(settings_path())
+        words = LANGUAGES[settings.language]
+        arguments = parse_arguments(argv, settings.language)
         settings.language = arguments.lang or settings.language
         words = LANGUAGES[settings.language]
         status = run(arguments, settings, set_aside)
@@ -76,14 +78,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace, settings: Settings, set_aside: Path | None) -> int:
-    """Do what the command line asks for; gives the exit status."""
+    """Connect, show the chat window, and save the settings; return the exit status."""
     words, path = LANGUAGES[settings.language], settings_path()
     if hasattr(sys, "frozen"):
         restore_library_path()
     interrupt_once()
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A console may lack a letter, and a pipe may bring what is none.
+            # A console may lack a character, and a pipe may hold invalid ones.
             stream.reconfigure(errors="replace", line_buffering=stream is not sys.stdin)
     if not HAS_TKINTER:
         print(words.no_tkinter, file=sys.stderr)
@@ -114,9 +116,10 @@ def run(arguments: argparse.Namespace, settings: Settings, set_aside: Path | Non
 
 
 def connect_by_console(host: str | None, port: int | None, settings: Settings) -> Session | None:
-    """Ask on the console for what is not given, until a server is reached; None where there is nobody to ask.
+    """Ask on the console for what is not given, until a server is reached; None where no user is there to answer.
 
-    Raises EOFError where the answers have ended, and there were some, or an address was given and it did not work.
+    Raises:
+        EOFError: the input ended after at least one answer, or after a given address had failed.
     """
     words = LANGUAGES[settings.language]
     has_failed = False
@@ -126,7 +129,7 @@ def connect_by_console(host: str | None, port: int | None, settings: Settings) -
                 if settings.host and not has_failed and can_ask():
                     print(words.last_server.format(host=settings.host, port=settings.port))
                 host = input(words.ask_host).strip() or DEFAULT_HOST
-                has_failed = True  # until it has worked
+                has_failed = True  # until the connection succeeds
             if port is None:
                 port = ask_port(words)
         except RuntimeError:  # the program has no console at all
@@ -149,67 +152,64 @@ def connect_by_console(host: str | None, port: int | None, settings: Settings) -
 
 
 def ask_port(words: ClientWords) -> int:
-    """Ask for the port until the answer is one. Raises EOFError where nobody answers."""
+    """Ask for the port until the answer is valid. Raises EOFError where the input has ended."""
     while (port := parse_port_answer(input(words.ask_port))) is None:
         print(words.bad_port.format(default=protocol.DEFAULT_PORT))
     return port
 
 
 def can_ask() -> bool:
-    """Tell whether there is a console with somebody at it."""
+    """Return whether there is a console with a user at it."""
     return sys.stdin is not None and sys.stdin.isatty()
 
 
 def connect_by_dialog(root: tk.Tk, arguments: argparse.Namespace, settings: Settings) -> Session | None:
-    """Ask in a window; None where the user gives up."""
+    """Ask for host and port in a window; None where the user gives up."""
     dialog = ConnectDialog(root, settings, arguments.host or "", str(arguments.port or ""))
     close_on_signal(dialog)
     return dialog.run()
 
 
 def run_window(root: tk.Tk, session: Session, settings: Settings, name: str) -> None:
-    """Show the chat until its window is closed, and leave in order."""
+    """Show the chat window until it is closed, which also leaves the chat."""
     window = ChatWindow(root, session, settings, name)
     close_on_signal(window)
     session.start()
     if has_own_console():
         root.report_callback_exception = report_on_console
-        root.update_idletasks()  # which shows the window: now it takes the console's place
+        root.update_idletasks()  # shows the window, before the console is hidden
         show_console(False)
         window.message_input.text.focus_force()
     root.mainloop()
 
 
 def close_on_signal(window: ChatWindow | ConnectDialog) -> None:
-    """Have Ctrl+C and its like close a window, the next time that it looks for news."""
+    """Have Ctrl+C and other termination signals close a window, the next time that it polls."""
 
     def note(number: int) -> None:
         window.wants_to_close = True
 
-    watch_signals(note, threading.Event())  # never set: the program's end ends the handler, too
+    watch_signals(note, threading.Event())  # never set: the handler ends with the program
 
 
 def report_on_console(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
-    """Show what failed in the window; it goes on."""
+    """Show a traceback of a Tk callback on the console; the window goes on."""
     show_console(True)
     traceback.print_exception(kind, error, where)
 
 
-def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description="The chat window. Asks for the host and the port it was not given.")
-    parser.add_argument("host", nargs="?", metavar="HOST")
-    parser.add_argument("port", nargs="?", metavar="PORT", help=f"usually {protocol.DEFAULT_PORT}")
-    parser.add_argument("--name", default="", help="the name to ask for")
-    lang_help = "default: the last one used, at first Italian"
-    parser.add_argument("--lang", choices=sorted(LANGUAGES), help=lang_help)
-    parser.add_argument("--version", action="version", version=f"lan-chat {__version__}")
+def parse_arguments(argv: list[str] | None, usual_language: str = protocol.DEFAULT_LANGUAGE) -> argparse.Namespace:
+    """Read the command line, in the language that it asks for. Raises SystemExit, with its sentence printed."""
+    language = language_of(argv, usual_language)
+    words = LANGUAGES[language]
+    parser = CommandLine(words.help_description, language, words.last_language)
+    parser.add_argument("host", nargs="?", metavar="HOST", help=words.help_host)
+    parser.add_argument("port", nargs="?", metavar="PORT", help=words.help_port.format(default=protocol.DEFAULT_PORT))
+    parser.add_argument("--name", default="", help=words.help_name)
     arguments = parser.parse_args(argv)
     if arguments.port is not None:
-        words = LANGUAGES[arguments.lang or protocol.DEFAULT_LANGUAGE]
-        arguments.port = parse_port(arguments.port) or parser.error(
-            words.bad_port.format(default=protocol.DEFAULT_PORT)
-        )
+        bad_port = words.bad_port.format(default=protocol.DEFAULT_PORT)
+        arguments.port = parse_port(arguments.port) or parser.error(bad_port)
     return arguments
 
 

@@ -24,10 +24,11 @@ import sys
 import threading
 import traceback
 from pathlib import Path
+from typing import Any
 
 try:
     import protocol
-    from lan_chat import __version__
+    from lan_chat.command_line import CommandLine, language_of
     from lan_chat.process import (
         POLL_S,
         exit_with,
@@ -82,7 +83,7 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
     watch_signals(requests.put, has_stopped)
     run_in_background()
     raise_file_limit()
-    terminal = Terminal()
+    terminal = Terminal(words)
     try:
         set_up_logging(terminal, arguments.log_level, arguments.log_file)
     except OSError as error:
@@ -165,37 +166,38 @@ def set_up_logging(terminal: Terminal, level: str, file: str | None) -> None:
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description="The chat server: one room for a local network. Ctrl+C closes it.")
-    parser.add_argument("--host", default="", metavar="ADDR", help="listen on this address only (default: all)")
-    parser.add_argument("--port", type=int, default=protocol.DEFAULT_PORT, help="default: %(default)s; 0: any")
-    parser.add_argument("--lang", choices=sorted(LANGUAGES), default=protocol.DEFAULT_LANGUAGE)
-    parser.add_argument("--max-clients", type=int, default=MAX_CLIENTS, metavar="N", help="default: %(default)s")
-    rate_help = "messages a second that each may say; 0: no limit (default: %(default)g)"
-    parser.add_argument("--rate", type=float, default=RATE, metavar="N", help=rate_help)
-    grace_help = "seconds that a member whose link broke may take to come back; 0: none (default: %(default)g)"
-    parser.add_argument("--grace", type=float, default=GRACE_S, metavar="S", help=grace_help)
-    backlog_help = "messages said before that a newcomer is shown (default: %(default)s)"
-    parser.add_argument("--backlog", type=int, default=BACKLOG_MESSAGES, metavar="N", help=backlog_help)
-    parser.add_argument("--history", type=Path, metavar="FILE", help="record the room in this file, and go on from it")
-    export_help = "write the history as text, or as CSV to a name in .csv, and exit"
-    parser.add_argument("--export", type=Path, metavar="FILE", help=export_help)
-    parser.add_argument("--attendance", action="store_true", help="with --export: who was there, and when")
-    parser.add_argument("--log-file", metavar="FILE", help="write the log to this file too, with the time")
-    levels = ("debug", "info", "warning", "error")
-    parser.add_argument("--log-level", choices=levels, default="info", help="default: %(default)s")
-    parser.add_argument("--version", action="version", version=f"lan-chat {__version__}")
+    """Read the command line. Raises SystemExit, with its sentence printed."""
+    language = language_of(argv, protocol.DEFAULT_LANGUAGE)
+    words = LANGUAGES[language]
+    parser = CommandLine(words.help_description, language, protocol.DEFAULT_LANGUAGE)
+    parser.set_defaults(lang=protocol.DEFAULT_LANGUAGE)
+
+    def add(option: str, help_text: str, default: object = None, **settings: Any) -> None:
+        shown = f"{default:g}" if isinstance(default, float) else default
+        parser.add_argument(option, default=default, help=help_text.format(default=shown), **settings)
+
+    add("--host", words.help_host, "", metavar="ADDR")
+    add("--port", words.help_port, protocol.DEFAULT_PORT, type=int, metavar="N")
+    add("--max-clients", words.help_max_clients, MAX_CLIENTS, type=int, metavar="N")
+    add("--rate", words.help_rate, RATE, type=float, metavar="N")
+    add("--grace", words.help_grace, GRACE_S, type=float, metavar="S")
+    add("--backlog", words.help_backlog, BACKLOG_MESSAGES, type=int, metavar="N")
+    add("--history", words.help_history, type=Path, metavar="FILE")
+    add("--export", words.help_export, type=Path, metavar="FILE")
+    add("--attendance", words.help_attendance, False, action="store_true")
+    add("--log-file", words.help_log_file, metavar="FILE")
+    add("--log-level", words.help_log_level, "info", choices=("debug", "info", "warning", "error"))
     arguments = parser.parse_args(argv)
     if not 0 <= arguments.port <= 65535:
-        parser.error("--port: 0-65535")
+        parser.error(words.bad_port_option)
     if arguments.max_clients < 1 or not (arguments.rate == 0 or 0.01 <= arguments.rate < float("inf")):
-        parser.error("--max-clients: 1 or more; --rate: 0, or 0.01 or more")
+        parser.error(words.bad_limits)
     if not 0 <= arguments.grace <= 86_400 or not 0 <= arguments.backlog <= KEPT_EVENTS:
-        parser.error(f"--grace: 0 to 86400; --backlog: 0 to {KEPT_EVENTS}")
+        parser.error(words.bad_memory.format(backlog=KEPT_EVENTS))
     if arguments.history is None and (arguments.export is not None or arguments.attendance):
-        parser.error("--export and --attendance need --history FILE")
+        parser.error(words.export_needs_history)
     if arguments.attendance and arguments.export is None:
-        parser.error("--attendance needs --export FILE")
+        parser.error(words.attendance_needs_export)
     return arguments
 
 

@@ -1,11 +1,12 @@
-"""The wire of the chat: what the bytes mean, and the words that people read.
+"""The wire protocol: events, dialects, framing, valid texts and names, and the sentences for users.
 
-Pure: bytes in, events out; events in, bytes out. No socket, no thread, no tkinter and no clock: whoever calls hands in
-the bytes and the time. Server and client share this module, so that both keep the same rules.
+Pure: bytes in, events out; events in, bytes out. No socket, no tkinter and no clock: the caller has them, and closes
+them. Server and client share this module, so that both keep the same rules. Any thread may call its functions; a
+decoder belongs to one thread at a time.
 
 One TCP connection carries one conversation, in one of three dialects:
 
-* bare, of the original's two scripts: no framing, a message is what one `recv` gave;
+* bare, of the original's two scripts: no framing, a message is what one `recv` returned;
 * lines, of netcat, telnet and scripts: a message is a line;
 * events, of our own client and server: a line is one JSON object.
 
@@ -26,42 +27,47 @@ from typing import Any, ClassVar, Protocol
 
 DEFAULT_PORT = 53000
 VERSION = 1
-"""The version of the events dialect, told in `hello`."""
+"""The version of the events dialect, sent in `hello`."""
 
 MAX_MESSAGE_BYTES = 16 * 1024
-"""The longest text that one may say at once, in bytes of UTF-8."""
+"""The longest text of one message, in bytes of UTF-8."""
 MAX_NAME_CHARACTERS = 32
 MAX_NAME_INPUT = 8 * MAX_NAME_CHARACTERS
-"""Characters of what is looked at as a name: NFKC can shorten it, but nobody types more than this by mistake."""
+"""Characters of the longest input that is parsed as a name: NFKC can shorten it, though hardly from more than this."""
 MAX_LINE_BYTES = 6 * MAX_MESSAGE_BYTES + 1024
 """The longest line that a server reads: a full message whose every byte is written as `\\u0000`, and its wrapping."""
 MAX_HELLO_BYTES = 1024
-"""The longest line that is looked at as a `hello`, which takes 50: it is looked at again whenever more has come."""
+"""The longest line that is parsed as a `hello`, which takes 50: it is parsed again with each `recv`."""
 MAX_SERVER_LINE_BYTES = 16 * 1024 * 1024
-"""The longest line that a client reads: a `welcome` that names 10,000 people of 32 four-byte letters takes 1.3 MB."""
+"""The longest line that a client reads: a `welcome` with 10,000 names of 32 four-byte characters takes 1.3 MB."""
 MAX_NUMBER = 2**53 - 1
 """The largest `id` or `nonce`: beyond it, not every reader of JSON keeps an integer whole (RFC 8259, section 6)."""
 
 BARE_RECV_BYTES = 1024
-"""What the original's two scripts hand to `recv`: the longest message that they can take as one."""
+"""The size of the original's `recv`: the longest message that its two scripts receive as one."""
 BARE_PAUSE_S = 0.010
-"""Between two sends to a bare peer, so that each is a `recv` of its own."""
+"""Between two sends to a bare peer, so that each arrives as a separate `recv`."""
 BARE_FAREWELL_S = 0.100
-"""Before a control word to a bare peer: merged with a message it would not be understood at all."""
+"""Before a control word to a bare peer: merged with a message it would not be recognised."""
 SETTLE_S = 0.3
 """How long to wait for more of a first packet that may have been split, before the dialect is settled."""
 DOUBT_S = 2.0
-"""How long a line peer's first message may lack its end, before it is taken for one of those that never end any."""
+"""How long a line peer's first message may lack its newline, before the peer is taken for a bare one."""
 HELLO_SETTLE_S = 75.0
-"""The same for what began as a JSON object does: no name begins so, and a broken link may cut a `hello`. As long as it
-takes until such a link is noticed: what is still silent then is a person."""
+"""How long to wait for the rest of a first packet that begins as a JSON object does: no name begins so, and a broken
+link may cut a `hello`. As long as it takes until such a link is noticed: a peer that is still connected is a person."""
 
 
 MARK = "\N{NO-BREAK SPACE}"
 """Ends the greeting of a server that knows all three dialects; blank on the screen of one that does not."""
 
+RECORDED = "recorded"
+"""What a `Notice` is about: this room is recorded in a file."""
+NOT_RECORDED = "not recorded"
+"""What a `Notice` is about: this room was to be recorded, and cannot be."""
+
 SERVER_NAME = "Server"
-"""What stands before the operator's announcements in the original's form; nobody else may bear it."""
+"""The name in front of the operator's announcements, in the original's form; no member may have it."""
 
 
 # --- events ---------------------------------------------------------------------------------------------------------
@@ -87,10 +93,10 @@ class Reason(str, Enum):
 
 
 class Event:
-    """Something that one side tells the other: a dataclass, which nobody changes.
+    """Base of what one side sends to the other: dataclasses, treated as immutable.
 
-    All are frozen but `Say` and `Message`, which are made for everything that is said: frozen, they take three times as
-    long to make, and a full room is a tenth slower.
+    All are frozen but `Say` and `Message`, which are created for each message: frozen, they take three times as long to
+    create, and a full room is a tenth slower.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -118,7 +124,7 @@ class EndConn(Event):
 
 @dataclass(frozen=True)
 class Hello(Event):
-    """Client to server, first: I speak events, and my reader reads this language."""
+    """Client to server, first: I speak events, and my user reads this language."""
 
     version: int
     language: str
@@ -145,10 +151,10 @@ class Resume(Event):
 
 @dataclass
 class Say(Event):
-    """Client to server: a text for everybody; `nonce` is the client's own counter, None in the bare and line dialects.
+    """Client to server: a text for all members; `nonce` is the client's counter, None in the bare and line dialects.
 
-    In these two everything that is no control word is a `Say`, in either direction: the name that one chooses, and
-    whatever an original server writes.
+    In these two dialects everything but a control word is a `Say`, in either direction: also the name that the user
+    chooses, and all that an original server writes.
     """
 
     text: str
@@ -159,9 +165,9 @@ class Say(Event):
 class Welcome(Event):
     """Server to client: you are in, as `name`; `names` are those in the room, `last` the `id` of its latest event.
 
-    `nonce` is the highest one that the room has taken from this member, where it is back after a broken link. What
-    follows with an `id` up to `last` was said before: to a newcomer as a help, to who is back as what it missed.
-    `room` tells two rooms apart whose numbers begin anew: another one, and no `id` of before means anything.
+    `nonce` is the highest that the room has accepted from this member, where it resumes after a broken link. The events
+    that follow with an `id` up to `last` are older: the backlog for a newcomer, the missed ones for a member that
+    resumes. `room` identifies the sequence of `id`s: in another room, no `id` from before means anything.
     """
 
     name: str
@@ -181,9 +187,9 @@ class Refused(Event):
 
 @dataclass(frozen=True)
 class Error(Event):
-    """Server to client: what you sent was not accepted; `limit` is the bound it broke, `nonce` tells which it was.
+    """Server to client: a request was not accepted; `limit` is the limit that it exceeded, `nonce` identifies it.
 
-    `detail` is what the operator has to say about it.
+    `detail` is the operator's own explanation.
     """
 
     reason: str
@@ -194,7 +200,7 @@ class Error(Event):
 
 @dataclass
 class Message(Event):
-    """Server to client: somebody said this; `id` orders the room, `time` is in seconds since the epoch."""
+    """Server to client: a member said this; `id` is its place in the room's order, `time` in epoch seconds."""
 
     id: int
     time: float
@@ -205,7 +211,7 @@ class Message(Event):
 
 @dataclass(frozen=True)
 class Joined(Event):
-    """Server to client: somebody came in."""
+    """Server to client: a member joined."""
 
     id: int
     time: float
@@ -214,7 +220,7 @@ class Joined(Event):
 
 @dataclass(frozen=True)
 class Left(Event):
-    """Server to client: somebody went; `reason` says why, where it was not that person's own wish."""
+    """Server to client: a member left; `reason` says why, unless it was the member's own wish."""
 
     id: int
     time: float
@@ -233,26 +239,20 @@ class Announcement(Event):
 
 @dataclass(frozen=True)
 class Notice(Event):
-    """Server to client, on arrival: something about this room that each one has to know."""
+    """Server to client, on joining: something about this room that each member has to know."""
 
     about: str
 
 
-RECORDED = "recorded"
-"""What a `Notice` is about: what is said here is written into a file."""
-NOT_RECORDED = "not recorded"
-"""The same where it should be, and cannot."""
-
-
 @dataclass(frozen=True)
 class Fault(Event):
-    """Never on the wire: what a decoder makes of something that cannot be accepted; the answer to it is an `Error`."""
+    """Never on the wire: a decoder's result for input that cannot be accepted; the answer is an `Error`."""
 
     reason: Reason
     nonce: int | None = None
 
     def answer(self) -> Error:
-        """Put the fault into words that the peer can be sent."""
+        """Return the `Error` to send to the peer."""
         limit = MAX_MESSAGE_BYTES if self.reason is Reason.TOO_LONG else None
         return Error(self.reason.value, limit, self.nonce)
 
@@ -263,18 +263,18 @@ CONTROL_WORDS: dict[str, Event] = {
     "<quit>": Quit(),
     "<end_conn>": EndConn(),
 }
-"""The control words that are understood; those in braces are the ones that are sent."""
+"""The control words that are understood; only those in braces are sent."""
 _CONTROL_BYTES = frozenset(word.encode() for word in CONTROL_WORDS)
 
 
-# --- the words for people -------------------------------------------------------------------------------------------
+# --- sentences for users --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Words:
-    """The sentences on the wire, in one language; `{}` fields are filled by the one who shows it.
+    """The sentences on the wire, in one language, with `{}` placeholders.
 
-    The server writes them to bare and line peers, our client writes them to its own user.
+    The server sends them to bare and line peers, our client shows them to its own user.
     """
 
     greeting: str
@@ -301,7 +301,7 @@ class Words:
     not_recorded: str
 
     def explain(self, reason: str, limit: int | None = None, detail: str | None = None) -> str:
-        """Say why something was refused, also for a reason that a newer server made up."""
+        """Return the sentence for a refusal, also for a reason that only a newer server knows."""
         sentences: dict[str, str] = {
             Reason.TAKEN: self.taken,
             Reason.INVALID: self.invalid,
@@ -322,7 +322,7 @@ class Words:
         return f"{explained} {detail}" if detail else explained
 
     def tell_left(self, name: str, reason: str | None) -> str:
-        """Say that somebody left, and why where there is more to say than the original had."""
+        """Return the sentence for a member that left, with the reason where there is one."""
         reasons: dict[str | None, str] = {Reason.TOO_SLOW: self.left_too_slow, Reason.KICKED: self.left_kicked}
         why = reasons.get(reason)
         return self.left.format(name=name) + (f" ({why})" if why else "")
@@ -343,7 +343,7 @@ ITALIAN = Words(
     not_joined="Messaggio non inviato: prima scegli un nome.",
     already_joined="Hai già un nome in questa chat.",
     too_late="Il tempo per scegliere un nome è scaduto: collegati di nuovo quando vuoi.",
-    muted="Messaggio non inviato: per ora può scrivere solo chi ne ha il permesso dall'operatore.",
+    muted="Messaggio non inviato: per ora l'operatore non ti permette di scrivere.",
     kicked="L'operatore ti ha allontanato dalla chat.",
     banned="L'operatore non ti permette di entrare in questa chat.",
     left_too_slow="riceveva troppo lentamente",
@@ -368,7 +368,7 @@ ENGLISH = Words(
     not_joined="Message not sent: choose a name first.",
     already_joined="You already have a name in this chat.",
     too_late="The time to choose a name is over: connect again whenever you like.",
-    muted="Message not sent: for now only those whom the operator allows may write.",
+    muted="Message not sent: you are muted by the operator.",
     kicked="The operator has removed you from the chat.",
     banned="The operator does not let you into this chat.",
     left_too_slow="received too slowly",
@@ -382,40 +382,40 @@ LANGUAGES = {"it": ITALIAN, "en": ENGLISH}
 DEFAULT_LANGUAGE = "it"
 
 
-# --- what may be said, and by which name ----------------------------------------------------------------------------
+# --- valid texts and names ------------------------------------------------------------------------------------------
 
 _LINE_BREAK = re.compile("\r\n|[\r\u2028\u2029]")
 _UNWANTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-"""Control characters, direction overrides and isolates, byte order marks, halves of letters; also all line breaks but
+"""Control characters, direction overrides and isolates, byte order marks, lone surrogates; also all line breaks but
 `\\n`. None of them is printable (`str.isprintable`)."""
 
 _NOT_IN_NAMES = re.compile("[:\u02d0\u0589\u05c3\u2236\ua789\ufffd]")
-"""What looks like the colon that ends a name, or stands for bytes that were none."""
+"""Characters that look like the colon behind a name, and the replacement character of bytes that are no UTF-8."""
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-"""Letters without a shape: they make two names look the same, or one name like nothing."""
+"""Characters without a glyph: with them two names can look the same, or a name look empty."""
 
 
 def clean_text(text: str) -> str:
-    """Take out what must never reach somebody's screen, make every line break a newline, drop those at either end."""
-    if text.isprintable():  # as most of what people say is
+    """Remove what must never reach a screen, make every line break a newline, and strip newlines at both ends."""
+    if text.isprintable():  # as most messages are
         return text
     return _UNWANTED.sub("", _LINE_BREAK.sub("\n", text)).strip("\n")
 
 
 def is_too_long(text: str) -> bool:
-    """Tell whether a text is over MAX_MESSAGE_BYTES."""
+    """Return whether a text is longer than MAX_MESSAGE_BYTES."""
     return 4 * len(text) > MAX_MESSAGE_BYTES and len(text.encode()) > MAX_MESSAGE_BYTES
 
 
 def split_text(text: str, max_bytes: int) -> list[str]:
-    """Cut a text into pieces of at most `max_bytes` of UTF-8 (4 or more), never inside a letter."""
+    """Cut a text into pieces of at most `max_bytes` of UTF-8 (4 or more), never inside a character."""
     data = text.encode()
     pieces = []
     while len(data) > max_bytes:
         end = max_bytes
-        while data[end] & 0xC0 == 0x80:  # a continuation byte: the letter began before
+        while data[end] & 0xC0 == 0x80:  # a continuation byte: the character began before
             end -= 1
         pieces.append(data[:end].decode())
         data = data[end:]
@@ -423,7 +423,7 @@ def split_text(text: str, max_bytes: int) -> list[str]:
 
 
 def parse_name(raw: str) -> str | None:
-    """Give the name that somebody meant, in NFKC and trimmed, or None where it cannot be one."""
+    """Return a name in NFKC and trimmed, or None if it is not valid."""
     if len(raw) > MAX_NAME_INPUT:
         return None
     name = unicodedata.normalize("NFKC", raw).strip(" ")
@@ -431,18 +431,18 @@ def parse_name(raw: str) -> str | None:
         0 < len(name) <= MAX_NAME_CHARACTERS
         and name.isprintable()
         and not _NOT_IN_NAMES.search(name)
-        and not name.startswith('{"')  # what is left of an event that was cut
+        and not name.startswith('{"')  # the beginning of an event that was cut
         and not any(notice in name_key(name) for notice in _NOTICES)
-        and not unicodedata.combining(name[0])  # an accent on nothing
+        and not unicodedata.combining(name[0])  # an accent without a base character
         and name_key(name) not in ("", *CONTROL_WORDS)
     )
     return name if valid else None
 
 
 def name_key(name: str) -> str:
-    """Fold a name so that two which people would take for the same have the same key; empty if there is nothing to see.
+    """Return a key that is the same for two names which look the same; empty if nothing of the name is visible.
 
-    NFKC and casefold, and further: runs of spaces count as one, letters without a shape do not count.
+    NFKC and casefold; besides, runs of spaces count as one, and characters without a glyph do not count.
     """
     visible = _INVISIBLE.sub("", unicodedata.normalize("NFKC", name))
     return " ".join(unicodedata.normalize("NFKC", visible.casefold()).split())
@@ -451,42 +451,42 @@ def name_key(name: str) -> str:
 _NOTICES = tuple(
     name_key(notice.format(name="")) for words in LANGUAGES.values() for notice in (words.joined, words.left)
 )
-"""What a name must not contain, or its notice would read like somebody else's."""
+"""What a name must not contain, or its notices would read like another member's."""
 
 TOKEN = re.compile(r"[0-9A-Za-z_-]{16,64}")
-"""What a client may propose as its token; `secrets.token_urlsafe` makes such."""
+"""What a client may propose as its token; `secrets.token_urlsafe` creates such."""
 
 RESERVED_KEYS = frozenset({name_key(SERVER_NAME)})
-"""Keys of names that count as taken from the start."""
+"""Keys (`name_key`) of names that no member may take."""
 
 
 # --- the dialects ---------------------------------------------------------------------------------------------------
 
 
 class Dialect(Protocol):
-    """One way to write events, and what has come of the other side's so far. Not for two threads at once."""
+    """Encoder and incremental decoder of one dialect. One thread at a time."""
 
     name: ClassVar[str]
 
     def feed(self, data: bytes) -> list[Event]:
-        """Take what one `recv` gave, and give the events that are whole by now; never raises, whatever the bytes."""
+        """Add what one `recv` returned, and return the events that are complete; never raises, whatever the bytes."""
 
     def flush(self) -> list[Event]:
-        """Give what was held back in doubt, when `is_waiting` and nothing came for SETTLE_S (lines: DOUBT_S)."""
+        """Return what was held back, when `is_waiting` and nothing came for SETTLE_S (lines: DOUBT_S)."""
 
     def finish(self) -> list[Event]:
-        """Give what can still be made of the rest: the other side has ended its stream."""
+        """Return the events in the rest: the other side has ended its stream."""
 
     @property
     def is_waiting(self) -> bool:
-        """Whether something whole is held back until it is known what follows it."""
+        """Whether complete input is held back until it is known what follows it."""
 
     def encode(self, event: Event) -> bytes:
-        """Write an event; empty where this dialect has no way to tell it."""
+        """Return an event as bytes; empty where this dialect cannot express it."""
 
 
 def in_words(event: Event, words: Words) -> str | None:
-    """Write an event as one text in the original's words, or None where the original says nothing."""
+    """Return an event as one text in the original's words, or None where the original says nothing."""
     match event:
         case Message(name=name, text=text):
             return f"{name}: {text}"
@@ -518,9 +518,9 @@ def in_words(event: Event, words: Words) -> str | None:
 
 
 def one_line_each(event: Event) -> list[Event]:
-    """Cut a text of several lines into events of one line, each under its speaker's name.
+    """Split an event with a text of several lines into events of one line, each with its speaker's name.
 
-    Without it a peer of the bare or line dialect would show the second line as if anybody had said it.
+    Otherwise a bare or line peer would show the second line without a name, as if another member had said it.
     """
     if isinstance(event, Message | Announcement | Say) and "\n" in event.text:
         return [dataclasses.replace(event, text=line) for line in event.text.split("\n")]
@@ -528,14 +528,14 @@ def one_line_each(event: Event) -> list[Event]:
 
 
 def bare_parts(event: Event) -> list[Event]:
-    """Cut an event into those that the original can take whole: one line and BARE_RECV_BYTES each, name included."""
+    """Split an event into parts that the original can `recv` whole: one line, at most BARE_RECV_BYTES with the name."""
     parts: list[Event] = []
     for line in one_line_each(event):
         if isinstance(line, Message | Announcement | Say):
             speaker = line.name if isinstance(line, Message) else SERVER_NAME
-            # Four bytes a letter are left for the name even of a `Say`: the original server puts it in front.
+            # Four bytes a character are left for the name even of a `Say`: the original server puts it in front.
             room = BARE_RECV_BYTES - max(len(speaker.encode()), 4 * MAX_NAME_CHARACTERS) - len(": ")
-            # What is no control word as a whole must not become one by a cut: a blank keeps it from being one.
+            # A piece of a longer line must not become a control word: a blank behind it prevents that.
             pieces = [f"{piece} " if piece in CONTROL_WORDS else piece for piece in split_text(line.text, room)]
             parts += [dataclasses.replace(line, text=piece) for piece in pieces]
         else:
@@ -544,19 +544,19 @@ def bare_parts(event: Event) -> list[Event]:
 
 
 class Bare:
-    """The original's own way: no framing. What one `recv` gave is one message, and one `encode` is to be one `send`."""
+    """The original's dialect, without framing: one `recv` is one message, and one `encode` has to be one `send`."""
 
     name: ClassVar[str] = "bare"
 
     def __init__(self, words: Words) -> None:
         self._words = words
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # keeps a letter cut in half for the next
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # keeps half a character for the next `feed`
         self._held = ""
 
     def feed(self, data: bytes) -> list[Event]:
         events = self.flush()
         text = clean_text(self._decoder.decode(data))
-        is_whole = not self._decoder.getstate()[0]  # no half of a letter follows
+        is_whole = not self._decoder.getstate()[0]  # the last character is complete
         if text in CONTROL_WORDS and is_whole:
             return [*events, CONTROL_WORDS[text]]
         if text.endswith(tuple(CONTROL_WORDS)):
@@ -573,30 +573,30 @@ class Bare:
         return self._say(text)
 
     def finish(self) -> list[Event]:
-        """As for every dialect; here the end of the stream shows that a trailing control word was a merged message."""
+        """Return the events in the rest; a control word at its end was a message of its own, merged with another."""
         for word, event in CONTROL_WORDS.items():
             if self._held.endswith(word):
                 text, self._held = self._held.removesuffix(word), ""
                 return [*self._say(clean_text(text)), event]
         return []
 
-    @staticmethod
-    def _say(text: str) -> list[Event]:
-        # The cuts of a bare stream mean nothing, so one more loses nothing.
-        pieces = (piece.strip("\n") for piece in split_text(text, MAX_MESSAGE_BYTES))
-        return [Say(piece) for piece in pieces if piece.strip()]
-
     def encode(self, event: Event) -> bytes:
         return (in_words(event, self._words) or "").encode()
 
+    @staticmethod
+    def _say(text: str) -> list[Event]:
+        # A bare stream is cut anywhere by the network, so one more cut loses nothing.
+        pieces = (piece.strip("\n") for piece in split_text(text, MAX_MESSAGE_BYTES))
+        return [Say(piece) for piece in pieces if piece.strip()]
+
 
 class _Framed:
-    """Cuts a stream into lines, within a bound; what the lines mean is decided by whoever inherits."""
+    """Splits a stream into lines of bounded length; a subclass parses them."""
 
     def __init__(self, max_line_bytes: int) -> None:
         self._max_line_bytes = max_line_bytes
         self._buffer = b""
-        self._skipping = False  # inside a line that has outgrown the bound, until its end
+        self._skipping = False  # inside a line that is over the bound, until its newline
 
     def feed(self, data: bytes) -> list[Event]:
         events: list[Event] = []
@@ -629,17 +629,17 @@ class _Framed:
 
 
 def _is_cut(data: bytes) -> bool:
-    """Tell whether data ends in the middle of a letter."""
+    """Return whether data ends in the middle of a character."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     decoder.decode(data)
     return bool(decoder.getstate()[0])
 
 
 class Lines(_Framed):
-    """A message is a line: LF ends it, a CR before that is dropped.
+    """The line dialect: a message is a line, LF ends it, a CR before that is dropped.
 
-    One line alone may also have been a name pasted, with its end, into the original's window, which never ends another:
-    until a second line has ended, text without its end is held back in doubt, and is a message if nothing follows.
+    A first line may also be a name that was pasted with its newline into the original's window, which ends no further
+    line: until a second line has ended, text without a newline is held back, and is a message if nothing follows.
     """
 
     name: ClassVar[str] = "lines"
@@ -660,6 +660,21 @@ class Lines(_Framed):
     def flush(self) -> list[Event]:
         return self.finish() if self.is_waiting else []
 
+    def finish(self) -> list[Event]:
+        """Return the events in the rest; a last line without a newline counts, as `printf 'ciao' | netcat` sends it."""
+        rest, self._buffer = self._buffer, b""
+        return self._parse(rest)
+
+    def encode(self, event: Event) -> bytes:
+        if isinstance(event, Message) and "\n" not in event.text:  # the most frequent case
+            return f"{event.name}: {event.text}\n".encode()
+        if isinstance(event, Greeting):
+            return (self._words.greeting + MARK).encode()
+        if isinstance(event, LineEnd):
+            return b"\n"
+        texts = (in_words(part, self._words) for part in one_line_each(event))
+        return "".join(f"{text}\n" for text in texts if text is not None).encode()
+
     def _parse(self, whole_lines: bytes) -> list[Event]:
         text = whole_lines.decode("utf-8", "replace")
         events: list[Event] = []
@@ -671,21 +686,6 @@ class Lines(_Framed):
             elif line and not line.isspace():
                 events.append(Say(line))
         return events
-
-    def finish(self) -> list[Event]:
-        """As for every dialect; here a last line without its end counts, as `printf 'ciao'` would have it."""
-        rest, self._buffer = self._buffer, b""
-        return self._parse(rest)
-
-    def encode(self, event: Event) -> bytes:
-        if isinstance(event, Message) and "\n" not in event.text:  # most of all that is ever sent
-            return f"{event.name}: {event.text}\n".encode()
-        if isinstance(event, Greeting):
-            return (self._words.greeting + MARK).encode()
-        if isinstance(event, LineEnd):
-            return b"\n"
-        texts = (in_words(part, self._words) for part in one_line_each(event))
-        return "".join(f"{text}\n" for text in texts if text is not None).encode()
 
 
 EVENT_TYPES: dict[str, type[Event]] = {
@@ -711,12 +711,12 @@ _JSON_TYPES: dict[str, Callable[[Any], bool]] = {
     "float": lambda value: type(value) in (int, float) and 0 <= value <= MAX_NUMBER,
     "tuple[str, ...]": lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
 }
-"""What a value out of JSON has to be, by the annotation of the event's field."""
+"""Validators of JSON values, by the annotation of the event's field."""
 _OPTIONAL = " | None"
 
 
 def _fields_of(cls: type[Event]) -> list[tuple[str, Callable[[Any], bool], bool]]:
-    """List an event's fields: the name, what its value has to be, whether it may be missing."""
+    """Return an event's fields: the name, the validator of its value, whether it is optional."""
     kinds = [(field.name, str(field.type)) for field in dataclasses.fields(cls)]
     return [(name, _JSON_TYPES[kind.removesuffix(_OPTIONAL)], kind.endswith(_OPTIONAL)) for name, kind in kinds]
 
@@ -728,24 +728,20 @@ _quote = json.encoder.encode_basestring
 
 
 class Events(_Framed):
-    """A line holds one JSON object, or a control word. Fields and types that we do not know are passed over."""
+    """The events dialect: a line holds one JSON object or a control word. Unknown fields and types are ignored."""
 
     name: ClassVar[str] = "events"
 
     def __init__(self, max_line_bytes: int = MAX_LINE_BYTES) -> None:
         super().__init__(max_line_bytes)
 
-    def _parse(self, whole_lines: bytes) -> list[Event]:
-        events = (_parse_event(line) for line in whole_lines.split(b"\n"))
-        return [event for event in events if event is not None]
-
     def finish(self) -> list[Event]:
-        """As for every dialect; here half an object is nothing, but a control word counts."""
+        """Return the events in the rest; half an object is ignored, a control word without a newline counts."""
         rest, self._buffer = self._buffer, b""
         return [event for event in self._parse(rest) if isinstance(event, Quit | EndConn)]
 
     def encode(self, event: Event) -> bytes:
-        if isinstance(event, Message):  # most of all that is ever sent: written by hand, four times as fast
+        if isinstance(event, Message):  # the most frequent case: formatted by hand, four times as fast
             nonce = "" if event.nonce is None else f',"nonce":{event.nonce}'
             head = f'{{"type":"message","id":{event.id},"time":{event.time!r},"name":{_quote(event.name)}'
             return f'{head},"text":{_quote(event.text)}{nonce}}}\n'.encode()
@@ -756,9 +752,13 @@ class Events(_Framed):
         fields = {name: value for name, value in vars(event).items() if value is not None}
         return (_to_json({"type": kind, **fields}) + "\n").encode()
 
+    def _parse(self, whole_lines: bytes) -> list[Event]:
+        events = (_parse_event(line) for line in whole_lines.split(b"\n"))
+        return [event for event in events if event is not None]
+
 
 def _parse_event(line: bytes) -> Event | None:
-    """Read one line of the events dialect; None where there is nothing in it for us."""
+    """Return the event in one line of the events dialect; None if the line is empty, or of an unknown type."""
     line = line.strip(b" \t\r")
     if not line:
         return None
@@ -767,7 +767,7 @@ def _parse_event(line: bytes) -> Event | None:
         if text in CONTROL_WORDS:
             return CONTROL_WORDS[text]
         found, end = _from_json(text)
-    except (ValueError, RecursionError):  # no UTF-8, no JSON, a number of 5,000 digits; nested too deep
+    except (ValueError, RecursionError):  # no UTF-8, no JSON, a number of 5,000 digits; nested too deeply
         return Fault(Reason.MALFORMED)
     if end != len(text) or not isinstance(found, dict) or not isinstance(found.get("type"), str):
         return Fault(Reason.MALFORMED)
@@ -776,10 +776,10 @@ def _parse_event(line: bytes) -> Event | None:
 
 
 def _build_event(cls: type[Event], found: dict[str, Any]) -> Event:
-    """Make an event of a JSON object, or a Fault where a field is missing, of the wrong type or out of range."""
+    """Return the event in a JSON object, or a Fault where a field is missing, of the wrong type or out of range."""
     text = found.get("text")
     if cls is Say and type(text) is str and 4 * len(text) <= MAX_MESSAGE_BYTES and text.isprintable():
-        nonce = _nonce_of(found)  # what most lines are, without the questions below
+        nonce = _nonce_of(found)  # the most frequent case, without the checks below
         if nonce is not None and text and not text.isspace():
             return Say(text, nonce)
     values: dict[str, Any] = {}
@@ -804,7 +804,7 @@ def _nonce_of(found: dict[str, Any]) -> int | None:
     return nonce if type(nonce) is int and 0 <= nonce <= MAX_NUMBER else None
 
 
-# --- which dialect the other side speaks ----------------------------------------------------------------------------
+# --- recognising the dialect ----------------------------------------------------------------------------------------
 
 
 def _begins_as_event(received: bytes) -> bool:
@@ -812,12 +812,12 @@ def _begins_as_event(received: bytes) -> bool:
 
 
 def settle_s(received: bytes) -> float:
-    """Tell how many seconds to wait for more, when `recognise_client` cannot yet tell."""
+    """Return how many seconds to wait for more, while `recognise_client` returns None."""
     return HELLO_SETTLE_S if _begins_as_event(received) else SETTLE_S
 
 
 def recognise_client(received: bytes, is_over: bool, has_ended: bool = False) -> type[Events | Lines | Bare] | None:
-    """Tell a client's dialect by the first that it says, or None while that could still change.
+    """Return a client's dialect by the first bytes that it sends, or None while they do not decide it.
 
     `is_over`: no more has come for `settle_s`. `has_ended`: no more will come, the client has ended its stream.
     """
@@ -826,22 +826,22 @@ def recognise_client(received: bytes, is_over: bool, has_ended: bool = False) ->
         return Events
     if received.endswith(b"\n"):
         return Lines
-    if received in _CONTROL_BYTES:  # whoever leaves already need not wait
+    if received in _CONTROL_BYTES:  # a client that leaves at once need not wait
         return Bare
     if has_ended and not newline and _begins_as_event(received):
-        return Events  # a link that broke within its `hello`: half an object is nothing, and no name
+        return Events  # a link that broke within its `hello`: half an object is ignored, and is no name
     if not is_over and not has_ended and len(received) <= MAX_LINE_BYTES:
         return None
-    # A line break inside is either from a script, or a name that was pasted into the original's window; the latter fits
-    # into the one `recv` that the original reads a name with, and is not the end of all that there is to say.
+    # A newline inside is either from a script, or a name that was pasted into the original's window; the latter fits
+    # into the one `recv` with which the original reads a name, and does not end the stream.
     return Lines if newline and (has_ended or len(received) > BARE_RECV_BYTES) else Bare
 
 
 def recognise_server(received: bytes, is_over: bool) -> type[Events | Bare] | None:
-    """Tell a server's dialect by its greeting, or None while that could still change.
+    """Return a server's dialect by its greeting, or None while the received bytes do not decide it.
 
-    Only a greeting that we know, and nothing behind its mark, speaks for events: what people say on an original server
-    may reach us in the same packet and end in anything. `is_over`: no more has come for SETTLE_S.
+    Only a known greeting with nothing behind its mark means events: on an original server what people say may arrive in
+    the same packet, and end in anything. `is_over`: no more has come for SETTLE_S.
     """
     for words in LANGUAGES.values():
         marked = (words.greeting + MARK).encode()
@@ -853,10 +853,10 @@ def recognise_server(received: bytes, is_over: bool) -> type[Events | Bare] | No
 
 
 def is_stranger(received: bytes) -> bool:
-    """Tell whether the first that a server says shows that it is no chat.
+    """Return whether the first bytes of a server show that it is not a chat server.
 
-    Text protocols of the Internet (SSH, SMTP, FTP, …) end their first line in CRLF, binary ones are no UTF-8; the
-    original's greeting has neither, whatever people say behind it.
+    Text protocols of the Internet (SSH, SMTP, FTP, …) end their first line in CRLF, binary ones are not UTF-8; the
+    original's greeting is UTF-8 without CRLF, whatever people say behind it.
     """
     if received.startswith(tuple(words.greeting.encode() for words in LANGUAGES.values())):
         return False

@@ -1,7 +1,7 @@
-"""What both programs ask of the system about their own process: signals, limits, a console of one's own.
+"""The programs' own process: signals, limits, exit status, the console that was opened for it.
 
-A signal's handler runs in the main thread, between any two of its instructions; Windows calls a console's handler in
-a thread of its own.
+A signal handler runs in the main thread, between any two of its instructions; Windows calls a console handler in a new
+thread. Nothing here owns anything that has to be closed.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from collections.abc import Callable
 from types import FrameType
 
 POLL_S = 0.2
-"""How often a thread looks up from a wait that nothing can break on Windows."""
+"""How often a thread checks for other news, in a wait that nothing can interrupt on Windows."""
 CONSOLE_CLOSES_S = 5.0
-"""How long Windows lets a program live whose console is closed (HandlerRoutine's documentation)."""
+"""How long Windows lets a program run on after its console was closed (HandlerRoutine's documentation)."""
 
 
 def watch_signals(note: Callable[[int], object], has_ended: threading.Event) -> None:
-    """Call `note` with the signal's number when something asks this program to end. Main thread only.
+    """Call `note` with the signal's number when the user or the system asks this program to end. Main thread only.
 
-    `note` must be safe in a signal's handler and in any thread. Windows ends the process when the handler of a closed
+    `note` must be safe in a signal handler and in any thread. Windows ends the process when the handler of a closed
     console returns: it returns when `has_ended` is set.
     """
 
@@ -38,7 +38,7 @@ def watch_signals(note: Callable[[int], object], has_ended: threading.Event) -> 
 
 
 def interrupt_once() -> None:
-    """Have Ctrl+C raise KeyboardInterrupt, but not again while the first one is dealt with. Main thread only."""
+    """Have Ctrl+C raise KeyboardInterrupt, but not again while the first one is handled. Main thread only."""
 
     def note_signal(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, lambda number, frame: None)
@@ -48,15 +48,15 @@ def interrupt_once() -> None:
 
 
 def run_in_background() -> None:
-    """Go on where the terminal cannot be read, as after a start with `&`. Main thread only."""
+    """Keep running where the terminal cannot be read, as after a start with `&`. Main thread only."""
     if hasattr(signal, "SIGTTIN"):
         signal.signal(signal.SIGTTIN, signal.SIG_IGN)
 
 
 def exit_with(status: int) -> None:
-    """End this program. One more Ctrl+C would meet the end of Python, and be the exit status.
+    """End this program, and ignore Ctrl+C from now on: it would change the exit status. Main thread only.
 
-    A one-file program on Linux gets each Ctrl+C twice.
+    A one-file executable on Linux gets each Ctrl+C twice.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(status)
@@ -69,10 +69,10 @@ if sys.platform == "win32":
     _CLOSING_EVENTS = (2, 5, 6)
     """CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT."""
     _console_handlers: list[object] = []
-    """Kept, or they would be freed while Windows may call them."""
+    """References, or the handlers would be freed while Windows may still call them."""
 
     def _watch_console_window(note: Callable[[int], object], has_ended: threading.Event) -> None:
-        """Do the same when the console's window is closed, which is no signal to Python."""
+        """Call `note` with SIGTERM when the console's window is closed, which is no signal to Python."""
 
         @ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)  # type: ignore[untyped-decorator]
         def note_closing(event: int) -> int:
@@ -86,38 +86,38 @@ if sys.platform == "win32":
         ctypes.windll.kernel32.SetConsoleCtrlHandler(note_closing, 1)
 
     def has_own_console() -> bool:
-        """Return whether nobody else is at this console: it was opened for this program, and closes with it.
+        """Return whether this console was opened for this program, and closes with it.
 
-        A script that another program has started, be it Python's own launcher, is not taken for alone.
+        False for a script that another program has started, be it Python's own launcher.
         """
         processes = (ctypes.c_uint * 3)()
         count = ctypes.windll.kernel32.GetConsoleProcessList(processes, len(processes))
-        return 0 < int(count) <= (2 if hasattr(sys, "frozen") else 1)  # a one-file program is two processes
+        return 0 < int(count) <= (2 if hasattr(sys, "frozen") else 1)  # a one-file executable is two processes
 
     def show_console(is_shown: bool) -> None:
-        """Hide the console's window, or bring it back. Windows Terminal minimizes it, and leaves it so."""
+        """Show the console's window, or hide it. Windows Terminal minimizes it, and does not restore it."""
         window = ctypes.windll.kernel32.GetConsoleWindow()
         ctypes.windll.user32.ShowWindow(window, _SW_SHOW if is_shown else _SW_HIDE)
 
 else:
 
     def has_own_console() -> bool:
-        """Return whether the console closes with this program: elsewhere than on Windows it does not."""
+        """Return whether the console closes with this program: never, except on Windows."""
         return False
 
     def show_console(is_shown: bool) -> None:
-        """Hide the console's window, or bring it back: elsewhere than on Windows it is another program's."""
+        """Do nothing: except on Windows, the console's window is another program's."""
 
 
 def wait_for_enter(prompt: str) -> None:
-    """Leave the user time to read what is on the console."""
+    """Give the user time to read the console, until Enter."""
     show_console(True)
-    with contextlib.suppress(EOFError, KeyboardInterrupt, OSError, RuntimeError, ValueError):  # there is nobody
+    with contextlib.suppress(EOFError, KeyboardInterrupt, OSError, RuntimeError, ValueError):  # no user is there
         input(prompt)
 
 
 def restore_library_path() -> None:
-    """Have other programs find their own libraries, and not those that a one-file program unpacked for itself."""
+    """Have child processes find their own libraries, not those that a one-file executable unpacked for itself."""
     before = os.environ.pop("LD_LIBRARY_PATH_ORIG", "")
     os.environ.pop("LD_LIBRARY_PATH", None)
     if before:
@@ -125,12 +125,12 @@ def restore_library_path() -> None:
 
 
 def raise_file_limit() -> None:
-    """Let this process open as many files as the system allows it: each connection needs one."""
+    """Raise this process's limit of open files as far as the system allows: each connection needs one."""
     if sys.platform != "win32":  # Windows has no such limit
         import resource
 
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        for limit in (hard, 10_240):  # macOS says that there is none, and takes no more than this
+        for limit in (hard, 10_240):  # macOS reports no limit, and accepts no more than this
             with contextlib.suppress(ValueError, OSError):
                 resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
                 return

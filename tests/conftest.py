@@ -6,8 +6,6 @@ import contextlib
 import gc
 import logging
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -18,7 +16,8 @@ import pytest
 
 from lan_chat.server.listening import open_listener
 from lan_chat.server.server import ChatServer
-from tests.support.peers import wait_until
+from tests.support.waiting import wait_until
+from tools import xvfb
 
 try:
     import tkinter as tk
@@ -93,27 +92,16 @@ def server() -> Iterator[ChatServer]:
 
 @pytest.fixture(scope="session")
 def display() -> Iterator[None]:
-    """A screen: the one that is there, or else a virtual one."""
+    """A screen of the tests' own; on Windows and macOS, which cannot have a second one, the user's."""
     if tk is None:
         pytest.skip("this Python has no tkinter")
-    if sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY"):
+    if sys.platform in ("win32", "darwin"):
         yield
         return
-    if not shutil.which("Xvfb"):
-        pytest.skip("there is no screen, and no Xvfb to make one (Debian: apt install xvfb)")
-    read_end, write_end = os.pipe()
-    screen = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write_end), "-screen", "0", "1280x900x24", "-nolisten", "tcp"],
-        pass_fds=[write_end],
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(write_end)
-    with os.fdopen(read_end) as number:
-        os.environ["DISPLAY"] = f":{number.readline().strip()}"
-    yield
-    del os.environ["DISPLAY"]
-    screen.terminate()
-    screen.wait()
+    if not xvfb.is_there():
+        pytest.skip("there is no Xvfb to make a screen with (Debian: apt install xvfb)")
+    with xvfb.virtual_screen():
+        yield
 
 
 @pytest.fixture

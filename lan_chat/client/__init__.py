@@ -1,1 +1,1 @@
-"""The client: the conversation with a server, and the window that shows it."""
+"""The client: the session with a server, and the window that shows it."""

@@ -1,4 +1,8 @@
-"""The two questions in a window, for where there is no console to ask them on. Main thread only."""
+"""The connect dialog: asks for host and port in a window, where there is no console to ask on.
+
+Main thread only; each connection is tried in a thread of its own, by an `Attempt`. The dialog gives up an attempt that
+it does not wait for any more; the caller closes the session that `run` returns.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +18,15 @@ from lan_chat.client.theme import set_font_sizes, style_widgets, usual_font_size
 from lan_chat.client.words import LANGUAGES
 
 LOOK_MS = 30
-"""How often the dialog looks whether its attempt has come to something."""
+"""How often the dialog polls its attempt for a result."""
 
 
 class ConnectDialog:
-    """The two questions in a window, for where there is no console to ask them on. For main alone."""
+    """A dialog that asks for host and port until a server is reached or the user cancels. Main thread only."""
 
     def __init__(self, root: tk.Tk, settings: Settings, host: str = "", port: str = "") -> None:
         self.wants_to_close = False
-        """Set by a signal's handler, which must not touch Tk."""
+        """Set by a signal handler, which must not touch Tk."""
         self.session: Session | None = None
         self._root = root
         self._words = words = LANGUAGES[settings.language]
@@ -62,12 +66,19 @@ class ConnectDialog:
         self.host.selection_range(0, "end")
 
     def run(self) -> Session | None:
-        """Wait until there is a connection, and leave an empty root; None if the user gave up, and root is gone."""
+        """Return the connected session, the root window empty again; None if the user gave up, the root destroyed."""
         self._root.wait_window(self._frame)
         return self.session
 
+    def close(self) -> None:
+        """Give up and destroy the root window; a connection that succeeds later is closed."""
+        if self._attempt is not None:
+            self._attempt.give_up()
+        self._root.after_cancel(self._look_id)
+        self._root.destroy()
+
     def submit(self) -> None:
-        """Try what was entered; a thread waits for the network, not the window."""
+        """Try to connect to the address entered; a thread waits for the network, not the window."""
         if self._attempt is not None:
             return
         host = self.host.get().strip() or DEFAULT_HOST
@@ -81,7 +92,7 @@ class ConnectDialog:
         self._attempt = Attempt(Session(host, port, self._language))
 
     def cancel(self) -> None:
-        """Stop trying, and let the user correct the address; where nothing is being tried, give up."""
+        """Stop the attempt, so that the user can correct the address; without an attempt, close the dialog."""
         if self._attempt is None:
             self.close()
             return
@@ -89,23 +100,17 @@ class ConnectDialog:
         self._attempt = None
         self._ask_again(self._words.cancelled)
 
-    def close(self) -> None:
-        """Give up; a connection that is found too late is closed."""
-        if self._attempt is not None:
-            self._attempt.give_up()
-        self._root.after_cancel(self._look_id)
-        self._root.destroy()
-
     def _look(self) -> None:
-        """See whether the attempt has come to something."""
-        if self.wants_to_close:  # first: a connection that is found at this moment is not wanted any more
+        """Poll the attempt, and show or take its result."""
+        if self.wants_to_close:  # first: a connection that has just succeeded is not wanted any more
             self.close()
             return
         found = self._attempt.take() if self._attempt else None
         if isinstance(found, Session):
             self.session = found
             self._root.unbind("<Escape>", self._escape_id)
-            set_font_sizes(self._root, self._usual_sizes, 0)  # which the chat's window takes for the system's own
+            # Or the chat window would take the larger sizes for the system's own.
+            set_font_sizes(self._root, self._usual_sizes, 0)
             self._frame.destroy()
             return
         if found is not None:

@@ -1,4 +1,7 @@
-"""What was said: a text to read, select and search."""
+"""The conversation: a read-only text of all entries, to read, select, copy and search.
+
+Main thread only. Entries are collected by `add` and drawn by `flush`, a batch with one call of Tk.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +24,16 @@ from lan_chat.client.palette import HUES, Palette, hue_of, name_colour
 from lan_chat.client.words import ClientWords
 
 MAX_ENTRIES = 12_000
-"""What one can scroll back through: messages and notices."""
+"""The most entries that are kept, messages and notices; the oldest are dropped."""
 MAX_CHARACTERS = 16 * 1024 * 1024
-"""The same in letters, should people say very long things."""
+"""The most characters of entries that are kept, for the case of very long messages."""
 MAX_FOUND = 1000
-"""How many places the search marks at once, the latest; it counts and visits all."""
+"""How many matches a search highlights at once, the latest ones; it counts and visits all."""
 
 
 @dataclass
 class Block:
-    """What one entry, or the mark where the reader left off, takes up in the text."""
+    """How much of the text one entry, rule or left-off marker takes up."""
 
     lines: int
     characters: int
@@ -38,25 +41,26 @@ class Block:
 
 
 class Conversation:
-    """What was said: a text to read, select and search, with what is still on its way at its end."""
+    """The text of all entries, with the pending messages at its end."""
 
     def __init__(self, parent: ttk.Frame, words: ClientWords, open_link: Callable[[str], object]) -> None:
         self._words = words
         self._open_link = open_link
         self._entries: deque[Entry] = deque()
         self._blocks: deque[Block] = deque()
-        """What the text consists of, from its first line on."""
+        """The blocks of the text, from its first line on."""
         self._marker = Block(0, 0, is_entry=False)
         self._characters = 0
         self._waiting: list[str | tuple[str, ...]] = []
-        """What `flush` will insert: texts and their tags, by turns."""
+        """What `flush` will insert: texts and their tags, alternating."""
         self.waiting_characters = 0
+        """How many characters of entries `flush` will insert."""
         self._pending: list[tuple[str, str, bool]] = []
         self._is_pending_stale = False
         self._last_day = time.strftime("%Y-%m-%d")
         self._unseen = 0
         self._undrawn: dict[str, str] = {}
-        """What stands behind each mark for letters that this Tk cannot draw, by the mark's tag, oldest first."""
+        """The characters that this Tk cannot draw, by the tag of the □ drawn instead, oldest first."""
         self._undrawn_numbers = itertools.count()
         self._is_at_end = True
         self.last_link = ""
@@ -69,7 +73,7 @@ class Conversation:
         self.text.mark_set("pending", "1.0")
         self._can_draw_all = draws_every_letter(self.text.winfo_toplevel())
         self._counts_halves = int(self.text.tk.call("string", "length", "\U0001f600")) == 2
-        """Whether a letter beyond the basic plane is two to this Tk (before 9)."""
+        """Whether this Tk counts a non-BMP character as two, as before Tk 9."""
         scrollbar = ttk.Scrollbar(self.frame, command=self.text.yview)
         self.text.configure(yscrollcommand=scrollbar.set)
         self.text.grid(row=0, column=0, sticky="nsew")
@@ -77,7 +81,8 @@ class Conversation:
         self.button = ttk.Button(self.text, command=self.show_latest, takefocus=False, style="New.TButton")
         self.name_font = tkfont.Font(self.text, font="TkTextFont")
 
-        self.text.bind("<Button-1>", lambda event: self.text.focus_set())  # or Ctrl+C would copy nothing
+        # A disabled text takes no focus by itself, and Ctrl+C would copy nothing.
+        self.text.bind("<Button-1>", lambda event: self.text.focus_set())
         self.text.bind("<Configure>", lambda event: self._follow())
         self.text.bind("<<Copy>>", self._on_copy)
         self.text.tag_bind("link", "<ButtonRelease-1>", self._on_link)
@@ -86,7 +91,7 @@ class Conversation:
             self.text.tag_bind(tag, "<Leave>", lambda event: self.text.configure(cursor="xterm"))
 
     def apply_theme(self, palette: Palette) -> None:
-        """Take on the colours of a theme, and the sizes of the fonts."""
+        """Apply the colours of a theme, and the current font sizes."""
         text = self.text
         self.name_font.configure(**tkfont.nametofont("TkTextFont", root=text).actual())
         self.name_font.configure(weight="bold")
@@ -97,7 +102,7 @@ class Conversation:
         )
         text.configure(highlightthickness=1, highlightbackground=palette.border, highlightcolor=palette.accent)
         for hue in range(HUES):
-            colour = name_colour(hue, palette.mention)  # on the paper it can be read even better
+            colour = name_colour(hue, palette.mention)  # its contrast on the paper is even higher
             text.tag_configure(f"hue-{hue}", foreground=colour, font=self.name_font, lmargin2=indent)
         styles: dict[str, dict[str, Any]] = {
             "time": {"foreground": palette.quiet, "lmargin2": indent},
@@ -121,19 +126,19 @@ class Conversation:
         }
         for name, style in styles.items():
             text.tag_configure(name, **style)
-        for name in ("link", "action", "found", "current", "sel"):  # what counts where two of them meet, at last
+        for name in ("link", "action", "found", "current", "sel"):  # of two styles on one text the later one counts
             text.tag_raise(name)
 
     def set_language(self, words: ClientWords) -> None:
-        """Change the language of what comes from now on."""
+        """Change the language; entries that were added keep theirs."""
         self._words = words
         self._is_pending_stale = True
         self._show_unseen()
 
-    # What comes in.
+    # Adding and showing.
 
     def add(self, entry: Entry, is_news: bool = False) -> None:
-        """Note an entry for the next `flush`; news is counted for a reader who has scrolled up."""
+        """Add an entry, drawn by the next `flush`; news counts as unseen while the user has scrolled up."""
         local = time.localtime(entry.time)
         day = time.strftime("%Y-%m-%d", local)
         lines, size = 1 + entry.text.count("\n"), len(entry.text)
@@ -159,12 +164,12 @@ class Conversation:
             self._unseen += 1
 
     def add_rule(self, text: str) -> None:
-        """Draw a line across, with a text."""
+        """Add a rule: a centred line with a text."""
         self._waiting += [f"— {text} —\n", ("day",)]
         self._blocks.append(Block(1, 0, is_entry=False))
 
     def mark_left_off(self) -> None:
-        """Draw the line that shows how far the reader had read; there is one at most."""
+        """Move the left-off marker, the line that shows how far the user has read, to the end."""
         self.flush()
         self._change(self._remove_marker)
         self._marker = Block(1, 0, is_entry=False)
@@ -172,22 +177,22 @@ class Conversation:
         self._waiting += [f"——  {self._words.left_off}  ——\n", ("marker",)]
 
     def set_pending(self, pending: list[tuple[str, str, bool]]) -> None:
-        """Show these at the end, as what was not yet or never accepted: the speaker, the text, and whether it failed.
+        """Set the pending messages, shown at the end: speaker, text, and whether the message has failed.
 
-        Failed ones have tags `again-N` and `discard-N`, N their place in the list, for `tail_action_at`.
+        Failed ones have tags `again-N` and `discard-N`, N their index in the list, for `pending_action_at`.
         """
         self._pending = pending
         self._is_pending_stale = True
 
     def flush(self) -> None:
-        """Draw what was added since the last time, with one call of Tk for all."""
+        """Draw the entries added since the last time, all with one call of Tk."""
         if self._waiting or self._is_pending_stale:
             self._change(self._draw)
         self._follow()
         self._show_unseen()
 
     def note_place(self) -> None:
-        """Note whether the reader is at the end. After a change of width `yview` would not know it for a while."""
+        """Note whether the end is in view. Not by `yview`: after a change of width it is wrong for a while."""
         if self.text.winfo_viewable():
             last_line = self.text.dlineinfo("end-2c")
             self._is_at_end = last_line is not None and last_line[1] + last_line[3] <= self.text.winfo_height()
@@ -196,24 +201,24 @@ class Conversation:
             self._show_unseen()
 
     def show_latest(self) -> None:
-        """Go to the end, and stay there."""
+        """Scroll to the end, and follow it from now on."""
         self._is_at_end = True
         self._unseen = 0
         self._follow()
         self._show_unseen()
 
-    # What the reader does.
+    # Reading, selecting and searching.
 
     def as_text(self) -> str:
-        """Write it all for a text file."""
+        """Return all entries as the content of a text file."""
         return "".join(entry.as_lines() for entry in self._entries)
 
     def selected(self) -> str:
-        """Give what is selected, also what could not be drawn."""
+        """Return the selected text, with the characters that could not be drawn; empty without a selection."""
         return self._read("sel.first", "sel.last") if self.text.tag_ranges("sel") else ""
 
     def copy(self) -> None:
-        """Put what is selected on the clipboard."""
+        """Copy the selected text to the clipboard."""
         if selected := self.selected():
             self.text.clipboard_clear()
             self.text.clipboard_append(selected)
@@ -224,9 +229,9 @@ class Conversation:
         self.text.focus_set()
 
     def find(self, wanted: str, is_backwards: bool) -> tuple[int, int]:
-        """Mark all places of a text, show the next one in a direction, and give its number and how many there are."""
+        """Highlight a text's matches, show the next one in a direction; return its number and how many there are."""
         self.forget_found()
-        # Not with Tk's own search: Tk 8.6.13 crashes where there are emoji and the case of letters is not to count.
+        # Not with Tk's own search: Tk 8.6.13 crashes in a case-insensitive search where there are emoji.
         shown = whole_letters(self.text.get("1.0", "end-1c"))
         places = [match.span() for match in re.finditer(re.escape(wanted), shown, re.IGNORECASE)] if wanted else []
         if not places:
@@ -240,7 +245,7 @@ class Conversation:
                 number = bisect.bisect_left(places, (place,)) - 1
             else:
                 number = bisect.bisect_left(places, (place + 1,))
-        number %= len(places)  # before the first one comes the last
+        number %= len(places)  # before the first match comes the last
         start, end = next(self._indices(shown, [places[number]]))
         self.text.mark_set("place", start)
         self.text.tag_add("current", start, end)
@@ -249,44 +254,25 @@ class Conversation:
         return number + 1, len(places)
 
     def forget_found(self, is_over: bool = False) -> None:
-        """Take the marks of `find` away; at its end also the place where it was."""
+        """Remove the highlights of `find`; where the search is over, also its position."""
         self.text.tag_remove("found", "1.0", "end")
         self.text.tag_remove("current", "1.0", "end")
         if is_over and self._has_place():
             self.text.mark_unset("place")
 
     def link_at(self, index: str) -> str:
-        """Give the link at a place of the text; empty where there is none."""
+        """Return the link at an index of the text; empty where there is none."""
         if "link" not in self.text.tag_names(index):
             return ""
         return self._read(*self.text.tag_prevrange("link", f"{index}+1c"))
 
     def pending_action_at(self, index: str) -> tuple[str, int] | None:
-        """Give what a click at a place wants done with which of the pending: `again` or `discard`."""
+        """Return the action at an index, `again` or `discard`, and the number of its pending message; None for none."""
         for tag in self.text.tag_names(index):
             action, _, number = tag.partition("-")
             if action in ("again", "discard"):
                 return action, int(number)
         return None
-
-    # Below: the reading and the drawing.
-
-    def _read(self, first: str, last: str) -> str:
-        """Give a part of the text, with what stands behind the marks in it."""
-        parts = []
-        undrawn, begun = "", 0  # a part may begin and end within a mark
-        for name in self.text.tag_names(first):
-            if name in self._undrawn:
-                undrawn, begun = self._undrawn[name], len(self.text.get(self.text.tag_ranges(name)[0], first))
-        for kind, value, _ in self.text.dump(first, last, tag=True, text=True):
-            if kind == "tagon" and value in self._undrawn:
-                undrawn, begun = self._undrawn[value], 0
-            elif kind == "tagoff" and value in self._undrawn:
-                undrawn = ""
-            elif kind == "text":
-                parts.append(undrawn[begun : begun + len(value)] if undrawn else value)
-                begun += len(value)
-        return whole_letters("".join(parts))
 
     def _add_linked(self, text: str, *tags: str) -> None:
         end = 0
@@ -309,33 +295,25 @@ class Conversation:
             else:
                 self._waiting += [piece, tags]
 
-    def _indices(self, shown: str, places: Iterable[tuple[int, int]]) -> Iterator[tuple[str, str]]:
-        """Give places of what is shown, in their order and none with a line break in it, as Tk's indices."""
-        line, begun = 1, 0
-        for start, end in places:
-            line += shown.count("\n", begun, start)
-            begun = max(begun, shown.rfind("\n", begun, start) + 1)
-            before, found = shown[begun:start], shown[start:end]
-            if self._counts_halves:
-                first, length = len(before.encode("utf-16-le")) // 2, len(found.encode("utf-16-le")) // 2
-            else:
-                first, length = len(before), len(found)
-            yield f"{line}.{first}", f"{line}.{first + length}"
-
     def _change(self, step: Callable[[], None]) -> None:
-        """Do something to the text, which its reader must not."""
+        """Run a step that changes the text, which is read-only otherwise."""
         self.text.configure(state="normal")
         try:
             step()
         finally:
             self.text.configure(state="disabled")
 
+    def _remove_marker(self) -> None:
+        for first in self.text.tag_ranges("marker")[:1]:
+            self.text.delete(first, f"{first} lineend+1c")
+        self._marker.lines = 0
+
     def _draw(self) -> None:
         text = self.text
         text.delete("pending", "end-1c")
         waiting, self._waiting, self.waiting_characters = self._waiting, [], 0
         if waiting:
-            text.insert("pending", *waiting)  # type: ignore[arg-type]  # a text and its tags, again and again
+            text.insert("pending", *waiting)  # type: ignore[arg-type]  # texts and tags, alternating
         self._drop_oldest()
         place = text.index("pending")
         self._is_pending_stale = False
@@ -367,13 +345,8 @@ class Conversation:
                 self.text.tag_delete(name)
                 del self._undrawn[name]
 
-    def _remove_marker(self) -> None:
-        for first in self.text.tag_ranges("marker")[:1]:
-            self.text.delete(first, f"{first} lineend+1c")
-        self._marker.lines = 0
-
     def _follow(self) -> None:
-        """Keep the end in sight, unless the reader has gone back."""
+        """Keep the end in view, unless the user has scrolled up."""
         if self._is_at_end:
             self.text.see("end")
 
@@ -385,6 +358,36 @@ class Conversation:
         else:
             self.button.place_forget()
 
+    def _read(self, first: str, last: str) -> str:
+        """Return a part of the text, with the characters that could not be drawn in place of their □."""
+        parts = []
+        undrawn, begun = "", 0  # a part may begin and end within a run of □
+        for name in self.text.tag_names(first):
+            if name in self._undrawn:
+                undrawn, begun = self._undrawn[name], len(self.text.get(self.text.tag_ranges(name)[0], first))
+        for kind, value, _ in self.text.dump(first, last, tag=True, text=True):
+            if kind == "tagon" and value in self._undrawn:
+                undrawn, begun = self._undrawn[value], 0
+            elif kind == "tagoff" and value in self._undrawn:
+                undrawn = ""
+            elif kind == "text":
+                parts.append(undrawn[begun : begun + len(value)] if undrawn else value)
+                begun += len(value)
+        return whole_letters("".join(parts))
+
+    def _indices(self, shown: str, places: Iterable[tuple[int, int]]) -> Iterator[tuple[str, str]]:
+        """Yield spans of the shown text as Tk's indices; the spans are in order, and none contains a line break."""
+        line, begun = 1, 0
+        for start, end in places:
+            line += shown.count("\n", begun, start)
+            begun = max(begun, shown.rfind("\n", begun, start) + 1)
+            before, found = shown[begun:start], shown[start:end]
+            if self._counts_halves:
+                first, length = len(before.encode("utf-16-le")) // 2, len(found.encode("utf-16-le")) // 2
+            else:
+                first, length = len(before), len(found)
+            yield f"{line}.{first}", f"{line}.{first + length}"
+
     def _has_place(self) -> bool:
         return "place" in self.text.mark_names()
 
@@ -394,5 +397,5 @@ class Conversation:
 
     def _on_link(self, event: tk.Event[tk.Text]) -> None:
         link = self.link_at(f"@{event.x},{event.y}")
-        if link and not self.text.tag_ranges("sel"):  # whoever selects a link does not want to go there
+        if link and not self.text.tag_ranges("sel"):  # the user may select a link without opening it
             self._open_link(link)

@@ -1,4 +1,7 @@
-"""What the window asks of the system that it is on."""
+"""The desktop and its window system: opening windows and links, what Tk can draw, asking for attention.
+
+Main thread only, as Tk is.
+"""
 
 from __future__ import annotations
 
@@ -12,38 +15,16 @@ import webbrowser
 from lan_chat.client.settings import GEOMETRY
 from lan_chat.client.words import ClientWords
 
-
-def draws_every_letter(root: tk.Misc) -> bool:
-    """Tell whether this Tk can draw what lies beyond the basic plane, such as most emoji.
-
-    Tcl before 8.6.10 refuses it. On X11 a libXft before 2.3.5 ends the process at the first letter out of a coloured
-    font (its release notes; Tk's ticket 79595c21ae).
-    """
-    version = tuple(int(part) for part in re.findall(r"\d+", str(root.tk.call("info", "patchlevel"))))
-    if version < (8, 6, 10):
-        return False
-    if root.tk.call("tk", "windowingsystem") == "x11":
-        try:
-            return bool(ctypes.CDLL("libXft.so.2").XftGetVersion() >= 20305)
-        except (OSError, AttributeError):
-            pass  # a Tk without it draws boxes
-    return True
-
-
-def ask_for_attention(root: tk.Tk) -> None:
-    """Have the task bar show that something in this window concerns its user, until the user looks."""
-    if sys.platform == "win32":
-        flash = _FlashInfo(ctypes.sizeof(_FlashInfo), int(root.wm_frame(), 16), FLASHW_TRAY_UNTIL_FOREGROUND, 0, 0)
-        ctypes.windll.user32.FlashWindowEx(ctypes.byref(flash))
-    elif root.tk.call("tk", "windowingsystem") == "x11":
-        set_urgency(root, is_urgent=True)
+FLASHW_TRAY_UNTIL_FOREGROUND = 0x2 | 0xC
+"""FLASHW_TRAY | FLASHW_TIMERNOFG: flash the task bar's button until the window comes to the foreground."""
+X_URGENCY_HINT = 1 << 8
+"""XUrgencyHint in the flags of XWMHints."""
 
 
 if sys.platform == "win32":
-    FLASHW_TRAY_UNTIL_FOREGROUND = 0x2 | 0xC
 
     class _FlashInfo(ctypes.Structure):
-        """FLASHWINFO, as the documentation of FlashWindowEx has it."""
+        """FLASHWINFO, as in the documentation of FlashWindowEx."""
 
         _fields_ = (
             ("cbSize", ctypes.c_uint),
@@ -55,7 +36,7 @@ if sys.platform == "win32":
 
 
 class _WmHints(ctypes.Structure):
-    """XWMHints, as Xlib's manual has it (section 14.1.6)."""
+    """XWMHints, as in Xlib's manual (section 14.1.6)."""
 
     _fields_ = (
         ("flags", ctypes.c_long),
@@ -70,21 +51,74 @@ class _WmHints(ctypes.Structure):
     )
 
 
-X_URGENCY_HINT = 1 << 8
+def open_root(words: ClientWords) -> tk.Tk | None:
+    """Open and return the root window; where there is no display, print why and return None."""
+    if sys.platform == "win32":
+        # Or Windows scales the window as a picture, and all text is blurred. From Windows 8.1 on.
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.windll.shcore.SetProcessDpiAwareness(1)
+    try:
+        root = tk.Tk()
+    except tk.TclError as error:
+        print(words.no_display.format(error=error), file=sys.stderr)
+        return None
+    if sys.platform == "win32" and hasattr(sys, "frozen"):
+        with contextlib.suppress(tk.TclError):
+            root.tk.call("wm", "iconbitmap", ".", "-default", sys.executable)  # or the window has Tk's icon
+    return root
+
+
+def restore_geometry(root: tk.Tk, geometry: str) -> None:
+    """Set the window to its last size and position, as far as they fit the screens that there are now."""
+    found = GEOMETRY.fullmatch(geometry)
+    if found is None:
+        root.update_idletasks()
+        # A fixed size, or a larger font would make the window larger than the screen.
+        width, height = (min(root.winfo_reqwidth() + 180, root.winfo_screenwidth()), root.winfo_reqheight())
+        root.geometry(f"{width}x{min(height, root.winfo_screenheight() - 80)}")
+        return
+    width, height, left, top = (int(number) for number in found.groups())
+    width, height = min(width, root.winfo_screenwidth()), min(height, root.winfo_screenheight())
+    right, bottom = root.winfo_vrootx() + root.winfo_vrootwidth(), root.winfo_vrooty() + root.winfo_vrootheight()
+    is_visible = root.winfo_vrootx() - width // 2 <= left < right - 50 and root.winfo_vrooty() <= top < bottom - 50
+    left, top = min(left, max(right - width, root.winfo_vrootx())), min(top, max(bottom - height, root.winfo_vrooty()))
+    root.geometry(f"{width}x{height}+{left}+{top}" if is_visible else f"{width}x{height}")
+
+
+def is_aqua(root: tk.Tk) -> bool:
+    """Return whether the window system is that of macOS (Aqua)."""
+    return bool(root.tk.call("tk", "windowingsystem") == "aqua")
+
+
+def draws_every_letter(root: tk.Misc) -> bool:
+    """Return whether this Tk can draw non-BMP characters, such as most emoji.
+
+    Tcl before 8.6.10 refuses them. On X11 a libXft before 2.3.5 crashes at the first character of a coloured font (its
+    release notes; Tk's ticket 79595c21ae).
+    """
+    version = tuple(int(part) for part in re.findall(r"\d+", str(root.tk.call("info", "patchlevel"))))
+    if version < (8, 6, 10):
+        return False
+    if root.tk.call("tk", "windowingsystem") == "x11":
+        try:
+            return bool(ctypes.CDLL("libXft.so.2").XftGetVersion() >= 20305)
+        except (OSError, AttributeError):
+            pass  # a Tk without libXft draws boxes, and does not crash
+    return True
 
 
 def set_urgency(root: tk.Tk, is_urgent: bool) -> None:
-    """Set or clear the hint by which X11's window managers mark a window that wants to be looked at (ICCCM 4.1.2.4)."""
+    """Set or clear the urgency hint, by which an X11 window manager marks the window (ICCCM 4.1.2.4)."""
     try:
         xlib = ctypes.CDLL("libX11.so.6")
     except OSError:
-        return  # the title's count has to do
+        return  # the count in the title has to be enough
     xlib.XOpenDisplay.restype = ctypes.c_void_p
     xlib.XGetWMHints.restype = ctypes.POINTER(_WmHints)
     display = ctypes.c_void_p(xlib.XOpenDisplay(str(root.winfo_screen()).encode()))
     if not display:
         return
-    # Tk wraps each window in one of its own, which is what the window manager knows.
+    # Tk puts each window into a wrapper window, and the window manager knows only that one.
     above, wrapper, count = ctypes.c_ulong(), ctypes.c_ulong(), ctypes.c_uint()
     children = ctypes.c_void_p()
     found = (ctypes.byref(above), ctypes.byref(wrapper), ctypes.byref(children), ctypes.byref(count))
@@ -99,46 +133,16 @@ def set_urgency(root: tk.Tk, is_urgent: bool) -> None:
     xlib.XCloseDisplay(display)
 
 
+def ask_for_attention(root: tk.Tk) -> None:
+    """Mark the window in the task bar as one that wants attention, until the user looks at it."""
+    if sys.platform == "win32":
+        flash = _FlashInfo(ctypes.sizeof(_FlashInfo), int(root.wm_frame(), 16), FLASHW_TRAY_UNTIL_FOREGROUND, 0, 0)
+        ctypes.windll.user32.FlashWindowEx(ctypes.byref(flash))
+    elif root.tk.call("tk", "windowingsystem") == "x11":
+        set_urgency(root, is_urgent=True)
+
+
 def open_link(link: str) -> None:
-    """Open a link in the browser; http and https alone."""
+    """Open a link in the browser; only http and https."""
     if link.lower().startswith(("http://", "https://")):
         webbrowser.open(link)
-
-
-def is_aqua(root: tk.Tk) -> bool:
-    """Tell whether this is macOS's own window system."""
-    return bool(root.tk.call("tk", "windowingsystem") == "aqua")
-
-
-def restore_geometry(root: tk.Tk, geometry: str) -> None:
-    """Give the window the size and place that it had, as far as they are on a screen of now."""
-    found = GEOMETRY.fullmatch(geometry)
-    if found is None:
-        root.update_idletasks()
-        # Fixed, or larger letters would make the window larger than the screen.
-        width, height = (min(root.winfo_reqwidth() + 180, root.winfo_screenwidth()), root.winfo_reqheight())
-        root.geometry(f"{width}x{min(height, root.winfo_screenheight() - 80)}")
-        return
-    width, height, left, top = (int(number) for number in found.groups())
-    width, height = min(width, root.winfo_screenwidth()), min(height, root.winfo_screenheight())
-    right, bottom = root.winfo_vrootx() + root.winfo_vrootwidth(), root.winfo_vrooty() + root.winfo_vrootheight()
-    is_visible = root.winfo_vrootx() - width // 2 <= left < right - 50 and root.winfo_vrooty() <= top < bottom - 50
-    left, top = min(left, max(right - width, root.winfo_vrootx())), min(top, max(bottom - height, root.winfo_vrooty()))
-    root.geometry(f"{width}x{height}+{left}+{top}" if is_visible else f"{width}x{height}")
-
-
-def open_root(words: ClientWords) -> tk.Tk | None:
-    """Open the window that all others are part of; None, and a sentence, where there is no screen."""
-    if sys.platform == "win32":
-        # Or Windows enlarges the picture of the window, and all letters are blurred. From Windows 8.1 on.
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.windll.shcore.SetProcessDpiAwareness(1)
-    try:
-        root = tk.Tk()
-    except tk.TclError as error:
-        print(words.no_display.format(error=error), file=sys.stderr)
-        return None
-    if sys.platform == "win32" and hasattr(sys, "frozen"):
-        with contextlib.suppress(tk.TclError):
-            root.tk.call("wm", "iconbitmap", ".", "-default", sys.executable)  # or the window has that of Tk
-    return root

@@ -1,4 +1,7 @@
-"""What the window shows, decided apart from drawing it."""
+"""The entries of a conversation: their kinds, their form in a text file, their links and mentions.
+
+Pure: no tkinter, no thread; the window draws what is decided here.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,13 @@ import time
 from dataclasses import dataclass
 from enum import Enum
 
+LINK = re.compile(r"(https?://)[^\s<>\"]+", re.IGNORECASE)
+_AFTER_LINK = ".,;:!?'»”’…)]}"
+"""Punctuation that does not belong to the link before it."""
+
 
 class Kind(Enum):
-    """How a piece of the conversation is set apart; the value is the name of its style."""
+    """What an entry is; the value is the name of its text style."""
 
     MESSAGE = "text"
     NOTICE = "notice"
@@ -19,7 +26,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Entry:
-    """One piece of the conversation; `time` is in seconds since the epoch."""
+    """One entry of the conversation; `time` is in seconds since the epoch."""
 
     time: float
     kind: Kind
@@ -28,21 +35,17 @@ class Entry:
     is_mention: bool = False
 
     def as_lines(self) -> str:
-        """Write it for a text file: with its date, one line, and further lines of its text indented."""
+        """Return the entry for a text file: one line with its date, further lines of its text indented."""
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.time))
         what = f"{self.speaker}: {self.text}" if self.speaker else self.text
         mark = "* "
         if self.kind is Kind.MESSAGE:
-            mark = "\\" if what.startswith("*") else ""  # or a name that begins so would look like a notice
+            mark = "\\" if what.startswith("*") else ""  # or a name that begins with * would look like a notice
         return f"{when} {mark}{what}".replace("\n", "\n    ") + "\n"
 
 
-LINK = re.compile(r"(https?://)[^\s<>\"]+", re.IGNORECASE)
-_AFTER_LINK = ".,;:!?'»”’…)]}"
-
-
 def find_links(text: str) -> list[tuple[int, int]]:
-    """Give the places of the links in a text. Punctuation behind one does not count, nor a bracket it did not open."""
+    """Return the spans of the links in a text, without trailing punctuation or an unmatched closing parenthesis."""
     places = []
     for match in LINK.finditer(text):
         start, end = match.span()
@@ -56,6 +59,6 @@ def find_links(text: str) -> list[tuple[int, int]]:
 
 
 def mentions(text: str, name: str) -> bool:
-    """Tell whether a text says a name, as a word of its own."""
+    """Return whether a text contains a name as a whole word, whatever its case."""
     said, wanted = text.casefold(), name.casefold()
     return bool(wanted) and re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", said) is not None

@@ -1,19 +1,30 @@
-"""The line to look for something in the conversation with."""
+"""The find bar: a line in which the user searches the conversation. Main thread only."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from tkinter import ttk
 
-from lan_chat.client.conversation import Conversation
 from lan_chat.client.words import ITALIAN, ClientWords
 
 
 class FindBar:
-    """The line to look for something in the conversation with."""
+    """A search field with its count and its buttons; the search itself is the caller's `find`.
 
-    def __init__(self, parent: ttk.Frame, conversation: Conversation, leave: Callable[[], object]) -> None:
-        self._conversation = conversation
+    `find` takes the wanted text and whether to go backwards, and returns the number of the match shown and how many
+    matches there are; `forget_found` ends the search; `leave` gives the focus back.
+    """
+
+    def __init__(
+        self,
+        parent: ttk.Frame,
+        *,
+        find: Callable[[str, bool], tuple[int, int]],
+        forget_found: Callable[[], object],
+        leave: Callable[[], object],
+    ) -> None:
+        self._find = find
+        self._forget_found = forget_found
         self._leave = leave
         self._words = ITALIAN
         self.frame = ttk.Frame(parent, padding=(0, 0, 0, 8))
@@ -32,29 +43,29 @@ class FindBar:
         self.entry.bind("<Up>", lambda event: self.step(True))
         self.entry.bind("<Down>", lambda event: self.step(False))
 
+    def open(self) -> None:
+        """Show the find bar, and give its field the focus."""
+        self.frame.grid()
+        self.entry.focus_set()
+        self.entry.selection_range(0, "end")
+
+    def close(self) -> None:
+        """Hide the find bar, and end the search."""
+        self.frame.grid_remove()
+        self.count.configure(text="")
+        self._forget_found()
+        self._leave()
+
     def set_language(self, words: ClientWords) -> None:
         """Change the language."""
         self._words = words
         self._label.configure(text=words.find)
         self.count.configure(text="")
 
-    def open(self) -> None:
-        """Show the line, and write in it."""
-        self.frame.grid()
-        self.entry.focus_set()
-        self.entry.selection_range(0, "end")
-
     def step(self, is_backwards: bool) -> None:
-        """Go to the next place in a direction; back in time first, since the news is at the end."""
+        """Go to the next match in a direction. Return and Up go backwards, since the latest messages are at the end."""
         if not self.frame.winfo_viewable():
             self.open()
-        number, count = self._conversation.find(self.entry.get(), is_backwards)
+        number, count = self._find(self.entry.get(), is_backwards)
         found = self._words.find_count.format(number=number, count=count) if count else self._words.find_nothing
         self.count.configure(text=found)
-
-    def close(self) -> None:
-        """Put the line away."""
-        self.frame.grid_remove()
-        self.count.configure(text="")
-        self._conversation.forget_found(is_over=True)
-        self._leave()

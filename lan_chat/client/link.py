@@ -1,4 +1,10 @@
-"""One connection to a server: its socket, what is spoken on it, and the thread that writes to it."""
+"""One connection to a server: its socket, its dialect, and the thread that writes to it.
+
+Threads: the one that creates a `Link` connects and waits for the greeting; then the session's receive thread reads
+(`incoming`), and the link's own send thread writes. The receive thread closes the link and its socket (`close`); where
+the session was never started, `Session.close` does. Any thread may call `put` and `cut`. No lock: events go to the
+send thread through a queue.
+"""
 
 from __future__ import annotations
 
@@ -20,33 +26,38 @@ from protocol import Bare, Dialect, Event, Events, Greeting, Quit, Say
 log = logging.getLogger(__name__)
 
 LOOK_UP_S = 0.5
-"""How often who waits for a socket looks up: on Windows nobody promises that a shutdown wakes it; wine's does not."""
+"""How often a thread that waits for the socket checks whether the link was cut: on Windows it is not documented that a
+shutdown wakes `select`, and under wine it does not."""
 CONNECT_S = 5.0
-"""How long a server may take to answer, and again to greet."""
+"""Timeout for connecting, and again for the greeting."""
 RECV_BYTES = 64 * 1024
 
 
 class UnreachableError(Exception):
-    """No chat could be reached; the text is a sentence for the user, with the next step."""
+    """No chat server could be reached; the text is a sentence for the user, with the next step."""
 
 
 class BannedError(UnreachableError):
-    """The chat was reached, and its operator does not let this address in: another try is of no use."""
+    """The chat server was reached, and its operator has banned this address: retrying is of no use."""
 
 
 class Link:
-    """One connection: its socket, what is spoken on it, and the thread that writes to it."""
+    """One connection to a server: its socket, its dialect, and the thread that writes to it."""
 
     def __init__(self, host: str, port: int, words: ClientWords, note_sent: Callable[[Say], object]) -> None:
-        """Connect, and find out which dialect the server speaks. Waits; raises UnreachableError."""
+        """Connect, and find out which dialect the server speaks. Blocks.
+
+        Raises:
+            UnreachableError: no chat server could be reached.
+        """
         self._host, self._port, self._words = host, port, words
         self._note_sent = note_sent
-        """Told what has been written to an original server, which confirms nothing."""
+        """Called in the send thread with what was written to an original server, which confirms nothing."""
         self._sock = sock = self._open()
         try:
             received = self._read_greeting(sock)
             tune(sock)
-            sock.setblocking(False)  # `incoming` and `_send_all` wait, each for itself
+            sock.setblocking(False)  # `incoming` and `_send_all` wait with `select`, each in its thread
         except OSError as error:
             sock.close()
             raise UnreachableError(self._explain(words.unreachable_network, error)) from error
@@ -56,28 +67,42 @@ class Link:
         self.is_bare = protocol.recognise_server(received, is_over=True) is not Events
         self._dialect: Dialect = Bare(words) if self.is_bare else Events(protocol.MAX_SERVER_LINE_BYTES)
         self.greeting: list[Event] = self._dialect.feed(received) if self.is_bare else [Greeting()]
-        """What the server said first."""
+        """The events that the server sent first."""
         self._is_cut = False
-        """Whether nothing more is to be read."""
+        """Set by `cut`: nothing more is read or written."""
         self._outgoing: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._send, name="send", daemon=True)
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start the send thread."""
         self._thread.start()
 
+    def cut(self) -> None:
+        """Shut the socket down, which wakes both threads. From any thread."""
+        self._is_cut = True
+        with contextlib.suppress(OSError):  # it may be closed already
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """End the send thread and close the socket. May be called twice, both times by the thread that reads."""
+        self.cut()
+        self._outgoing.put(None)
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._sock.close()
+
     def put(self, event: Event) -> None:
-        """Write an event, after all that were put before it. From any thread; never waits."""
+        """Queue an event for the send thread. From any thread; never blocks."""
         self._outgoing.put(event)
 
     def incoming(self) -> Iterator[Event]:
-        """Yield what the server says until the connection ends. Raises OSError."""
+        """Yield the server's events until the connection ends. Receive thread only. Raises OSError."""
         while not self._is_cut:
             is_in_doubt = self._dialect.is_waiting
             if select.select([self._sock], [], [], protocol.SETTLE_S if is_in_doubt else LOOK_UP_S)[0]:
                 try:
                     data = self._sock.recv(RECV_BYTES)
-                except BlockingIOError:  # `select` may announce what then is not there
+                except BlockingIOError:  # `select` may report data that then is not there
                     continue
                 if not data:
                     break
@@ -86,25 +111,11 @@ class Link:
                 yield from self._dialect.flush()
         yield from self._dialect.finish()
 
-    def cut(self) -> None:
-        """Wake both threads out of whatever they wait for. From any thread."""
-        self._is_cut = True
-        with contextlib.suppress(OSError):  # it may be closed already
-            self._sock.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """End the thread and close the socket. May be called twice, by one thread: the one that reads."""
-        self.cut()
-        self._outgoing.put(None)
-        if self._thread.ident is not None:
-            self._thread.join()
-        self._sock.close()
-
     def _open(self) -> socket.socket:
         words = self._words
         try:
             return socket.create_connection((self._host, self._port), CONNECT_S)
-        except (socket.gaierror, UnicodeError, ValueError) as error:  # the latter two: no name of a host at all
+        except (socket.gaierror, UnicodeError, ValueError) as error:  # the latter two: not a valid host name
             raise UnreachableError(self._explain(words.unreachable_unknown, error)) from error
         except ConnectionRefusedError as error:
             raise UnreachableError(self._explain(words.unreachable_refused, error)) from error
@@ -114,7 +125,7 @@ class Link:
             raise UnreachableError(self._explain(words.unreachable_network, error)) from error
 
     def _read_greeting(self, sock: socket.socket) -> bytes:
-        """Read what the server says first, until it is known what it speaks. Raises OSError, UnreachableError."""
+        """Return the first bytes of the server, as soon as they show its dialect. Raises OSError, UnreachableError."""
         received, is_over = b"", False
         deadline = time.monotonic() + CONNECT_S
         while protocol.recognise_server(received, is_over) is None and not is_over:
@@ -139,7 +150,7 @@ class Link:
         return sentence.format(host=self._host, port=self._port, error=error)
 
     def _send(self) -> None:
-        """Write what is to be written, in its order. Runs in the send thread."""
+        """Write the queued events in order, until `Quit` or the end of the link. Runs in the send thread."""
         try:
             while (event := self._outgoing.get()) is not None:
                 self._write(event)
@@ -156,7 +167,7 @@ class Link:
         if not self.is_bare:
             self._send_all(self._dialect.encode(event))
         else:
-            # The original's server takes one `recv` for one message, and never ends a client whose `{quit}` merged.
+            # The original server takes one `recv` for one message, and never ends a client whose `{quit}` was merged.
             for part in protocol.bare_parts(event):
                 time.sleep(protocol.BARE_FAREWELL_S if isinstance(event, Quit) else protocol.BARE_PAUSE_S)
                 self._send_all(self._dialect.encode(part))
@@ -166,7 +177,7 @@ class Link:
             self._sock.shutdown(socket.SHUT_WR)
 
     def _send_all(self, data: bytes) -> None:
-        """Write all of it, as the server takes it. Raises OSError, also where the link is cut meanwhile."""
+        """Write all of the data, as the server takes it. Raises OSError, also where the link is cut meanwhile."""
         rest = memoryview(data)
         while rest:
             if self._is_cut:

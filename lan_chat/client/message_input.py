@@ -1,4 +1,4 @@
-"""The field to write messages in."""
+"""The message input: the field in which the user writes. Main thread only."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from lan_chat.client.composing import InputHistory, completions, whole_letters
 from lan_chat.client.palette import Palette
 
 MAX_INPUT_LINES = 5
+"""The most lines that the message input grows to."""
 
 
 class MessageInput:
-    """The box to write in: it grows with its text, remembers what was said, and completes names."""
+    """A text field that grows with its text, keeps the input history, completes names, and shows a placeholder."""
 
     def __init__(
         self,
@@ -32,7 +33,7 @@ class MessageInput:
         self._completed = ""
         """The text up to the cursor as the last completion left it."""
         self._returned = ""
-        """What `give_back` has put at the beginning, for the next to stand behind it."""
+        """The texts that `give_back` put at the beginning; the next one goes after them."""
         self.text = text = tk.Text(parent, height=1, width=50, wrap="word", undo=True, padx=6, pady=5)
         text.configure(font="TkTextFont", relief="flat", borderwidth=0, highlightthickness=1)
         self.placeholder = tk.Label(text, font="TkTextFont", cursor="xterm", padx=0, pady=0, borderwidth=0)
@@ -42,7 +43,7 @@ class MessageInput:
         text.bind("<Return>", self._on_return)
         text.bind("<KP_Enter>", self._on_return)
         text.bind("<Tab>", self._on_tab)
-        text.bind("<Shift-Tab>", lambda event: None)  # goes back, as everywhere; or it would be a Tab on Windows
+        text.bind("<Shift-Tab>", lambda event: None)  # moves the focus back; or it would be a Tab on Windows
         text.bind("<Up>", self._on_up)
         text.bind("<Down>", self._on_down)
         text.bind("<<Modified>>", self._on_modified)
@@ -52,7 +53,7 @@ class MessageInput:
 
     @property
     def draft(self) -> str:
-        """What is in the box."""
+        """The text in the message input."""
         return whole_letters(self.text.get("1.0", "end-1c"))
 
     @draft.setter
@@ -64,7 +65,7 @@ class MessageInput:
         self._show_placeholder()
 
     def apply_theme(self, palette: Palette) -> None:
-        """Take on the colours of a theme."""
+        """Apply the colours of a theme."""
         text = self.text
         text.configure(background=palette.paper, foreground=palette.text, insertbackground=palette.text)
         text.configure(selectbackground=palette.accent, selectforeground=palette.paper)
@@ -72,12 +73,15 @@ class MessageInput:
         self.placeholder.configure(background=palette.paper, foreground=palette.quiet)
 
     def add_said(self, text: str) -> None:
-        """Note what was said, for the walk with Up and Down, and empty the box."""
+        """Add a sent message to the input history, and clear the message input."""
         self._history.add(text)
         self.draft = ""
 
     def give_back(self, text: str, is_selected: bool = False) -> None:
-        """Put a text that was not accepted back, before what has been written since."""
+        """Put back a text that was not accepted, before what the user has written since.
+
+        A selected one, which the user can type over, is put back only into an empty message input.
+        """
         draft = self.draft
         if not is_selected:
             before = self._returned
@@ -92,76 +96,37 @@ class MessageInput:
             self.text.tag_add("sel", "1.0", "end-1c")
 
     def address(self, name: str) -> None:
-        """Begin what one says with somebody's name."""
+        """Insert a member's name, so that the message is addressed to that member."""
         self.text.insert("1.0" if not self.draft.strip() else "insert", f"{name}: ")
         self.text.focus_set()
 
     def fit(self) -> None:
-        """Give the box as many lines as its text needs, up to MAX_BOX_LINES."""
+        """Set the height to the lines that the text needs, up to MAX_INPUT_LINES."""
         height = min(MAX_INPUT_LINES, max(1, self._rows("1.0", "end")))
         if height != int(self.text["height"]):
             self.text.configure(height=height)
             self.text.see("insert")
 
     def _show_placeholder(self) -> None:
-        """Show the hint while the box is empty; it is no part of what is written there."""
+        """Show the placeholder while the message input is empty; it is never part of the text."""
         if self.text.compare("end-1c", "==", "1.0"):
             self.placeholder.place(x=0, rely=0.5, anchor="w")
         else:
             self.placeholder.place_forget()
 
     def _on_placeholder(self, step: str, event: tk.Event[tk.Label]) -> None:
-        """Hand a click on the hint to the box beneath it, which pastes or shows its menu."""
+        """Pass a click on the placeholder to the text field beneath it, which pastes or shows its menu."""
         x, y = event.x + self.placeholder.winfo_x(), event.y + self.placeholder.winfo_y()
         self.text.event_generate(step, x=x, y=y, rootx=event.x_root, rooty=event.y_root)
 
     def _on_return(self, event: tk.Event[tk.Text]) -> str | None:
-        if int(event.state) & 0x1:  # Shift breaks the line
+        if int(event.state) & 0x1:  # Shift+Return inserts a line break
             return None
         self._submit()
         return "break"
 
-    def _on_modified(self, event: tk.Event[tk.Text]) -> None:
-        self.text.edit_modified(False)
-        self._show_placeholder()
-        self.fit()
-
-    def _on_paste(self, event: tk.Event[tk.Text]) -> str:
-        """Replace what is selected, on X11 too, as everybody expects by now."""
-        with contextlib.suppress(tk.TclError):  # nothing to paste
-            pasted = self.text.clipboard_get()
-            if self.text.tag_ranges("sel"):
-                self.text.mark_set("insert", "sel.first")
-                self.text.delete("sel.first", "sel.last")
-            self.text.insert("insert", pasted.replace("\r\n", "\n"))
-            self.text.see("insert")
-        return "break"
-
-    def _on_up(self, event: tk.Event[tk.Text]) -> str | None:
-        # Within the text it moves the cursor, as everywhere; from the first row it goes back in time. With Shift it
-        # selects.
-        if int(event.state) & 0x1 or self._rows("1.0", "insert"):
-            return None
-        return self._show_from_history(self._history.older(self.draft))
-
-    def _on_down(self, event: tk.Event[tk.Text]) -> str | None:
-        if int(event.state) & 0x1 or self._rows("insert", "end-1c"):
-            return None
-        return self._show_from_history(self._history.newer(self.draft))
-
-    def _rows(self, first: str, last: str) -> int:
-        """Count the ends of rows, as they are shown, between two places."""
-        counted = self.text.count(first, last, "displaylines")
-        # A tuple of one, or None; from Python 3.13 on a plain number is possible too.
-        return int((counted[0] if isinstance(counted, tuple) else counted) or 0)
-
-    def _show_from_history(self, found: str | None) -> str:
-        if found is not None:
-            self.draft = found
-        return "break"
-
     def _on_tab(self, event: tk.Event[tk.Text]) -> str:
-        """Complete a name, the next one when pressed again; leave the box where there is none to complete."""
+        """Complete a name, with the next candidate when pressed again; an empty message input hands the focus on."""
         before = whole_letters(self.text.get("1.0", "insert"))
         if before != self._completed or not self._candidates:
             length, self._candidates = completions(before, self._names())
@@ -182,3 +147,42 @@ class MessageInput:
     @staticmethod
     def _is_first(before: str, name: str) -> bool:
         return before == f"{name}: "
+
+    def _on_up(self, event: tk.Event[tk.Text]) -> str | None:
+        # Within the text Up moves the cursor, and with Shift it selects; from the first row it steps back in the input
+        # history.
+        if int(event.state) & 0x1 or self._rows("1.0", "insert"):
+            return None
+        return self._show_from_history(self._history.older(self.draft))
+
+    def _on_down(self, event: tk.Event[tk.Text]) -> str | None:
+        if int(event.state) & 0x1 or self._rows("insert", "end-1c"):
+            return None
+        return self._show_from_history(self._history.newer(self.draft))
+
+    def _rows(self, first: str, last: str) -> int:
+        """Return how many rows, as displayed, end between two indices."""
+        counted = self.text.count(first, last, "displaylines")
+        # A tuple of one number, or None; from Python 3.13 on also a plain number.
+        return int((counted[0] if isinstance(counted, tuple) else counted) or 0)
+
+    def _show_from_history(self, found: str | None) -> str:
+        if found is not None:
+            self.draft = found
+        return "break"
+
+    def _on_modified(self, event: tk.Event[tk.Text]) -> None:
+        self.text.edit_modified(False)
+        self._show_placeholder()
+        self.fit()
+
+    def _on_paste(self, event: tk.Event[tk.Text]) -> str:
+        """Paste over the selection, which Tk does not do on X11."""
+        with contextlib.suppress(tk.TclError):  # nothing to paste
+            pasted = self.text.clipboard_get()
+            if self.text.tag_ranges("sel"):
+                self.text.mark_set("insert", "sel.first")
+                self.text.delete("sel.first", "sel.last")
+            self.text.insert("insert", pasted.replace("\r\n", "\n"))
+            self.text.see("insert")
+        return "break"

@@ -1,4 +1,7 @@
-"""The colours of the window, decided without Tk."""
+"""The colours of the themes and of the names.
+
+Pure: no tkinter, no thread; colours are strings of the form `#rrggbb`.
+"""
 
 from __future__ import annotations
 
@@ -34,19 +37,19 @@ PALETTES = {
     ),
 }
 HUES = 72
-"""How many colours there are for names."""
+"""The number of colours for names."""
 MIN_CONTRAST = 4.5
-"""Between a name and what it stands on, as WCAG 2.1 asks for text (success criterion 1.4.3)."""
+"""The contrast ratio of a name and its background, as WCAG 2.1 requires it for text (success criterion 1.4.3)."""
 
 
 def hue_of(name: str) -> int:
-    """Give the number of a name's colour: the same for that name in every window."""
+    """Return the number of a name's hue: the same for that name in every window."""
     return zlib.crc32(protocol.name_key(name).encode()) % HUES
 
 
 @functools.lru_cache(maxsize=4 * HUES)
 def name_colour(hue: int, paper: str) -> str:
-    """Give the colour of a hue, light or dark enough to be read on the paper."""
+    """Return the colour of a hue, with at least MIN_CONTRAST on the background `paper`."""
     is_dark = luminance(paper) < 0.2
     lightness = 0.6 if is_dark else 0.45
     while contrast(colour := hls_colour(hue / HUES, lightness, 0.75), paper) < MIN_CONTRAST:
@@ -55,20 +58,20 @@ def name_colour(hue: int, paper: str) -> str:
 
 
 def hls_colour(hue: float, lightness: float, saturation: float) -> str:
-    """Write a colour as Tk reads it; each part from 0 to 1."""
+    """Return a colour as Tk reads it, `#rrggbb`; each argument is from 0 to 1."""
     return "#{:02x}{:02x}{:02x}".format(
         *(round(255 * part) for part in colorsys.hls_to_rgb(hue, lightness, saturation))
     )
 
 
 def contrast(one: str, other: str) -> float:
-    """Give the contrast of two colours, 1 to 21 (WCAG 2.1, "contrast ratio")."""
+    """Return the contrast ratio of two colours, 1 to 21 (WCAG 2.1, "contrast ratio")."""
     low, high = sorted((luminance(one), luminance(other)))
     return (high + 0.05) / (low + 0.05)
 
 
 def luminance(colour: str) -> float:
-    """Give how bright a colour of the form `#rrggbb` is, 0 to 1 (WCAG 2.1, "relative luminance")."""
+    """Return the relative luminance of a colour, 0 to 1 (WCAG 2.1, "relative luminance")."""
     parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -1,4 +1,4 @@
-"""The list of who is in the room."""
+"""The list of the people in the room. Main thread only."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from lan_chat.client.palette import Palette, hue_of, name_colour
 from lan_chat.client.words import ITALIAN, ClientWords
 
 MIN_PEOPLE_WIDTH, MAX_PEOPLE_WIDTH = 9, 18
-"""Of the list of people, in letters."""
+"""Width of the list, in characters."""
 
 
 class PeopleList:
-    """Who is in the room, sorted, with their number."""
+    """The names of the people in the room, sorted, with their number; a click on a name calls `address`."""
 
     def __init__(self, parent: ttk.Frame, address: Callable[[str], object]) -> None:
         self._address = address
         self._keys: list[tuple[str, str]] = []
-        """What the list is sorted by, and the name."""
+        """Sort key and name of each row."""
         self._words = ITALIAN
         self._paper = "#ffffff"
         self._can_draw_all = draws_every_letter(parent)
@@ -43,12 +43,41 @@ class PeopleList:
 
     @property
     def names(self) -> list[str]:
-        """Everybody who is here."""
+        """The names of the people in the room, sorted."""
         return [name for _, name in self._keys]
 
+    def set(self, names: Iterable[str]) -> None:
+        """Replace the list by these names."""
+        self._keys = sorted((name.casefold(), name) for name in set(names))
+        self.list.delete(0, "end")
+        self.list.insert("end", *map(self._as_drawn, self.names))
+        self.list.activate(0)  # the row where the keyboard starts; by itself it would be the last one
+        for place, name in enumerate(self.names):
+            self._colour(place, name)
+        self._count()
+
+    def add(self, name: str) -> None:
+        """Add a name, unless it is in the list."""
+        key = (name.casefold(), name)
+        place = bisect.bisect_left(self._keys, key)
+        if self._keys[place : place + 1] != [key]:
+            self._keys.insert(place, key)
+            self.list.insert(place, self._as_drawn(name))
+            self._colour(place, name)
+            self._count()
+
+    def remove(self, name: str) -> None:
+        """Remove a name, if it is in the list."""
+        key = (name.casefold(), name)
+        place = bisect.bisect_left(self._keys, key)
+        if self._keys[place : place + 1] == [key]:
+            del self._keys[place]
+            self.list.delete(place)
+            self._count()
+
     def apply_theme(self, palette: Palette) -> None:
-        """Take on the colours of a theme."""
-        self._paper = palette.mention  # as in the conversation
+        """Apply the colours of a theme."""
+        self._paper = palette.mention  # names have the same colours as in the conversation
         self.list.configure(background=palette.paper, foreground=palette.text)
         self.list.configure(selectbackground=palette.accent, selectforeground=palette.paper)
         self.list.configure(highlightbackground=palette.border, highlightcolor=palette.accent)
@@ -61,40 +90,11 @@ class PeopleList:
         self._count()
 
     def fit(self, window_width: int) -> None:
-        """Take no more than a third of the window's width, in pixels."""
-        letter = tkfont.nametofont("TkTextFont", root=self.list).measure("0")
-        width = max(MIN_PEOPLE_WIDTH, min(MAX_PEOPLE_WIDTH, window_width // 3 // letter))
+        """Take at most a third of the window's width, which is in pixels."""
+        character_width = tkfont.nametofont("TkTextFont", root=self.list).measure("0")
+        width = max(MIN_PEOPLE_WIDTH, min(MAX_PEOPLE_WIDTH, window_width // 3 // character_width))
         if width != int(self.list["width"]):
             self.list.configure(width=width)
-
-    def set(self, names: Iterable[str]) -> None:
-        """Show these and nobody else."""
-        self._keys = sorted((name.casefold(), name) for name in set(names))
-        self.list.delete(0, "end")
-        self.list.insert("end", *map(self._as_drawn, self.names))
-        self.list.activate(0)  # where the keyboard begins; Tk would have it at the end
-        for place, name in enumerate(self.names):
-            self._colour(place, name)
-        self._count()
-
-    def add(self, name: str) -> None:
-        """Show one more."""
-        key = (name.casefold(), name)
-        place = bisect.bisect_left(self._keys, key)
-        if self._keys[place : place + 1] != [key]:
-            self._keys.insert(place, key)
-            self.list.insert(place, self._as_drawn(name))
-            self._colour(place, name)
-            self._count()
-
-    def remove(self, name: str) -> None:
-        """Show one less."""
-        key = (name.casefold(), name)
-        place = bisect.bisect_left(self._keys, key)
-        if self._keys[place : place + 1] == [key]:
-            del self._keys[place]
-            self.list.delete(place)
-            self._count()
 
     def _as_drawn(self, name: str) -> str:
         return name if self._can_draw_all else without_beyond(name)
@@ -106,7 +106,7 @@ class PeopleList:
         self.title.configure(text=self._words.people.format(count=len(self._keys)))
 
     def _on_scrolled(self, first: float, last: float) -> None:
-        """Show the scrollbar where there is something to scroll."""
+        """Show the scrollbar only where there is something to scroll."""
         self._scrollbar.set(first, last)
         if float(first) <= 0.0 and float(last) >= 1.0:
             self._scrollbar.grid_remove()
@@ -115,10 +115,8 @@ class PeopleList:
 
     def _on_click(self, event: tk.Event[tk.Listbox]) -> None:
         place = self.list.index(f"@{event.x},{event.y}")
-        message_input = self.list.bbox(place) if place >= 0 else None
-        if (
-            message_input and message_input[1] <= event.y <= message_input[1] + message_input[3]
-        ):  # not the empty room below the last one
+        bounds = self.list.bbox(place) if place >= 0 else None
+        if bounds and bounds[1] <= event.y <= bounds[1] + bounds[3]:  # not the empty space below the last row
             self._address(self._keys[place][1])
 
     def _on_key(self, event: tk.Event[tk.Listbox]) -> str:

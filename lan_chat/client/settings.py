@@ -1,4 +1,7 @@
-"""What the program remembers of its user, from one start to the next."""
+"""The user's settings, kept from one start to the next in a JSON file.
+
+No tkinter. Main thread only; nothing stays open between calls.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,14 @@ from lan_chat.client.palette import PALETTES
 log = logging.getLogger(__name__)
 
 MIN_FONT_SIZE, MAX_FONT_SIZE = 6, 40
+"""In points."""
 GEOMETRY = re.compile(r"(\d{2,5})x(\d{2,5})\+(-?\d{1,6})\+(-?\d{1,6})")
+"""A window's geometry as Tk writes it: width, height, left and top, in pixels."""
 
 
 @dataclass
 class Settings:
-    """What the program remembers of its user, from one start to the next."""
+    """The user's settings, with their defaults."""
 
     host: str = ""
     port: int = protocol.DEFAULT_PORT
@@ -32,15 +37,15 @@ class Settings:
     language: str = protocol.DEFAULT_LANGUAGE
     theme: str = "light"
     font_size: int = 0
-    """In points; 0 for the system's own."""
+    """In points; 0 for the system's own size."""
     has_sound: bool = False
     shows_people: bool = True
     geometry: str = ""
-    """Size and place of the window, as Tk writes them."""
+    """Size and position of the window, as Tk writes them (`GEOMETRY`); empty for the default."""
 
 
 def settings_path() -> Path:
-    """Give the file of the settings, in the folder where this platform keeps such."""
+    """Return the path of the settings file, in this platform's folder for settings."""
     if sys.platform == "win32":
         folder = Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming")
     elif sys.platform == "darwin":
@@ -51,16 +56,16 @@ def settings_path() -> Path:
 
 
 def load_settings(path: Path) -> tuple[Settings, Path | None]:
-    """Read the settings; what is missing or makes no sense has its default.
+    """Read the settings; a value that is missing or invalid has its default.
 
-    A file that is no JSON object is set aside; the second value says where.
+    A file that is no JSON object is renamed; the second value is its new path, else None.
     """
     settings = Settings()
     try:
         found = json.loads(path.read_text("utf-8"))
         if not isinstance(found, dict):
             raise ValueError("no JSON object")
-    except OSError:  # there is none yet, or it may not be read
+    except OSError:  # there is no file yet, or no permission to read it
         return settings, None
     except (ValueError, RecursionError):
         aside = path.with_suffix(".broken.json")
@@ -75,10 +80,10 @@ def load_settings(path: Path) -> tuple[Settings, Path | None]:
 
 
 def _makes_sense(name: str, value: Any) -> bool:
-    """Tell whether a setting of the right type is one that this program could have written."""
+    """Return whether a setting of the right type has a value that this program could have written."""
     match name:
         case "host":
-            return bool(value.isprintable())  # else it could not even be written again: half a letter has no UTF-8
+            return bool(value.isprintable())  # a lone surrogate is not: it has no UTF-8, and could not be saved
         case "name":
             return value == "" or protocol.parse_name(value) is not None
         case "port":
@@ -95,7 +100,7 @@ def _makes_sense(name: str, value: Any) -> bool:
 
 
 def save_settings(settings: Settings, path: Path) -> None:
-    """Write the settings; where that cannot be done, the next start has the old ones."""
+    """Save the settings; where that fails, the next start has the old ones."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(dataclasses.asdict(settings), indent=2, ensure_ascii=False) + "\n")
@@ -104,8 +109,8 @@ def save_settings(settings: Settings, path: Path) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file whole or not at all. Raises OSError."""
-    # A name of its own, so that two windows never write into one file.
+    """Write a file atomically: whole or not at all. Raises OSError."""
+    # The process id in its name, so that two clients never write to the same temporary file.
     draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with draft.open("w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""How Tk's widgets get the colours and sizes of the settings."""
+"""Colours and font sizes of the theme, applied to ttk's styles and Tk's named fonts. Main thread only."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from lan_chat.client.palette import Palette
 from lan_chat.client.settings import MIN_FONT_SIZE
 
 FONTS = ("TkDefaultFont", "TkTextFont", "TkMenuFont", "TkHeadingFont")
+"""Tk's named fonts that the client uses."""
 
 
 def usual_font_sizes(root: tk.Tk) -> dict[str, int]:
-    """Give the system's own sizes of the fonts, in points."""
-    # `actual`, since a font may be given in pixels, as a negative number.
+    """Return the system's own font sizes, in points, by font name."""
+    # `actual`, since a size may be set in pixels, as a negative number.
     return {name: int(tkfont.nametofont(name, root=root).actual("size")) for name in FONTS}
 
 
 def set_font_sizes(root: tk.Tk, usual: dict[str, int], size: int) -> None:
-    """Set all fonts so that text has so many points, 0 for the system's own."""
+    """Set the size of text, in points, and change all other fonts by as much; 0 for the system's own sizes."""
     step = size - usual["TkTextFont"] if size else 0
     for name, points in usual.items():
         tkfont.nametofont(name, root=root).configure(size=max(MIN_FONT_SIZE, points + step))
 
 
 def style_widgets(root: tk.Tk, theme: str, palette: Palette) -> None:
-    """Give ttk's widgets the colours of a theme."""
+    """Apply a theme to ttk's widgets."""
     style = ttk.Style(root)
-    # The systems' own looks cannot be dark, and X11 has none: Tk's default one is of 1990.
+    # The native ttk themes cannot be dark, and X11 has none: Tk's default theme there is of 1990.
     native = {"win32": "vista", "aqua": "aqua"}.get(str(root.tk.call("tk", "windowingsystem")))
     is_native = theme == "light" and native in style.theme_names()
     style.theme_use(native if is_native and native else "clam")

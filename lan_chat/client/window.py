@@ -1,4 +1,9 @@
-"""The window: the conversation above, the field to write in below, and who is there at the side. Main thread only."""
+"""The chat window: it connects the widgets with each other and with the session.
+
+Main thread only, the one that runs Tk. Every DRAIN_MS the window takes the session's events out of their queue, for a
+bounded time. `close` leaves the chat and destroys the root window; `Session.close`, called by the program, ends the
+threads and the socket.
+"""
 
 from __future__ import annotations
 
@@ -41,44 +46,46 @@ from protocol import (
 )
 
 DRAIN_MS = 30
-"""How often the window looks for news; a person does not notice less."""
+"""How often the window polls for events; a person does not notice less."""
 BUSY_DRAIN_MS = 5
-"""The same when there was more than it could show at once: time enough for a key in between."""
+"""The pause where more events wait than one drain may show: enough for a key in between."""
 DRAIN_S = 0.010
-"""How long it reads news at once, so that a flood never keeps it from its user."""
+"""The longest time that one drain takes events, so that a flood never freezes the window."""
 DRAIN_CHARACTERS = 32 * 1024
-"""How much text it shows at once, for the same reason."""
+"""The most text that one drain shows, since Tk takes long to lay text out."""
 CLOSE_MS = 5000
 """How long the window stays after the server's `{end_conn}`; the sentence that announces it says five seconds."""
 LANGUAGE_NAMES = {"it": "Italiano", "en": "English"}
+"""Each language's own name, for the menu."""
 
 
 class ChatWindow:
-    """The window: the conversation above, the box to write in below, and who is there at the side. For main alone."""
+    """The conversation above, the message input below, and the list of people at the side. Main thread only."""
 
     def __init__(self, root: tk.Tk, session: Session, settings: Settings, name: str = "") -> None:
         self.wants_to_close = False
-        """Set by a signal's handler, which must not touch Tk."""
+        """Set by a signal handler, which must not touch Tk."""
         self.settings = settings
         self._root = root
         self._session = session
         self._words = LANGUAGES[settings.language]
-        self._offered_name = protocol.clean_text(name)  # the command line may hold anything
-        """The name from the command line, until it has been offered."""
+        self._offered_name = protocol.clean_text(name)  # the command line may contain anything
+        """The name from the command line, until it has been asked for."""
         self._asked_name = ""
-        """The name that was asked for, until there is an answer."""
+        """The name that was asked for, until the server answers."""
         self._name = ""
         self._pending: dict[int, str] = {}
-        """What was said and has not come back from the server, by its nonce."""
+        """Messages that the server has not confirmed yet, by nonce."""
         self._failed: list[str] = []
-        """What never was accepted, and waits for its author."""
+        """Messages that were not accepted, to be sent again or discarded by the user."""
         self._arrived_at = 0
-        """What has an `id` up to this one was said before this window's user came."""
+        """The `id` of the last event before the user joined."""
         self._has_said_before = False
+        """Whether events from before the user joined are shown, and the rule after them is not yet."""
         self._is_connected = True
-        """Whether the session goes on, if need be over another link."""
+        """Whether the session goes on, also while it reconnects."""
         self._retry_at: float | None = None
-        """When the next try to mend a broken link begins, on the monotonic clock; None where it is not broken."""
+        """When the next attempt to reconnect begins, on the monotonic clock; None while the link works."""
         self._is_ending = False
         self._has_focus = True
         self._unread = 0
@@ -87,14 +94,80 @@ class ChatWindow:
         self._end_id = ""
 
     def close(self) -> None:
-        """Leave the chat and close the window; `Session.close` waits for the rest."""
+        """Leave the chat and destroy the window. Does not wait for the network: `Session.close` does."""
         self._session.quit()
         self._root.after_cancel(self._drain_id)
         if self._end_id:
             self._root.after_cancel(self._end_id)
-        if self._root.state() == "normal":  # maximized, it would come back as large and not be so
+        if self._root.state() == "normal":  # else it would be restored in the maximized size, but not maximized
             self.settings.geometry = self._root.geometry()
         self._root.destroy()
+
+    def submit(self) -> None:
+        """Act on the message input: ask for a name, send a message, or leave. What cannot be sent stays in it."""
+        text = protocol.clean_text(self.message_input.draft)
+        if isinstance(protocol.CONTROL_WORDS.get(text), Quit):
+            self.close()
+        elif not text.strip():
+            self.message_input.draft = ""
+        elif not self._is_connected:
+            self._show_disconnected()
+            self.conversation.show_latest()  # the answer is there, wherever the user was reading
+        elif protocol.is_too_long(text):
+            size, limit = len(text.encode()), protocol.MAX_MESSAGE_BYTES
+            self._tell(self._words.draft_too_long.format(size=size, over=size - limit, limit=limit), Kind.ERROR)
+            self.conversation.show_latest()
+        elif self._name or self._session.is_bare:
+            if self._say(text):  # else it stays, and an event that waits says why
+                self.message_input.add_said(text)
+                self.conversation.show_latest()
+        elif not self._asked_name:  # else it is not known yet whether this is a name or a message
+            self.message_input.draft = ""
+            self._ask_for(text)
+
+    def save(self) -> None:
+        """Ask for a file, and save the conversation to it."""
+        words = self._words
+        chosen = filedialog.asksaveasfilename(
+            parent=self._root,
+            defaultextension=".txt",
+            initialfile=time.strftime("chat-%Y-%m-%d.txt"),
+            filetypes=[(words.text_files, "*.txt")],
+        )
+        if chosen:
+            self.save_as(Path(chosen))
+
+    def save_as(self, path: Path) -> None:
+        """Save the conversation to a file, and show whether that succeeded."""
+        try:
+            write_whole(path, self.conversation.as_text())
+            self._tell(self._words.saved.format(file=path))
+        except OSError as error:
+            self._tell(self._words.cannot_save.format(file=path, error=error.strerror or error), Kind.ERROR)
+        self.conversation.show_latest()
+
+    def send_again(self, number: int | None = None) -> None:
+        """Send the failed messages again, or the one with this number."""
+        chosen = self._failed[:] if number is None else self._failed[number : number + 1]
+        for text in chosen:
+            if not self._is_connected or not self._say(text):
+                self._show_disconnected()
+                break
+            self._failed.remove(text)
+        self._show_pending()
+
+    def discard(self, number: int | None = None) -> None:
+        """Discard the failed messages, or the one with this number."""
+        del self._failed[slice(None) if number is None else slice(number, number + 1)]
+        self._show_pending()
+
+    def change_font_size(self, step: int) -> None:
+        """Change the size of all text by `step` points; 0 for the system's own size."""
+        size = self.settings.font_size or self._usual_sizes["TkTextFont"]
+        self.settings.font_size = max(MIN_FONT_SIZE, min(MAX_FONT_SIZE, size + step)) if step else 0
+        self._apply_theme()
+
+    # Widgets, language and theme.
 
     def _build(self) -> None:
         root = self._root
@@ -110,10 +183,15 @@ class ChatWindow:
         self.conversation = Conversation(frame, self._words, open_link)
         self.conversation.frame.grid(row=1, column=0, sticky="nsew")
         self.conversation.text.tag_bind("action", "<ButtonRelease-1>", self._on_pending_action)
-        self.find_bar = FindBar(frame, self.conversation, self._focus_input)
+        self.find_bar = FindBar(
+            frame,
+            find=self.conversation.find,
+            forget_found=lambda: self.conversation.forget_found(is_over=True),
+            leave=self._focus_input,
+        )
         self.find_bar.frame.grid(row=0, column=0, columnspan=2, sticky="ew")
         self.find_bar.frame.grid_remove()
-        # An original server does not tell who is in the room, so the list appears with the first name.
+        # An original server does not send the names in the room, so the list appears with the first name.
         self.people = PeopleList(frame, self._address)
         frame.bind("<Configure>", lambda event: self.people.fit(event.width))
 
@@ -147,119 +225,39 @@ class ChatWindow:
         restore_geometry(root, self.settings.geometry)
         self.message_input.text.focus_set()
 
-    # What the user does.
-
-    def submit(self) -> None:
-        """Do what the box says: choose a name, say something, or leave. What cannot be sent stays in the box."""
-        text = protocol.clean_text(self.message_input.draft)
-        if isinstance(protocol.CONTROL_WORDS.get(text), Quit):
-            self.close()
-        elif not text.strip():
-            self.message_input.draft = ""
-        elif not self._is_connected:
-            self._show_disconnected()
-            self.conversation.show_latest()  # wherever the user was reading, this is the answer
-        elif protocol.is_too_long(text):
-            size, limit = len(text.encode()), protocol.MAX_MESSAGE_BYTES
-            self._tell(self._words.draft_too_long.format(size=size, over=size - limit, limit=limit), Kind.ERROR)
-            self.conversation.show_latest()
-        elif self._name or self._session.is_bare:
-            if self._say(text):  # or else it stays, and the drain is about to say why
-                self.message_input.add_said(text)
-                self.conversation.show_latest()
-        elif not self._asked_name:  # or else it is not known yet whether this is a name or a message
-            self.message_input.draft = ""
-            self._ask_for(text)
-
-    def save(self) -> None:
-        """Ask for a file, and write the conversation into it."""
+    def _set_language(self) -> None:
+        """Set all texts of the window to the language of the settings."""
         words = self._words
-        chosen = filedialog.asksaveasfilename(
-            parent=self._root,
-            defaultextension=".txt",
-            initialfile=time.strftime("chat-%Y-%m-%d.txt"),
-            filetypes=[(words.text_files, "*.txt")],
-        )
-        if chosen:
-            self.save_as(Path(chosen))
+        self._build_menus()
+        self.conversation.set_language(words)
+        self.find_bar.set_language(words)
+        self.people.set_language(words)
+        self.button.configure(text=words.send)
+        self.retry_button.configure(text=words.retry)
+        self.message_input.placeholder.configure(text=words.placeholder)
+        self._show_status()
+        self._show_title()
 
-    def save_as(self, path: Path) -> None:
-        """Write the conversation into a file, and tell how that went."""
-        try:
-            write_whole(path, self.conversation.as_text())
-            self._tell(self._words.saved.format(file=path))
-        except OSError as error:
-            self._tell(self._words.cannot_save.format(file=path, error=error.strerror or error), Kind.ERROR)
-        self.conversation.show_latest()
+    def _apply_theme(self) -> None:
+        """Apply the theme and the font size of the settings."""
+        palette = PALETTES[self.settings.theme]
+        set_font_sizes(self._root, self._usual_sizes, self.settings.font_size)
+        style_widgets(self._root, self.settings.theme, palette)
+        self.conversation.apply_theme(palette)
+        self.message_input.apply_theme(palette)
+        self.people.apply_theme(palette)
+        self.message_input.fit()
+        self._color_menus()
 
-    def send_again(self, number: int | None = None) -> None:
-        """Say what was not sent, or one of it, once more."""
-        chosen = self._failed[:] if number is None else self._failed[number : number + 1]
-        for text in chosen:
-            if not self._is_connected or not self._say(text):
-                self._show_disconnected()
-                break
-            self._failed.remove(text)
-        self._show_pending()
+    def _color_menus(self) -> None:
+        """Apply the theme to the menus, which are no ttk widgets; on macOS and Windows the menu bar keeps its look."""
+        palette = PALETTES[self.settings.theme]
+        for menu in (*self._menus, *([self._popup] if self._popup else [])):
+            menu.configure(background=palette.window, foreground=palette.text, selectcolor=palette.text)
+            menu.configure(activebackground=palette.accent, activeforeground=palette.paper, borderwidth=0)
+            menu.configure(disabledforeground=palette.border)
 
-    def discard(self, number: int | None = None) -> None:
-        """Forget what was not sent, or one of it."""
-        del self._failed[slice(None) if number is None else slice(number, number + 1)]
-        self._show_pending()
-
-    def change_font_size(self, step: int) -> None:
-        """Make all text larger or smaller by so many points; 0 for the system's own size."""
-        size = self.settings.font_size or self._usual_sizes["TkTextFont"]
-        self.settings.font_size = max(MIN_FONT_SIZE, min(MAX_FONT_SIZE, size + step)) if step else 0
-        self._apply_theme()
-
-    def _say(self, text: str) -> bool:
-        nonce = self._session.say(text)
-        if nonce is not None and not self._session.is_bare:  # an original server has no way to confirm
-            self._pending[nonce] = text
-            self._show_pending()
-        return nonce is not None
-
-    def _address(self, name: str) -> None:
-        self.message_input.address(name)
-
-    def _focus_input(self) -> None:
-        self.message_input.text.focus_set()
-
-    def _leave_input(self) -> None:
-        self.button.focus_set()
-
-    def _focus_next(self) -> str:
-        """Go from the box to the conversation, to the list, and back to the box."""
-        stops: list[tk.Widget] = [self.message_input.text, self.conversation.text]
-        if self.people.frame.winfo_ismapped():
-            stops.append(self.people.list)
-        focused = str(self._root.tk.call("focus"))
-        places = [place for place, stop in enumerate(stops) if str(stop) == focused]
-        stops[(places[0] + 1) % len(stops) if places else 0].focus_set()
-        return "break"
-
-    def _on_escape(self) -> None:
-        if self.find_bar.frame.winfo_ismapped():
-            self.find_bar.close()
-        else:
-            self.conversation.show_latest()
-            self._focus_input()
-
-    def _on_page(self, pages: int) -> str:
-        self.conversation.text.yview_scroll(pages, "pages")
-        return "break"
-
-    def _on_pending_action(self, event: tk.Event[tk.Text]) -> None:
-        action = self.conversation.pending_action_at(f"@{event.x},{event.y}")
-        if action is not None:
-            (self.send_again if action[0] == "again" else self.discard)(action[1])
-
-    def _open_last_link(self) -> None:
-        if self.conversation.last_link:
-            open_link(self.conversation.last_link)
-
-    # The menus and their keys.
+    # Keys and menus.
 
     def _bind_keys(self) -> None:
         root, key = self._root, "Command" if is_aqua(self._root) else "Control"
@@ -276,7 +274,7 @@ class ChatWindow:
             "<F9>": self._toggle_people,
             "<Escape>": self._on_escape,
         }
-        # On X11 Ctrl+F also moves the cursor, as in Emacs, and what was selected would be no more.
+        # On X11 Ctrl+F also moves the cursor, as in Emacs, and would clear the selection.
         root.event_delete("<<NextChar>>", "<Control-Key-f>", "<Control-Lock-Key-F>")
         for plus in ("plus", "equal", "KP_Add"):
             keys[f"<{key}-{plus}>"] = lambda: self.change_font_size(+1)
@@ -285,12 +283,12 @@ class ChatWindow:
         for zero in ("0", "KP_0"):
             keys[f"<{key}-Key-{zero}>"] = lambda: self.change_font_size(0)
         for text in (self.message_input.text, self.conversation.text):
-            text.bindtags((str(text), str(root), "Text", "all"))  # before Tk's own keys of the same names
+            text.bindtags((str(text), str(root), "Text", "all"))  # before Tk's own bindings of these keys
         for sequence, action in keys.items():
             self._bind_key(sequence, action)
-            letter = sequence[-2]
-            if letter.islower() and sequence[-3] == "-":  # the same with Caps Lock
-                self._bind_key(f"{sequence[:-2]}{letter.upper()}>", action)
+            character = sequence[-2]
+            if character.islower() and sequence[-3] == "-":  # also with Caps Lock
+                self._bind_key(f"{sequence[:-2]}{character.upper()}>", action)
         self.message_input.text.bind("<Prior>", lambda event: self._on_page(-1))
         self.message_input.text.bind("<Next>", lambda event: self._on_page(+1))
         self._bind_menu(self.conversation.text, self._conversation_menu)
@@ -304,7 +302,7 @@ class ChatWindow:
         self._root.bind(sequence, act)
 
     def _bind_menu(self, text: tk.Text, fill: Callable[[tk.Menu, str], None]) -> None:
-        """Show a menu where somebody clicks with the other button, or presses the key for it."""
+        """Show a context menu on a secondary click, or on the menu key."""
         system = str(self._root.tk.call("tk", "windowingsystem"))
         for click in ("<Button-2>", "<Control-Button-1>") if system == "aqua" else ("<Button-3>",):
             text.bind(click, lambda event: self._pop_up(fill, event, f"@{event.x},{event.y}"))
@@ -374,7 +372,7 @@ class ChatWindow:
         menu.add_separator()
         menu.add_command(label=words.menu_find, command=self.find_bar.open)
         menu.add_command(label=words.menu_save, command=self.save)
-        if self._failed:  # also for whom the keyboard brings here: all of it, unless the place tells which
+        if self._failed:  # all of them, unless the index, of a click or the cursor, is at one
             action = self.conversation.pending_action_at(index)
             number = None if action is None else action[1]
             menu.add_separator()
@@ -393,7 +391,8 @@ class ChatWindow:
         event.widget.focus_set()
         if self._popup is not None:
             self._popup.destroy()
-        self._popup = tk.Menu(self._root, tearoff=False)  # kept: a menu that nobody holds is gone before it is seen
+        # Kept: a menu without a reference is destroyed before it is seen.
+        self._popup = tk.Menu(self._root, tearoff=False)
         fill(self._popup, index)
         self._color_menus()
         if index == "insert":
@@ -401,12 +400,12 @@ class ChatWindow:
             at = (event.widget.winfo_rootx() + left, event.widget.winfo_rooty() + top + height)
         else:
             at = (event.x_root, event.y_root)
-        # Without `grab_release`, often seen behind it: on X11 a click elsewhere would not close the menu any more.
+        # Not followed by `grab_release`, as in many examples: on X11 a click elsewhere would no longer close the menu.
         self._popup.tk_popup(*at)
         return "break"
 
     def _edit(self, event: str) -> None:
-        """Do what a key of the Edit menu does, to whatever has the focus."""
+        """Send an event of the Edit menu to the widget that has the focus."""
         focused = self._root.focus_get()
         if focused is not None:
             focused.event_generate(event)
@@ -416,7 +415,7 @@ class ChatWindow:
         self._choose()
 
     def _choose(self) -> None:
-        """Do what was chosen in a menu."""
+        """Apply the choices of the menus to the settings and the window."""
         for name, choice in self._menu_choices.items():
             setattr(self.settings, name, choice.get())  # type: ignore[no-untyped-call]
         if self._words is not LANGUAGES[self.settings.language]:
@@ -425,42 +424,58 @@ class ChatWindow:
         self._apply_theme()
         self._show_people()
 
-    def _set_language(self) -> None:
-        """Put everything that has words into the language of the settings."""
-        words = self._words
-        self._build_menus()
-        self.conversation.set_language(words)
-        self.find_bar.set_language(words)
-        self.people.set_language(words)
-        self.button.configure(text=words.send)
-        self.retry_button.configure(text=words.retry)
-        self.message_input.placeholder.configure(text=words.placeholder)
-        self._show_status()
-        self._show_title()
+    # Actions of the user.
 
-    def _apply_theme(self) -> None:
-        """Give everything the colours and the size of the settings."""
-        palette = PALETTES[self.settings.theme]
-        set_font_sizes(self._root, self._usual_sizes, self.settings.font_size)
-        style_widgets(self._root, self.settings.theme, palette)
-        self.conversation.apply_theme(palette)
-        self.message_input.apply_theme(palette)
-        self.people.apply_theme(palette)
-        self.message_input.fit()
-        self._color_menus()
+    def _say(self, text: str) -> bool:
+        nonce = self._session.say(text)
+        if nonce is not None and not self._session.is_bare:  # an original server has no way to confirm
+            self._pending[nonce] = text
+            self._show_pending()
+        return nonce is not None
 
-    def _color_menus(self) -> None:
-        """Menus are no ttk widgets; on macOS and Windows the bar has the system's look in any case."""
-        palette = PALETTES[self.settings.theme]
-        for menu in (*self._menus, *([self._popup] if self._popup else [])):
-            menu.configure(background=palette.window, foreground=palette.text, selectcolor=palette.text)
-            menu.configure(activebackground=palette.accent, activeforeground=palette.paper, borderwidth=0)
-            menu.configure(disabledforeground=palette.border)
+    def _address(self, name: str) -> None:
+        self.message_input.address(name)
 
-    # What the server does.
+    def _focus_input(self) -> None:
+        self.message_input.text.focus_set()
+
+    def _leave_input(self) -> None:
+        self.button.focus_set()
+
+    def _focus_next(self) -> str:
+        """Move the focus from the message input to the conversation, to the list of people, and back."""
+        stops: list[tk.Widget] = [self.message_input.text, self.conversation.text]
+        if self.people.frame.winfo_ismapped():
+            stops.append(self.people.list)
+        focused = str(self._root.tk.call("focus"))
+        places = [place for place, stop in enumerate(stops) if str(stop) == focused]
+        stops[(places[0] + 1) % len(stops) if places else 0].focus_set()
+        return "break"
+
+    def _on_escape(self) -> None:
+        if self.find_bar.frame.winfo_ismapped():
+            self.find_bar.close()
+        else:
+            self.conversation.show_latest()
+            self._focus_input()
+
+    def _on_page(self, pages: int) -> str:
+        self.conversation.text.yview_scroll(pages, "pages")
+        return "break"
+
+    def _on_pending_action(self, event: tk.Event[tk.Text]) -> None:
+        action = self.conversation.pending_action_at(f"@{event.x},{event.y}")
+        if action is not None:
+            (self.send_again if action[0] == "again" else self.discard)(action[1])
+
+    def _open_last_link(self) -> None:
+        if self.conversation.last_link:
+            open_link(self.conversation.last_link)
+
+    # Events of the session.
 
     def _drain(self) -> None:
-        """Show what has come, for a bounded time, and come back."""
+        """Handle the events that wait, for a bounded time, and schedule the next drain."""
         self._note_focus()
         self.conversation.note_place()
         if self._retry_at is not None:
@@ -472,7 +487,7 @@ class ChatWindow:
                 while time.perf_counter() < deadline and self.conversation.waiting_characters < DRAIN_CHARACTERS:
                     self._handle(self._session.events.get_nowait())
                 pause_ms = BUSY_DRAIN_MS
-        finally:  # what cannot be shown must not keep the rest from being shown
+        finally:  # an event that cannot be shown must not stop the following ones
             self._drain_id = self._root.after(pause_ms, self._drain)
         self.conversation.flush()
         if self.wants_to_close:
@@ -569,7 +584,7 @@ class ChatWindow:
                 ask_for_attention(self._root)
 
     def _note_arrival(self, number: int) -> None:
-        """Draw a line below what was said before one came."""
+        """Add a rule after the last event from before the user joined."""
         if number <= self._arrived_at:
             self._has_said_before = True
         elif self._has_said_before:
@@ -577,7 +592,7 @@ class ChatWindow:
             self.conversation.add_rule(self._words.said_before)
 
     def _offer_name(self) -> None:
-        """Give the name from the command line, once, when the server has asked for one; or suggest the last one."""
+        """Ask for the name from the command line, once, when the server wants a name; or suggest the last name used."""
         name, self._offered_name = self._offered_name, ""
         if name and not self._asked_name:
             self._ask_for(name)
@@ -589,7 +604,7 @@ class ChatWindow:
         self._session.join(name)
 
     def _end(self) -> None:
-        """Announce the end that the server wants, and close after CLOSE_MS."""
+        """Announce that the server has closed the connection, and close the window after CLOSE_MS."""
         self._is_ending = True
         self._is_connected = False
         self._show_status()
@@ -601,10 +616,10 @@ class ChatWindow:
         self._tell(self._words.connection_error, Kind.ERROR)
         self._tell(self._words.restart, Kind.ERROR)
 
-    # What is seen.
+    # What the window shows.
 
     def _tell(self, text: str, kind: Kind = Kind.NOTICE) -> None:
-        """Show a sentence of this program's own."""
+        """Show a sentence of the client itself."""
         self._show(Entry(time.time(), kind, text))
 
     def _show(self, entry: Entry, is_news: bool = False) -> None:
@@ -624,7 +639,7 @@ class ChatWindow:
         if self.settings.shows_people and self.people.names:
             self.people.frame.grid(row=1, column=1, sticky="ns")
         else:
-            if str(self._root.tk.call("focus")) == str(self.people.list):  # what is hidden hears no key
+            if str(self._root.tk.call("focus")) == str(self.people.list):  # a hidden widget gets no key
                 self._focus_input()
             self.people.frame.grid_remove()
 
@@ -637,19 +652,19 @@ class ChatWindow:
     def _show_status(self) -> None:
         words = self._words
         wait_s = 0 if self._retry_at is None else math.ceil(self._retry_at - time.monotonic())
-        is_mending = self._is_connected and self._retry_at is not None
+        is_reconnecting = self._is_connected and self._retry_at is not None
         if not self._is_connected:
             sentence = words.status_not_connected
-        elif not is_mending:
+        elif not is_reconnecting:
             sentence = words.status_connected
         else:
             sentence = words.status_waiting if wait_s > 0 else words.status_retrying
         status = sentence.format(host=self._session.host, port=self._session.port, wait=wait_s)
-        if self._is_connected and not is_mending and self.people.names:
+        if self._is_connected and not is_reconnecting and self.people.names:
             status += " · " + words.status_people.format(count=len(self.people.names))
         if status != self.status["text"]:
             self.status.configure(text=status)
-        if is_mending:
+        if is_reconnecting:
             self.retry_button.grid()
         else:
             self.retry_button.grid_remove()
@@ -659,7 +674,7 @@ class ChatWindow:
         self._root.title(f"{unread}Chat – {self._session.host}")
 
     def _note_focus(self) -> None:
-        """See whether this program has the focus; asked, since a move between two widgets looks like a loss."""
+        """Note whether this program has the focus. Polled, since a move between two widgets looks like a loss."""
         has_focus = bool(str(self._root.tk.call("focus", "-displayof", self._root)))
         if has_focus and not self._has_focus and self._unread:
             self._unread = 0

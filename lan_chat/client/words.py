@@ -1,4 +1,7 @@
-"""What the client says besides the sentences of the wire: its questions, its window, its errors."""
+"""The client's texts for its user, in each language: questions, window, errors.
+
+Pure data. The sentences of the wire are in `protocol.Words`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import protocol
 
 @dataclass(frozen=True)
 class ClientWords(protocol.Words):
-    """All that the client says to people, in one language; `{}` fields are filled by whoever shows it."""
+    """Every text of the client, in one language; the code that shows it fills the `{}` fields."""
 
     ask_host: str
     ask_port: str
@@ -83,6 +86,13 @@ class ClientWords(protocol.Words):
     no_display: str
     press_enter: str
 
+    # The command line.
+    help_description: str
+    help_host: str
+    help_port: str
+    help_name: str
+    last_language: str
+
 
 ITALIAN = ClientWords(
     **vars(protocol.ITALIAN),
@@ -100,13 +110,13 @@ ITALIAN = ClientWords(
     closing_soon="La finestra si chiuderà tra 5 secondi.",
     connection_error="ERRORE: Si è verificato un errore di connessione con il server.",
     restart="Chiudi la finestra e riavvia l'applicazione per collegarti di nuovo.",
-    draft_too_long="Messaggio non inviato: è di {size} byte, {over} oltre il limite di {limit}. Il testo resta nella "
-    "casella.",
+    draft_too_long="Messaggio non inviato: è di {size} byte, {over} oltre il limite di {limit}. Il testo resta "
+    "nel campo del messaggio.",
     not_sent="non inviato",
     send_again="Invia di nuovo",
     discard="Scarta",
     day="%d/%m/%Y",
-    left_off="eri arrivato qui",
+    left_off="avevi letto fin qui",
     new_messages="{count} nuovi messaggi ↓",
     new_message="1 nuovo messaggio ↓",
     status_connected="Connesso a {host}, porta {port}",
@@ -115,11 +125,11 @@ ITALIAN = ClientWords(
     status_retrying="Collegamento interrotto con {host}, porta {port}: nuovo tentativo in corso...",
     status_waiting="Collegamento interrotto con {host}, porta {port}: nuovo tentativo tra {wait} s",
     retry="Riprova ora",
-    link_broken="Il collegamento si è interrotto. Quello che scrivi parte appena torna.",
+    link_broken="Il collegamento si è interrotto. Quello che scrivi verrà inviato appena torna.",
     link_restored="Il collegamento è tornato.",
-    gap="Qui mancano {count} messaggi e avvisi, di quando non eri collegato.",
+    gap="Messaggi e avvisi che mancano qui, di quando non eri collegato: {count}.",
     said_before="detto prima del tuo arrivo",
-    settings_broken="Le impostazioni non erano leggibili e ripartono da capo; il vecchio file è ora {file}.",
+    settings_broken="Le impostazioni non erano leggibili e sono state reimpostate; il vecchio file è ora {file}.",
     saved="Conversazione salvata in {file}.",
     cannot_save="Non è possibile salvare in {file} ({error}). Scegli un'altra cartella o un altro nome.",
     text_files="File di testo",
@@ -141,7 +151,7 @@ ITALIAN = ClientWords(
     menu_open_link="Apri il link",
     menu_last_link="Apri l'ultimo link",
     menu_latest="Vai all'ultimo messaggio",
-    menu_focus="Passa a casella, conversazione, elenco",
+    menu_focus="Passa tra messaggio, conversazione ed elenco",
     menu_light="Chiaro",
     menu_dark="Scuro",
     menu_larger="Caratteri più grandi",
@@ -157,12 +167,17 @@ ITALIAN = ClientWords(
     "stessa rete e che il firewall del server permetta la connessione.",
     unreachable_network="Connessione a {host}, porta {port}, non riuscita ({error}). Controlla l'indirizzo e la rete "
     "di questo computer.",
-    unreachable_stranger="Su {host}, porta {port}, risponde un programma che non è una chat. Controlla la porta.",
+    unreachable_stranger="Il programma su {host}, porta {port}, non è un server di chat. Controlla la porta.",
     bad_port="La porta deve essere un numero da 1 a 65535; premi Invio per la {default}.",
     no_tkinter="Manca tkinter, la libreria delle finestre. Installala e riprova: su Debian e Ubuntu «sudo apt install "
     "python3-tk», su Fedora «sudo dnf install python3-tkinter», su macOS con Homebrew «brew install python-tk».",
     no_display="Non è possibile aprire una finestra ({error}). Avvia il programma da una sessione grafica.",
     press_enter="Premi Invio per chiudere.",
+    help_description="La finestra della chat. Chiede il server e la porta che non le sono stati dati.",
+    help_host="il server",
+    help_port="di solito {default}",
+    help_name="il nome da chiedere",
+    last_language="l'ultima usata, all'inizio italiano",
 )
 
 
@@ -183,7 +198,7 @@ ENGLISH = ClientWords(
     connection_error="ERROR: The connection with the server failed.",
     restart="Close the window and start the application again to reconnect.",
     draft_too_long="Message not sent: it has {size} bytes, {over} over the limit of {limit}. The text stays in the "
-    "box.",
+    "message input.",
     not_sent="not sent",
     send_again="Send again",
     discard="Discard",
@@ -194,16 +209,16 @@ ENGLISH = ClientWords(
     status_connected="Connected to {host}, port {port}",
     status_people="people in the chat: {count}",
     status_not_connected="Not connected to {host}, port {port}",
-    status_retrying="The link with {host}, port {port}, is broken: trying again...",
-    status_waiting="The link with {host}, port {port}, is broken: next try in {wait} s",
+    status_retrying="The connection to {host}, port {port}, is broken: trying again...",
+    status_waiting="The connection to {host}, port {port}, is broken: next try in {wait} s",
     retry="Try now",
-    link_broken="The link is broken. What you write goes out as soon as it is back.",
-    link_restored="The link is back.",
-    gap="{count} messages and notices are missing here, from while you were not connected.",
+    link_broken="The connection is broken. What you write will be sent as soon as it is back.",
+    link_restored="The connection is back.",
+    gap="Messages and notices missing here, from while you were not connected: {count}.",
     said_before="said before you came",
-    settings_broken="The settings could not be read and start afresh; the old file is now {file}.",
+    settings_broken="The settings could not be read and were reset; the old file is now {file}.",
     saved="Conversation saved in {file}.",
-    cannot_save="It cannot be saved in {file} ({error}). Choose another folder or another name.",
+    cannot_save="The conversation cannot be saved in {file} ({error}). Choose another folder or another name.",
     text_files="Text files",
     find="Find:",
     find_count="{number} of {count}",
@@ -223,7 +238,7 @@ ENGLISH = ClientWords(
     menu_open_link="Open the link",
     menu_last_link="Open the last link",
     menu_latest="Go to the latest message",
-    menu_focus="Move between box, conversation, list",
+    menu_focus="Switch between message, conversation and list",
     menu_light="Light",
     menu_dark="Dark",
     menu_larger="Larger text",
@@ -239,13 +254,18 @@ ENGLISH = ClientWords(
     "network, and that the server's firewall allows the connection.",
     unreachable_network="Connecting to {host}, port {port}, failed ({error}). Check the address and this computer's "
     "network.",
-    unreachable_stranger="What answers at {host}, port {port}, is not a chat. Check the port.",
+    unreachable_stranger="The program at {host}, port {port}, is not a chat server. Check the port.",
     bad_port="The port must be a number from 1 to 65535; press Enter for {default}.",
     no_tkinter="tkinter, the window library, is missing. Install it and try again: on Debian and Ubuntu “sudo apt "
     "install python3-tk”, on Fedora “sudo dnf install python3-tkinter”, on macOS with Homebrew “brew install "
     "python-tk”.",
     no_display="No window can be opened ({error}). Start the program from a graphical session.",
     press_enter="Press Enter to close.",
+    help_description="The chat window. Asks for the host and the port that it was not given.",
+    help_host="the server",
+    help_port="usually {default}",
+    help_name="the name to ask for",
+    last_language="the last one used, at first Italian",
 )
 
 LANGUAGES = {"it": ITALIAN, "en": ENGLISH}

@@ -1,1 +1,1 @@
-"""The server: who is here, what is said, and in which order everybody hears it."""
+"""The server: connections, members, the order of what happens in the room, and its delivery to all members."""

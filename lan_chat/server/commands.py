@@ -1,4 +1,4 @@
-"""What the operator may do to the room: one line in, one answer out. Main thread only."""
+"""The operator's commands: one line in, one answer out. Main thread only; nothing to close."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Operator:
-    """What the person at the server's terminal may do to the room: one line in, one answer out. For main alone."""
+    """Carries out the commands that the operator types at the server's terminal. Main thread only."""
 
     def __init__(self, server: ChatServer, words: ServerWords) -> None:
         self._server = server
@@ -26,21 +26,22 @@ class Operator:
         self._commands: dict[str, tuple[Callable[[str], str], str]] = {
             "help": (self._help, ""),
             "who": (self._who, ""),
-            "say": (self._say, "TEXT"),
-            "kick": (self._kick, "NAME [REASON]"),
-            "ban": (self._ban, "NAME|ADDRESS"),
-            "unban": (self._unban, "NAME|ADDRESS"),
-            "mute": (self._mute, "NAME|*"),
-            "unmute": (self._unmute, "NAME|*"),
-            "stop": (self._help, ""),  # alone on its line it does not come here: `is_stop`
+            "say": (self._say, words.usage_say),
+            "kick": (self._kick, words.usage_kick),
+            "ban": (self._ban, words.usage_ban),
+            "unban": (self._unban, words.usage_ban),
+            "mute": (self._mute, words.usage_mute),
+            "unmute": (self._unmute, words.usage_mute),
+            "stop": (self._help, ""),  # without an argument the program itself carries it out: `is_stop`
         }
+        """Each command, and its arguments as the operator is shown them; empty where it takes none."""
 
     def is_stop(self, line: str) -> bool:
-        """Tell whether a line is the one command that is for whoever runs the server to carry out."""
+        """Return whether a line is the command that stops the server, which the program carries out."""
         return protocol.clean_text(line).strip().lower() == "stop"
 
     def answer(self, line: str) -> str:
-        """Carry out a command, and say what came of it."""
+        """Carry out a command, and return the answer for the operator."""
         word, _, rest = protocol.clean_text(line).strip().partition(" ")
         if not word:
             return self._help("")
@@ -51,7 +52,7 @@ class Operator:
             return self._words.operator_usage.format(usage=f"{word.lower()} {usage}".strip())
         try:
             return command(rest.strip())
-        except Exception as error:  # a failure of ours in a command must not end the room
+        except Exception as error:  # a bug of ours in a command must not end the room
             log.exception("A failure in the operator's command")
             return repr(error)
 
@@ -69,13 +70,13 @@ class Operator:
         is_absent = connection is None or connection.is_dropped
         return words.operator_member.format(
             name=member.name,
-            address="{}:{}".format(*connection.address) if connection else "–",
+            address=connection.label if connection else "–",
             dialect=words.operator_absent if is_absent or connection is None else connection.kind.name,
             since=time.strftime("%H:%M:%S", time.localtime(member.joined_at)),
             said=member.said,
             rate=round(member.said / minutes),
             unsent=connection.outbox.unsent_bytes if connection else 0,
-            muted="  mute" if member.is_muted else "",
+            muted=f"  {words.operator_is_muted}" if member.is_muted else "",
         )
 
     def _say(self, text: str) -> str:
@@ -83,7 +84,7 @@ class Operator:
         return self._words.operator_said.format(count=len(self._room.members()))
 
     def _kick(self, rest: str) -> str:
-        # A name may have blanks in it: the longest beginning that is somebody's name counts.
+        # A name may contain blanks: the longest beginning that is a member's name counts.
         words = rest.split(" ")
         for length in range(len(words), 0, -1):
             member = self._room.find(" ".join(words[:length]))
@@ -94,9 +95,9 @@ class Operator:
 
     def _ban(self, what: str) -> str:
         what = parse_address(what) or what
-        for member_or_client in self._room.ban(what):
-            self._server.kick(member_or_client, Reason.BANNED)
-        log.info("%s is banned by the operator.", what)
+        for whom in self._room.ban(what):
+            self._server.kick(whom, Reason.BANNED)
+        log.info(self._words.log_banned.format(what=what))
         return self._words.operator_banned.format(what=what)
 
     def _unban(self, what: str) -> str:

@@ -1,4 +1,8 @@
-"""The one thread that numbers what happens in the room, records it, and writes to clients."""
+"""The delivery thread: it alone numbers what happens in the room, records it, and writes to clients.
+
+Other threads hand their commands over by a queue, and never write themselves. The sockets are closed by the clients'
+threads, once this one has dropped them; the history is closed here.
+"""
 
 from __future__ import annotations
 
@@ -40,32 +44,33 @@ from protocol import (
 log = logging.getLogger(__name__)
 
 GRACE_S = 60.0
-"""How long a member whose link broke may take to come back before the room sees it leave."""
+"""How long a member whose link broke may take to resume before it leaves the room."""
 MAX_UNSENT_BYTES = 8 * 1024 * 1024
-"""What may wait for one client that reads too slowly."""
+"""Unsent bytes of one client; a client with more reads too slowly, and is disconnected."""
 MAX_AWAY = 1000
-"""How many the room waits for at once: coming and breaking off costs nothing."""
+"""Members whose place is held at once: anyone can join and break off, any number of times."""
 BACKLOG_MESSAGES = 50
-"""How much of what was said before a newcomer is shown."""
+"""Earlier messages that a newcomer is shown."""
 KEPT_CHARACTERS = 1024 * 1024
-"""The same in letters: written as JSON they have to fit into MAX_UNSENT_BYTES."""
+"""Characters of the last events that the room keeps: as JSON they have to fit into MAX_UNSENT_BYTES."""
 GATHER_SHARE = 3.0
-"""How long after a turn the delivery thread may wait for as many clients again, as a share of what the turn took."""
+"""How long the delivery thread may wait for as many commands as in its last turn, as a multiple of that turn's time."""
 MAX_GATHER_S = 0.005
+"""The upper bound of that wait."""
 LARGE_ROOM = 200
-"""Members from which on arrivals and departures may wait for each other: telling each to all is the room's square."""
+"""Members from which on arrivals and departures are batched: n arrivals to n members is O(n²)."""
 NOTICES_S = 0.1
-"""How long they may wait in a large room, if nobody says anything meanwhile."""
+"""How long arrivals and departures may wait in a large room, if no message comes meanwhile."""
 TICK_S = protocol.BARE_PAUSE_S
-"""How often the delivery thread looks at the clients that are behind."""
+"""How often the delivery thread writes to the clients that are behind."""
 FLUSH_S = 1.0
-"""How long a client that leaves, or is told that the server stops, may take to read the rest."""
+"""How long a client may take to read the rest, when it leaves or the server stops."""
 SAID = (Message, Announcement)
-"""What somebody said, and not who came or went."""
+"""The events with a text, as opposed to arrivals and departures."""
 
 
 def write_events(writer: Dialect, events: list[Event]) -> list[bytes]:
-    """Write events in a dialect, as the chunks that an Outbox takes."""
+    """Return events encoded in a dialect, as the chunks that an Outbox takes."""
     if isinstance(writer, Bare):
         return [writer.encode(part) for event in events for part in protocol.bare_parts(event)]
     whole = b"".join([writer.encode(event) for event in events])
@@ -73,7 +78,7 @@ def write_events(writer: Dialect, events: list[Event]) -> list[bytes]:
 
 
 def write_backlog(writer: Dialect, events: list[Event]) -> list[bytes]:
-    """Write what was said before for a newcomer: in the line dialect with its time, in the bare one not at all."""
+    """Return the backlog for a newcomer, encoded: with the time in the line dialect, empty in the bare one."""
     if isinstance(writer, Bare):
         return []
     if isinstance(writer, Events):
@@ -86,9 +91,9 @@ def write_backlog(writer: Dialect, events: list[Event]) -> list[bytes]:
 
 
 class Delivery:
-    """The one thread that numbers what happens in the room and writes to clients.
+    """The thread that numbers what happens in the room, and writes to clients.
 
-    An order is an event that a client's thread read: `Say`, `Join` and `Resume` (under a name that the client holds),
+    A command is an event from a client's thread: `Say`, `Join` and `Resume` (under a name that the client has claimed),
     `Quit` and `LinkLost` concern the room; every other event is an answer to this client alone.
     """
 
@@ -104,55 +109,55 @@ class Delivery:
     ) -> None:
         self._words = words
         self._release = release
-        """Makes a member's name free, unless it has another connection by now; tells whether it did."""
+        """Frees a member's name, unless it has another connection by now; returns whether it did."""
         self._grace_s = grace_s
         self._backlog = backlog
         self._clock = clock
         self._writers: dict[type[Dialect], Dialect] = {Bare: Bare(words), Lines: Lines(words), Events: Events()}
-        self._commands: queue.SimpleQueue[Connection | Member | Announcement | None] = queue.SimpleQueue()
-        """Clients with orders, each at most once; members to expel; what the operator says; None to stop."""
+        self._requests: queue.SimpleQueue[Connection | Member | Announcement | None] = queue.SimpleQueue()
+        """Connections with commands, each at most once; members to expel; announcements; None to stop."""
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
-        # All that follows belongs to the delivery thread.
+        # Delivery thread only, from here on.
         self._connections: dict[Connection, None] = {}
-        """Everybody who was greeted and has not left; a dict for its order."""
+        """The connections that were greeted and have not left; a dict as an ordered set."""
         self._members: dict[Connection, None] = {}
-        """Those of them who hear the room."""
+        """The connections that get what happens in the room."""
         self._present: dict[Member, Connection | None] = {}
-        """Who is in the room, and by which connection it hears; None where the link is broken."""
+        """The members in the room, each with the connection that gets the events; None where the link is broken."""
         self._away: dict[Member, tuple[float, Connection | None]] = {}
-        """Those whose link is broken: until when they may come back, and that link; the first to go is first."""
+        """The members whose link is broken: until when they may resume, and that link; the first deadline first."""
         self._behind: set[Connection] = set()
-        """Those who have not been sent all that they should."""
+        """The connections whose outbox is not empty."""
         self._leaving: dict[Connection, float] = {}
-        """Those who are going, and until when they may read the rest."""
+        """The connections that end, and until when they may read the rest."""
         self._expelled: set[Connection] = set()
-        """Those of them whose own threads do not know it yet."""
+        """The connections among `_leaving` that the server ends: their threads still read, and have to be woken."""
         self._batch: list[Event] = []
-        """What has happened in the room and not been sent to all."""
+        """The events of the room that have not been sent to all members."""
         self._notices_until: float | None = None
-        """Until when the batch, which holds nothing but arrivals and departures, may wait for more of them."""
+        """Until when the batch may wait for more; None unless it has only arrivals and departures."""
         self._ahead: list[Connection] = []
-        """Those who have been sent a part of the batch before the others (`Client.seen` says how much)."""
+        """The connections that have been sent a part of the batch before the others (`Connection.seen`)."""
         self._kept: deque[Message | Announcement | Joined | Left] = deque()
-        """The last events, for those who come back and those who come."""
+        """The last events, for members that resume and for newcomers."""
         self._kept_characters = 0
         self._history = history
         self._recorded = 0
-        """How much of the batch is in the history's file."""
+        """How many events of the batch are in the history's file."""
         self._arrivals: list[Member] = []
+        """The members that joined, and are not in the file yet."""
         self._departures: list[tuple[int, int]] = []
-        """What the file does not know yet: who came, and of those who went the `id`s of their leaving and joining."""
+        """The members that left, and are in the file as present: the `id`s of their `Left` and `Joined`."""
         self._notice = notice
-        """What a newcomer is told about the recording."""
+        """What a newcomer is told about the recording, if anything."""
         self._room_id = secrets.token_hex(8)
         self._last_id = 0
         self._may_lack_until = 0
-        """The last `id` that people may have been shown though the record, which had no proper end, does not have it: a
-        power cut takes the last events along."""
+        """The highest `id` that members may have seen and the history does not have: a power cut loses its end."""
         self._is_over = False
 
     def restore(self, record: Record) -> None:
-        """Begin where a recorded room has ended. Before `start`."""
+        """Continue a recorded room. Only before `start`."""
         self._last_id, self._room_id = record.last_id, record.room_id
         self._may_lack_until = record.last_id + KEPT_EVENTS if record.members else 0
         for event in record.events:
@@ -162,43 +167,43 @@ class Delivery:
             self._away[member] = time.monotonic() + self._grace_s, None
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the delivery thread."""
         self._thread.start()
 
     def stop(self, timeout_s: float) -> None:
-        """Tell everybody `{end_conn}`, after all that was said, and end the thread."""
-        self._commands.put(None)
+        """Send `{end_conn}` to everybody, after all that was said, and end the thread."""
+        self._requests.put(None)
         self._thread.join(timeout_s)
 
     def command(self, connection: Connection, events: list[Event]) -> None:
-        """Hand over what a client did, or what it is to be told. May wait; never for the delivery thread itself."""
+        """Hand over a client's commands, or answers to it. Blocks while too many wait; not from the delivery thread."""
         if connection.hand_over(events):
-            self._commands.put(connection)
+            self._requests.put(connection)
 
     def announce(self, text: str) -> None:
-        """Say something to the room as the operator. From any thread."""
-        self._commands.put(Announcement(0, 0.0, text))
+        """Send an announcement of the operator to the room. From any thread."""
+        self._requests.put(Announcement(0, 0.0, text))
 
     def expel(self, member: Member) -> None:
-        """Have a member leave whose link is broken; nothing where it is not. From any thread."""
-        self._commands.put(member)
+        """Have a member leave whose link is broken; does nothing where it is not. From any thread."""
+        self._requests.put(member)
 
     def _run(self) -> None:
-        connections: list[Connection | Member | Announcement | None] = []
+        requests: list[Connection | Member | Announcement | None] = []
         took_s = 0.0
         while not self._is_over:
-            connections = self._collect(len(connections), min(MAX_GATHER_S, GATHER_SHARE * took_s))
+            requests = self._collect(len(requests), min(MAX_GATHER_S, GATHER_SHARE * took_s))
             started = time.perf_counter()
             now = round(self._clock(), 3)
-            for connection in connections:
-                if connection is None:
+            for request in requests:
+                if request is None:
                     self._attempt(self._close_room)
-                elif isinstance(connection, Announcement):
-                    self._tell_room(Announcement(self._next_id(), now, connection.text))
-                elif isinstance(connection, Member):
-                    self._attempt(self._give_up, connection, now, Reason.KICKED)
+                elif isinstance(request, Announcement):
+                    self._tell_room(Announcement(self._next_id(), now, request.text))
+                elif isinstance(request, Member):
+                    self._attempt(self._give_up, request, now, Reason.KICKED)
                 else:
-                    self._carry_out_all(connection, now)
+                    self._carry_out_all(request, now)
             self._attempt(self._give_up_overdue, now)
             if self._notices_until is None or started > self._notices_until:
                 self._attempt(self._broadcast)
@@ -206,46 +211,43 @@ class Delivery:
             took_s = time.perf_counter() - started
 
     def _attempt(self, step: Callable[..., None], *arguments: object) -> None:
-        """Do one step; a failure of ours in it is logged, and ends neither the thread nor the other steps."""
+        """Do one step; log its failure, a bug of ours, and go on with the next."""
         try:
             step(*arguments)
         except Exception:
             log.exception("A failure in the delivery thread")
 
     def _collect(self, expected: int, gather_s: float) -> list[Connection | Member | Announcement | None]:
-        """Wait for clients with orders, no longer than a tick when somebody is behind, and take all that are there.
+        """Wait for connections with commands, at most a tick while any client is behind, and return all that there are.
 
-        Where several talk without a pause, wait until as many have come as the last time, if `gather_s` is not over by
-        then: the clients' threads have the interpreter to themselves meanwhile, and all share one broadcast.
+        Wait for as many as the last time, but at most `gather_s`: with several clients in full flow, their threads have
+        the interpreter to themselves meanwhile, and all share one broadcast.
         """
-        connections = []
+        requests = []
         gathers_until = time.perf_counter() + gather_s
         limit_s = TICK_S if self._batch or self._behind or self._leaving else None
         if limit_s is None and self._away:
             deadline, _ = next(iter(self._away.values()))
             limit_s = max(TICK_S, deadline - time.monotonic())
         with contextlib.suppress(queue.Empty):
-            connections.append(self._commands.get(timeout=limit_s))
-            while len(connections) < expected:
-                connections.append(self._commands.get(timeout=max(0.0, gathers_until - time.perf_counter())))
+            requests.append(self._requests.get(timeout=limit_s))
+            while len(requests) < expected:
+                requests.append(self._requests.get(timeout=max(0.0, gathers_until - time.perf_counter())))
             while True:
-                connections.append(self._commands.get_nowait())
-        return connections
+                requests.append(self._requests.get_nowait())
+        return requests
 
     def _carry_out_all(self, connection: Connection, now: float) -> None:
-        """Carry out what a client ordered; a failure of ours in one order is logged, and the others are carried out."""
+        """Carry out all commands of a client that wait, also where one of them fails."""
         for event in connection.take_commands():
-            try:
-                self._carry_out(connection, event, now)
-            except Exception:
-                log.exception("A failure in the delivery thread")
+            self._attempt(self._carry_out, connection, event, now)
 
     def _carry_out(self, connection: Connection, event: Event, now: float) -> None:
         if isinstance(event, Say):
             if connection.is_member:
                 self._say(connection, event, now)
         elif self._is_over or connection in self._leaving or connection.is_dropped:
-            if isinstance(event, Join | Resume):  # after its end: nobody else would make its name free
+            if isinstance(event, Join | Resume):  # after its end: otherwise its name would stay taken
                 self._depart(connection, now)
         elif isinstance(event, Join):
             self._admit(connection, now)
@@ -267,7 +269,7 @@ class Delivery:
         member = connection.member
         assert member is not None
         if event.nonce is not None:
-            if event.nonce <= member.last_nonce:  # said again, because nobody had confirmed it
+            if event.nonce <= member.last_nonce:  # sent again, because it was not confirmed
                 return
             member.last_nonce = event.nonce
         self._tell_room(Message(self._next_id(), now, member.name, event.text, event.nonce))
@@ -285,7 +287,7 @@ class Delivery:
         self._keep(event)
 
     def _keep(self, event: Message | Announcement | Joined | Left) -> None:
-        """Keep an event, and forget the oldest where there are too many."""
+        """Keep an event, and drop the oldest where there are too many."""
         kept = self._kept
         kept.append(event)
         if isinstance(event, SAID):
@@ -296,13 +298,13 @@ class Delivery:
                 self._kept_characters -= len(oldest.text)
 
     def _tell(self, connection: Connection, event: Event) -> None:
-        """Write to one client, after all that it should have heard by now."""
-        self._hear(connection)
-        kind = Bare if isinstance(event, Greeting) else connection.kind  # it is the same for all, whoever answers first
+        """Send an event to one client, after all that happened before it."""
+        self._send_ahead(connection)
+        kind = Bare if isinstance(event, Greeting) else connection.kind  # the client may have sent its `hello` already
         self._write(connection, write_events(self._writers[kind], [event]))
 
     def _admit(self, connection: Connection, now: float) -> None:
-        """Let a newcomer in, and show it what was said before."""
+        """Let a newcomer join, and send it the backlog."""
         member = connection.member
         assert member is not None
         if member.connection is not connection:
@@ -316,14 +318,14 @@ class Delivery:
         seen = len(self._batch)
         self._tell_room(Joined(member.joined_id, now, member.name))
         self._arrivals.append(member)
-        self._record()  # a token that was given away works whatever happens to the server
+        self._record()  # before the client knows its token, which has to work whatever happens to the server
         writer = self._writers[connection.kind]
         told = write_events(writer, [self._notice]) if self._notice else []
         self._welcome(connection, member, last, told + write_backlog(writer, [*backlog]))
-        connection.seen = seen  # what follows it hears with the others
+        connection.seen = seen  # it gets what follows with the others
 
     def _admit_again(self, connection: Connection, last: int, now: float) -> None:
-        """Let a member whose link broke hear the room again, after all that it has missed."""
+        """Let a member resume, and send it all that it has missed."""
         member = connection.member
         assert member is not None
         if member not in self._present:  # its `Join` is still on its way, on the broken link
@@ -333,24 +335,24 @@ class Delivery:
             self._supersede(connection)
             return
         old = self._present[member]
-        if old is not None:  # a link that nobody has noticed to be dead
+        if old is not None:  # a dead link that has not been noticed
             self._supersede(old)
         self._away.pop(member, None)
         if self._last_id < last <= self._may_lack_until:
-            self._last_id = last  # or new events would bear numbers that this member takes for seen
-        log.info("%s:%s is %s, whose link was broken.", *connection.address, member.name)
+            self._last_id = last  # or new events would have numbers that this member takes for seen
+        log.info(self._words.log_resumed.format(address=connection.label, name=member.name))
         self._record()
         seen = max(last, member.replay_from)
         missed = [event for event in self._kept if event.id > seen]
-        told = [self._notice] if self._notice and not last else []  # it never heard that it was let in
+        told = [self._notice] if self._notice and not last else []  # it did not receive its `Welcome`
         self._welcome(connection, member, self._last_id, write_events(self._writers[connection.kind], [*told, *missed]))
 
     def _supersede(self, connection: Connection) -> None:
-        """Close a connection whose member came back on another one."""
-        connection.end_because("its member came back on another connection")
+        """Close a connection whose member has resumed on another one."""
+        connection.end_because(self._words.why_superseded)
         connection.end()
         self._expelled.add(connection)
-        self._stop_hearing(connection)
+        self._stop_sending(connection)
 
     def _welcome(self, connection: Connection, member: Member, last: int, chunks: list[bytes]) -> None:
         self._present[member] = connection
@@ -363,22 +365,22 @@ class Delivery:
         self._members[connection] = None
 
     def _may_come_back(self, connection: Connection) -> bool:
-        """Tell whether a client's member is kept in the room without a link."""
+        """Return whether a client's member stays in the room without a link."""
         is_sent_away = connection.why_left is not None
         has_room = self._grace_s > 0 and len(self._away) < MAX_AWAY
         return connection.is_member and connection.kind is Events and not is_sent_away and has_room
 
     def hold_place(self, connection: Connection) -> None:
-        """Keep the place of a member whose link is broken."""
+        """Keep a member in the room whose link is broken, until its grace is over."""
         member = connection.member
         assert member is not None
-        log.info("%s:%s has lost its link; %s may come back.", *connection.address, member.name)
-        self._stop_hearing(connection)
+        log.info(self._words.log_lost_link.format(address=connection.label, name=member.name))
+        self._stop_sending(connection)
         self._present[member] = None
         self._away[member] = time.monotonic() + self._grace_s, connection
 
-    def _stop_hearing(self, connection: Connection) -> None:
-        """Write nothing more to a client, whose member stays."""
+    def _stop_sending(self, connection: Connection) -> None:
+        """End a connection without its `Left`: nothing more is sent, and the member stays."""
         self._connections.pop(connection, None)
         self._members.pop(connection, None)
         connection.is_member = False
@@ -386,11 +388,12 @@ class Delivery:
         self._leaving[connection] = 0.0
 
     def _give_up(self, member: Member, now: float, reason: Reason | None = None) -> None:
-        """Have a member leave that has no link, unless it is just coming back."""
+        """Have a member leave that has no link, unless its `Resume` is among the commands that wait."""
         if member in self._away:
-            _, connection = self._away.pop(member)  # not `member.client`, which may be back by now
+            _, connection = self._away.pop(member)  # not `member.connection`, which may be a new one by now
             if self._leave(member, connection, now, reason):
-                log.info("%s leaves: %s.", member.name, "it did not come back" if reason is None else reason.value)
+                why = self._words.why_not_back if reason is None else self._words.why_kicked
+                log.info(self._words.log_left.format(who=member.name, why=why))
 
     def _give_up_overdue(self, now: float) -> None:
         while self._away:
@@ -402,12 +405,12 @@ class Delivery:
     def _dismiss(self, connection: Connection, now: float) -> None:
         self._connections.pop(connection, None)
         self._leaving[connection] = time.monotonic() + FLUSH_S
-        self._hear(connection)
+        self._send_ahead(connection)
         self._members.pop(connection, None)
         self._depart(connection, now)
 
     def _depart(self, connection: Connection, now: float) -> None:
-        """Let the member go whose connection ends; not where it has another one by now."""
+        """Have the member leave whose connection ends, unless it has another one by now."""
         connection.is_member = False
         if connection.member in self._present:
             self._leave(connection.member, connection, now, connection.why_left)
@@ -415,22 +418,22 @@ class Delivery:
             self._release(connection.member, connection)
 
     def _leave(self, member: Member, connection: Connection | None, now: float, reason: Reason | None) -> bool:
-        """Let the room know that a member has left, and make its name free; False where it is back already."""
+        """Free a member's name, and send its `Left` to the room; return False where it has already resumed."""
         if not self._release(member, connection):
             if self._present[member] is connection:
-                self._present[member] = None  # its `Resume` is among the orders that wait
+                self._present[member] = None  # its `Resume` is among the commands that wait
             return False
-        heard = self._present.pop(member)
-        if heard is not None and heard is not connection:  # the link that it had before its `Resume`, still on its way
-            self._supersede(heard)
+        previous = self._present.pop(member)
+        if previous is not None and previous is not connection:  # the link before its `Resume`, which still waits
+            self._supersede(previous)
         self._away.pop(member, None)
         left = Left(self._next_id(), now, member.name, reason.value if reason else None)
         self._departures.append((left.id, member.joined_id))
         self._tell_room(left)
         return True
 
-    def _hear(self, connection: Connection) -> None:
-        """Send a member its part of the batch now, ahead of the others."""
+    def _send_ahead(self, connection: Connection) -> None:
+        """Send a member the events of the batch that it lacks, ahead of the others."""
         if connection in self._members and connection.seen < len(self._batch):
             self._record()
             chunks = write_events(self._writers[connection.kind], self._batch[connection.seen :])
@@ -442,7 +445,7 @@ class Delivery:
         self._ahead.append(connection)
 
     def _record(self) -> None:
-        """Write what has happened into the history's file, before anybody is told. Where that fails, go on without."""
+        """Write the events into the history, before they are sent. Where that fails, go on without a history."""
         events = self._batch[self._recorded :]
         arrivals, self._arrivals = self._arrivals, []
         departures, self._departures = self._departures, []
@@ -460,7 +463,7 @@ class Delivery:
             self._recorded = len(self._batch)
 
     def _broadcast(self) -> None:
-        """Send the batch to every member, written once for each dialect, and begin the next."""
+        """Send the batch to every member, encoded once for each dialect, and begin a new one."""
         self._record()
         batch, self._batch, self._recorded = self._batch, [], 0
         self._notices_until = None
@@ -486,21 +489,23 @@ class Delivery:
             for chunk in chunks:
                 outbox.push(chunk)
         except OSError as error:
-            connection.end_because(f"the connection failed: {error}")
-            self._lose(connection)
+            self._fail(connection, error)
             return
         if outbox.unsent_bytes:
             self._behind.add(connection)
             if outbox.unsent_bytes > MAX_UNSENT_BYTES:
-                log.warning(
-                    "%s:%s reads too slowly: %d bytes are waiting for it.", *connection.address, outbox.unsent_bytes
-                )
-                connection.end_because("it read too slowly", Reason.TOO_SLOW)
+                words = self._words
+                log.warning(words.log_reads_too_slowly.format(address=connection.label, unsent=outbox.unsent_bytes))
+                connection.end_because(words.why_too_slow, Reason.TOO_SLOW)
                 connection.end()
-                self._lose(connection)
+                self._give_up_writing(connection)
 
-    def _lose(self, connection: Connection) -> None:
-        """Write no more to a client, and wake its thread, which will let the room know that it left."""
+    def _fail(self, connection: Connection, error: OSError) -> None:
+        connection.end_because(self._words.why_failed.format(error=error))
+        self._give_up_writing(connection)
+
+    def _give_up_writing(self, connection: Connection) -> None:
+        """Send nothing more to a client, and wake its thread, whose last command has its member leave the room."""
         self._members.pop(connection, None)
         self._behind.discard(connection)
         connection.outbox.clear()
@@ -508,7 +513,7 @@ class Delivery:
         connection.cut()
 
     def _catch_up(self) -> None:
-        """Send those who are behind what they take by now, and drop those who are leaving and have it all."""
+        """Write to the clients that are behind, and drop those that leave and have everything."""
         for connection in list(self._behind):
             if self._flush(connection):
                 self._behind.discard(connection)
@@ -522,16 +527,15 @@ class Delivery:
                 connection.drop()
 
     def _flush(self, connection: Connection) -> bool:
-        """Send a client what it takes, and tell whether nothing is left that it could be sent."""
+        """Send a client what its socket takes, and return whether nothing is left, or can be sent."""
         try:
             return connection.outbox.flush()
         except OSError as error:
-            connection.end_because(f"the connection failed: {error}")
-            self._lose(connection)
+            self._fail(connection, error)
             return True
 
     def _close_room(self) -> None:
-        """Tell everybody that the server closes, whatever dialect it speaks, and drop it."""
+        """Send `{end_conn}` to everybody, in each one's dialect, and drop all connections."""
         self._broadcast()
         deadline = time.monotonic() + FLUSH_S
         bare = [connection for connection in self._connections if connection.kind is Bare]
@@ -540,7 +544,7 @@ class Delivery:
                 self._write(connection, [self._writers[connection.kind].encode(EndConn())])
         if bare:
             self._flush_all(bare, deadline - FLUSH_S / 2)
-            time.sleep(protocol.BARE_FAREWELL_S)  # or the control word merges with the last message
+            time.sleep(protocol.BARE_FAREWELL_S)  # or the control word would merge with the last message
             for connection in bare:
                 self._write(connection, [self._writers[Bare].encode(EndConn())])
         everybody = [*self._connections, *self._leaving]
@@ -548,10 +552,10 @@ class Delivery:
         for member in self._present:
             self._release(member, member.connection)
         if self._history is not None:
-            with contextlib.suppress(*FILE_ERRORS):  # then those who were here may resume, and find nobody
+            with contextlib.suppress(*FILE_ERRORS):  # if this fails, the members may resume after the next start
                 self._history.say_goodbye(self._last_id)
             self._history.close()
-            self._history = None  # what is still said is shown to nobody
+            self._history = None  # what is still said is sent to nobody
         self._connections.clear()
         self._members.clear()
         self._present.clear()
@@ -565,7 +569,7 @@ class Delivery:
         self._is_over = True
 
     def _flush_all(self, connections: list[Connection], deadline: float) -> None:
-        """Send clients the rest, as far as they take it until the deadline."""
+        """Send clients the rest, as far as their sockets take it until the deadline."""
         while (
             connections := [connection for connection in connections if not self._flush(connection)]
         ) and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""A history as text or CSV, for people and spreadsheets."""
+"""Export of a history as text or CSV. Main thread only; both files are closed here."""
 
 from __future__ import annotations
 
@@ -12,26 +12,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import protocol
-from lan_chat.server.history import History, HistoryError, event_from_row, is_time
+from lan_chat.server.history import EVENT_COLUMNS, History, HistoryError, event_from_row, is_time
 from lan_chat.server.words import ServerWords
 from protocol import Message
 
 
 def export_history(source: Path, target: Path, wants_attendance: bool, words: ServerWords) -> int:
-    """Write a history, or who attended, as text, or as CSV to a name that ends so; gives the number of lines.
+    """Write a history, or its attendance, as text, or as CSV to a name in .csv; return the number of lines.
 
-    Also while a server writes on. The other file is not touched before all has been read. Raises
-    FILE_ERRORS.
+    A server may write to the history meanwhile. The target is not touched before all was read. Raises FILE_ERRORS.
     """
     if not source.exists():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     if target.exists() and target.samefile(source):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
     with contextlib.closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as file:
-        History.check_application(file)
-        rows = list(_attendance_rows(file) if wants_attendance else _history_rows(file, words))
+        History.check_application(file, words)
+        rows = list(_attendance_rows(file, words) if wants_attendance else _history_rows(file, words))
     is_csv = target.suffix.lower() == ".csv"
-    # With the mark by which Excel knows UTF-8.
+    # With the byte order mark by which Excel recognises UTF-8.
     with target.open("w", encoding="utf-8-sig" if is_csv else "utf-8", newline="" if is_csv else None) as out:
         table = csv.writer(out)
         for cells, line in rows:
@@ -39,23 +38,23 @@ def export_history(source: Path, target: Path, wants_attendance: bool, words: Se
                 table.writerow([_harmless(cell) for cell in cells])
             elif line:
                 out.write(line.replace("\n", "\n    ") + "\n")
-    return len(rows) - 1  # the heading is no line of what was asked for
+    return len(rows) - 1  # without the heading
 
 
 def _history_rows(file: sqlite3.Connection, words: ServerWords) -> Iterator[tuple[list[str], str]]:
-    """Give a heading, and each event of a history: as cells, and as a line."""
+    """Yield a heading and each event of a history: as cells, and as a line of text."""
     yield ["id", "time", "type", "name", "text"], ""
-    for row in file.execute("SELECT * FROM events ORDER BY id"):
-        event, when = event_from_row(row), _local_time(row[1])
+    for row in file.execute(f"SELECT {EVENT_COLUMNS} FROM events ORDER BY id"):
+        event, when = event_from_row(row, words), _local_time(row[1])
         said = protocol.in_words(event, words) or ""
         mark = "" if isinstance(event, Message) else "* "
         yield [str(row[0]), when, row[2], row[3] or "", row[4] or row[6] or ""], f"{when} {mark}{said}"
 
 
-def _attendance_rows(file: sqlite3.Connection) -> Iterator[tuple[list[str], str]]:
-    """The same of everybody who was there: first and last seen, and messages.
+def _attendance_rows(file: sqlite3.Connection, words: ServerWords) -> Iterator[tuple[list[str], str]]:
+    """Yield a heading and each name that was in the room, with first seen, last seen and messages: as cells and a line.
 
-    Whoever was there when the room was closed, or still is, was seen until then.
+    A member who was there when the room was closed, or still is, counts as seen until the last event.
     """
     heading = ["name", "first seen", "last seen", "messages"]
     yield heading, "\t".join(heading)
@@ -64,10 +63,10 @@ def _attendance_rows(file: sqlite3.Connection) -> Iterator[tuple[list[str], str]
         SELECT name, '', coalesce((SELECT time FROM events WHERE id = left_id),
             (SELECT time FROM events ORDER BY id DESC LIMIT 1)) FROM members"""
     told = "SELECT name, type, time FROM events WHERE name IS NOT NULL ORDER BY id"
-    file.execute("BEGIN")  # or a server could write between the two
+    file.execute("BEGIN")  # or a server could write between the two queries
     for name, kind, when in [*file.execute(told), *file.execute(stayed)]:
         if not (isinstance(name, str) and is_time(when)):
-            raise HistoryError(f"what it has of {name!r} is damaged")
+            raise HistoryError(words.history_damaged.format(what=f"members, {name!r}"))
         known, first, last, messages = seen.get(protocol.name_key(name), (name, when, when, 0))
         seen[protocol.name_key(name)] = (known, first, max(last, when), messages + (kind == "message"))
     for _, (name, first, last, messages) in sorted(seen.items()):
@@ -80,5 +79,5 @@ def _local_time(when: float) -> str:
 
 
 def _harmless(cell: str) -> str:
-    """Keep a spreadsheet from taking what somebody said for a formula."""
+    """Return a cell that no spreadsheet takes for a formula."""
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

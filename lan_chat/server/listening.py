@@ -1,4 +1,4 @@
-"""Where the server listens, and where the others find it."""
+"""The listener, and the addresses where clients find it. Main thread only; `ChatServer` closes the listener."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import sys
 from lan_chat.server.words import ServerWords
 
 LISTEN_BACKLOG = 1024
-"""Connections that the system may complete before `accept` takes them; one that is full looks like a dead server."""
+"""Connections that the system may complete before `accept`; with a full backlog the server looks dead."""
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """Listen on a port of one address of this machine, or of all for an empty host. Raises OSError.
+    """Return a socket that listens on a port of one address of this machine, or of all for an empty host.
 
-    A port that another server uses is refused. One that was left a moment ago is not.
+    A port that another server uses is refused, one in TIME_WAIT is not. Raises OSError.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         if sys.platform == "win32":
-            # There SO_REUSEADDR means that two servers may share a port, and get half of the clients each.
+            # On Windows, SO_REUSEADDR would let two servers share a port, and each gets some of the clients.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -35,25 +35,25 @@ def open_listener(host: str, port: int) -> socket.socket:
 
 
 def lan_addresses() -> list[str]:
-    """Give the IPv4 addresses by which others may reach this machine, the likeliest first."""
+    """Return the IPv4 addresses where others may reach this machine, the likeliest first."""
     found: list[str] = []
-    # The address that the system would use towards the world and the usual private networks; nothing is sent.
+    # The source addresses towards the Internet and the usual private networks; nothing is sent.
     for target in ("192.0.2.1", "192.168.0.1", "10.0.0.1", "172.16.0.1"):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             try:
                 probe.connect((target, 9))
                 found.append(probe.getsockname()[0])
             except OSError:
-                pass  # no way there
-    with contextlib.suppress(OSError, UnicodeError):  # some machines do not know their own name, or one too long
+                pass  # no route
+    with contextlib.suppress(OSError, UnicodeError):  # some machines do not know their own name, or it is too long
         found += socket.gethostbyname_ex(socket.gethostname())[2]
     usable = [address for address in dict.fromkeys(found) if not address.startswith(("127.", "0."))]
-    # 169.254.x.x is what a machine gives itself when nobody gave it an address.
+    # 169.254.x.x is link-local: what a machine gives itself without a DHCP server.
     return sorted(usable, key=lambda address: address.startswith("169.254."))
 
 
 def explain_listen_error(error: OSError, host: str, port: int, words: ServerWords) -> str:
-    """Say why the server cannot listen, and what to do."""
+    """Return the sentence for a failure of `open_listener`: what happened, and what to do."""
     sentence = {
         errno.EADDRINUSE: words.port_in_use,
         errno.EACCES: words.port_forbidden,
@@ -65,7 +65,7 @@ def explain_listen_error(error: OSError, host: str, port: int, words: ServerWord
 
 
 def where_to_find(host: str, port: int, words: ServerWords) -> str:
-    """Tell where the others find this server."""
+    """Return the lines that say where clients find this server."""
     everywhere = host in ("", "0.0.0.0", "::")
     addresses = lan_addresses() if everywhere else [host]
     is_alone = not addresses or host == "localhost" or host.startswith("127.") or host == "::1"

@@ -1,4 +1,7 @@
-"""What is on its way to one client. Belongs to the delivery thread."""
+"""The bytes that wait to be sent to one client.
+
+Delivery thread only. The socket is closed elsewhere, by the client's own thread.
+"""
 
 from __future__ import annotations
 
@@ -11,33 +14,33 @@ import protocol
 BARE_QUEUE = 50
 """Messages that may wait for a bare peer's pauses (half a second's worth) before some of them share a `send`."""
 MERGED_BYTES = 64 * 1024
-"""What is put together for one `send` out of many chunks."""
+"""Bytes that are merged for one `send`, out of many chunks."""
 
 
 class Outbox:
-    """What is on its way to one client. Belongs to the delivery thread; no write blocks.
+    """The bytes that wait to be sent to one client. Delivery thread only; no write blocks.
 
-    A chunk goes out at once if the socket takes it. What it does not take waits for `flush`. For a bare peer a chunk
-    is one message: each has a `send` of its own, BARE_PAUSE_S apart. When BARE_QUEUE of them wait, as many whole ones
-    as fit into its `recv` go together: cut anywhere else, somebody's text could begin a row, and look like another's.
+    A chunk is sent at once as far as the socket takes it; the rest waits for `flush`. For a bare peer a chunk is one
+    message, and each has its own `send`, BARE_PAUSE_S apart. When more than BARE_QUEUE wait, as many whole ones as fit
+    into its `recv` share a `send`: cut anywhere else, a text could begin a row, and look like another member's message.
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        # A second view of the same descriptor: the client's thread reads with a time limit, we write with none.
+        # A second socket object of the same descriptor: the client's thread reads with a time limit, we never block.
         self._sock = socket.socket(sock.family, sock.type, sock.proto, fileno=sock.fileno())
         self._sock.setblocking(False)
         self._chunks: deque[bytes | memoryview] = deque()
         self._next_at = 0.0
         self.is_paced = True
-        """Whether this is a bare peer; everybody is, until the client's thread finds another dialect."""
+        """Whether this is a bare peer, as each is until the client's thread recognises another dialect."""
         self.unsent_bytes = 0
 
     def detach(self) -> None:
-        """Give up the descriptor, which somebody else closes; call it before that."""
+        """Give up the descriptor. Has to be called before the connection closes its socket."""
         self._sock.detach()
 
     def push(self, chunk: bytes) -> None:
-        """Send a chunk, or keep what the socket does not take. Raises OSError where the connection has failed."""
+        """Send a chunk, and keep what the socket does not take. Raises OSError where the connection has failed."""
         if not self._chunks and not self.is_paced:
             sent = self._send(chunk)
             if sent == len(chunk):
@@ -49,7 +52,7 @@ class Outbox:
                 self.flush()
 
     def flush(self) -> bool:
-        """Send what is due and tell whether nothing is left. Raises OSError where the connection has failed."""
+        """Send what is due, and return whether nothing is left. Raises OSError where the connection has failed."""
         while self._chunks:
             if self.is_paced:
                 if time.monotonic() < self._next_at:
@@ -68,12 +71,12 @@ class Outbox:
         return True
 
     def clear(self) -> None:
-        """Forget what was not sent."""
+        """Discard what was not sent."""
         self._chunks.clear()
         self.unsent_bytes = 0
 
     def _merge(self, max_bytes: int) -> None:
-        """Make one chunk of the first ones, as many whole ones as fit."""
+        """Replace the first chunks by one: as many whole ones as fit into `max_bytes`."""
         merged = [self._chunks.popleft()]
         size = len(merged[0])
         while self._chunks and size + len(self._chunks[0]) <= max_bytes:

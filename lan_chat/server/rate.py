@@ -1,4 +1,4 @@
-"""How much one client may say: a token bucket."""
+"""The rate limit of one client: a token bucket. Client thread only; nothing to close."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from protocol import Event, Say
 
 
 def cost(event: Event | None) -> int:
-    """Tell for how many messages an event counts: one, and one more for each further line and each KiB of text.
+    """Return for how many messages an event counts: one, and one more for each further line and each KiB of text.
 
-    To bare and line peers a line is a message of its own, with the name in front.
+    To bare and line peers each line is sent as a message, with the name in front.
     """
     return 1 + event.text.count("\n") + len(event.text) // 1024 if isinstance(event, Say) else 1
 
 
 class Allowance:
-    """How much somebody may say: `rate` messages a second, and `burst` at once after a silence (a token bucket)."""
+    """A token bucket: `rate` messages a second sustained, `burst` at once."""
 
     def __init__(self, rate: float, burst: int) -> None:
         self._rate = rate
@@ -23,9 +23,9 @@ class Allowance:
         self._filled_at: float | None = None
 
     def take(self, wanted: int, now: float) -> float:
-        """Take `wanted` messages, but never more than a burst, and tell in how many seconds they may go.
+        """Take `wanted` messages, at most a burst, and return how many seconds they have to wait.
 
-        `now` is in seconds on any clock that never goes back. A rate of 0 means no limit.
+        `now` is in seconds of a monotonic clock. A rate of 0 means no limit.
         """
         if not self._rate:
             return 0.0

@@ -1,4 +1,7 @@
-"""Who is here, and who may be: the registries that all threads of the server share."""
+"""The registries that all threads of the server share: connections, names, tokens, mutes, bans.
+
+Each method may be called from any thread, and takes the room's lock. Sockets are closed elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -12,27 +15,28 @@ from protocol import Reason
 
 
 class Room:
-    """Who is here, and who may be: the registries that all threads share."""
+    """The registries of connections, names, tokens, mutes and bans. From any thread."""
 
     def __init__(self, max_clients: int) -> None:
         self._max_clients = max_clients
         self.is_quiet = False
-        """Whether only the operator may write; main writes it, and everybody reads it, as the number that follows."""
-        self._quietings = 0
+        """Whether everybody but the operator is muted; written by the main thread, read by any, without the lock."""
+        self._room_mutings = 0
+        """How many times everybody was muted; written by the main thread, read by any, without the lock."""
         self._lock = threading.Lock()
-        """Guards all that follows. Nothing is sent and nothing else is locked while it is held."""
+        """Guards all that follows. Nothing is sent, and no other lock is taken, while it is held."""
         self.addresses: dict[Connection, Address] = {}
         self.names: dict[str, Member] = {}
-        """Who has which name, by `protocol.name_key`."""
+        """The members by `protocol.name_key` of their names."""
         self._tokens: dict[bytes, Member] = {}
-        """The same by `token_key`."""
+        """The members by `token_key` of their tokens; a kick takes the token away and leaves the name."""
         self._muted: set[str] = set()
-        """Keys of the names that may not write."""
+        """Keys of the muted names."""
         self._banned: dict[str, str] = {}
-        """Keys of the names and IP addresses that may not come in, and what goes with each: the name's address."""
+        """The banned keys of names and IP addresses; the value is the address that was banned with a name, or empty."""
 
     def register(self, connection: Connection) -> bool:
-        """Note a new connection, or give False where there are too many."""
+        """Add a new connection; return False where there are too many."""
         with self._lock:
             if len(self.addresses) >= self._max_clients:
                 return False
@@ -40,17 +44,17 @@ class Room:
             return True
 
     def forget(self, connection: Connection) -> None:
-        """Strike out a connection that is closed."""
+        """Remove a closed connection."""
         with self._lock:
             self.addresses.pop(connection, None)
 
     def connections(self) -> list[Connection]:
-        """Give everybody who is connected, as a copy."""
+        """Return a copy of the list of all connections."""
         with self._lock:
             return list(self.addresses)
 
     def claim(self, connection: Connection, raw_name: str, token: str | None = None) -> Reason | None:
-        """Make a client the member with the name that it asks for, or say why not."""
+        """Make a client the member with the name that it asks for; return the reason where that is refused."""
         name = protocol.parse_name(raw_name)
         if name is None:
             return Reason.INVALID
@@ -58,11 +62,11 @@ class Room:
             token = secrets.token_urlsafe(16)
         key = protocol.name_key(name)
         with self._lock:
-            if key in self._banned or connection.address[0] in self._banned:  # it may have come before the ban
+            if key in self._banned or connection.address[0] in self._banned:  # it may have connected before the ban
                 return Reason.BANNED
             if key in self.names or key in protocol.RESERVED_KEYS:
                 return Reason.TAKEN
-            if token_key(token) in self._tokens:  # somebody else's
+            if token_key(token) in self._tokens:  # another member's
                 token = secrets.token_urlsafe(16)
             member = Member(name, token_key(token), connection)
             member.is_muted = key in self._muted
@@ -72,10 +76,10 @@ class Room:
         return None
 
     def reclaim(self, connection: Connection, token: str, name: str | None = None) -> bool:
-        """Make a client the member with this token, whose link broke; False where there is none.
+        """Make a client the member with this token, whose link broke; return False where there is none.
 
-        Who asks to join under a name and is that member already, as its token tells, has not heard of it. A link that
-        is older than the member's own asks too late, though: what it says was held up on its way.
+        With a `name`: for a `Join` whose token belongs to that member, which has not received its `Welcome`. False if
+        this connection is older than the member's current one: its `Join` was delayed on the way.
         """
         if not protocol.TOKEN.fullmatch(token):
             return False
@@ -93,13 +97,13 @@ class Room:
         return True
 
     def restore(self, members: list[Member]) -> None:
-        """Give those their names back who were here when the server ended without a goodbye."""
+        """Add the members who were in the room when the server ended without closing it."""
         with self._lock:
             for member in members:
                 self.names[protocol.name_key(member.name)] = self._tokens[member.token_key] = member
 
     def release(self, member: Member, connection: Connection | None) -> bool:
-        """Make a name free for others; False where the member has another connection by now, or has gone."""
+        """Free a member's name; return False where the member has another connection by now, or has left already."""
         key = protocol.name_key(member.name)
         with self._lock:
             if self.names.get(key) is not member or member.connection is not connection:
@@ -109,23 +113,26 @@ class Room:
             return True
 
     def revoke(self, member: Member) -> Connection | None:
-        """Let nobody come back as this member any more, and give the connection that it has by now, or had."""
+        """Remove a member's token, so that nobody can resume it; return its current connection, or its last."""
         with self._lock:
             self._tokens.pop(member.token_key, None)
             return member.connection
 
     def members(self) -> list[Member]:
-        """Give everybody who has a name, by name."""
+        """Return all members, sorted by name."""
         with self._lock:
             return [self.names[key] for key in sorted(self.names)]
 
     def find(self, name: str) -> Member | None:
-        """Give whoever has this name."""
+        """Return the member with this name, or None."""
         with self._lock:
             return self.names.get(protocol.name_key(name))
 
     def mute(self, name: str, is_muted: bool) -> str | None:
-        """Let a member write, or not, also when it comes back; give its name, None where nobody is, or is muted, so."""
+        """Mute a name or unmute it, also for when it joins again; return the name, or None.
+
+        None: there is no member of this name, and, to unmute it, it is not muted either.
+        """
         key = protocol.name_key(name)
         with self._lock:
             member = self.names.get(key)
@@ -139,16 +146,16 @@ class Room:
             return name
 
     def mute_all(self, is_quiet: bool) -> None:
-        """Let only the operator write, or everybody."""
-        self._quietings += is_quiet and not self.is_quiet
+        """Mute everybody but the operator, or lift that. Main thread only."""
+        self._room_mutings += is_quiet and not self.is_quiet
         self.is_quiet = is_quiet
 
     def muting_of(self, member: Member) -> tuple[int, int] | None:
-        """Tell which muting keeps a member from writing, of the room's and of its own; None where it may write."""
-        return (self._quietings, member.mutings) if member.is_muted or self.is_quiet else None
+        """Return the numbers of the muting that a member is under, the room's and its own; None where it may write."""
+        return (self._room_mutings, member.mutings) if member.is_muted or self.is_quiet else None
 
     def ban(self, what: str) -> list[Member | Connection]:
-        """Keep out a name, with the address that it comes from, or an address; give those who have to go."""
+        """Ban an address, or a name with its current address; return who has to be kicked."""
         key = protocol.name_key(what)
         with self._lock:
             member = None if parse_address(what) else self.names.get(key)
@@ -168,7 +175,7 @@ class Room:
             return [*members, *others]
 
     def unban(self, what: str) -> bool:
-        """Let a name, with the address that was banned with it, or an address come in again; False if it could."""
+        """Lift the ban of an address, or of a name with its address; return False where there was none."""
         with self._lock:
             address = self._banned.pop(protocol.name_key(what), None)
             if address:
@@ -176,6 +183,6 @@ class Room:
             return address is not None
 
     def is_banned(self, host: str) -> bool:
-        """Tell whether an IP address may not come in."""
+        """Return whether an IP address is banned."""
         with self._lock:
             return host in self._banned

@@ -1,4 +1,9 @@
-"""The listener, the accept thread and the clients' threads around a room."""
+"""The server: it accepts connections, reads the clients, and decides what their input means.
+
+Threads: accept takes connections in and starts a thread for each client, or turns them away and closes their sockets; a
+client's thread reads that client alone, and closes its socket. What a client did goes to the delivery thread, which
+writes. Main starts and stops the server, and closes the listener.
+"""
 
 from __future__ import annotations
 
@@ -39,17 +44,17 @@ log = logging.getLogger(__name__)
 
 MAX_CLIENTS = 1000
 RATE = 20.0
-"""Messages a second that one client may say on and on."""
+"""Sustained rate of one client, in messages a second."""
 BURST = 100
-"""Messages that one client may say at once after a silence."""
+"""Burst of one client, in messages."""
 ACCEPT_PAUSE_S = 1.0
-"""How long accepting rests when the system has no descriptor or thread left."""
+"""How long accepting pauses when the system has no descriptor or thread left."""
 JOIN_S = 5.0
 """How long stopping waits for a thread to end."""
 
 
 class ChatServer:
-    """The listener, the accept thread and the clients' threads around a room."""
+    """The listener, the accept thread and the clients' threads. Its public methods are for the main thread."""
 
     def __init__(
         self,
@@ -76,27 +81,27 @@ class ChatServer:
 
     @property
     def port(self) -> int:
-        """The port that it listens on."""
+        """The port on which the server listens."""
         return int(self._listener.getsockname()[1])
 
     def start(self) -> None:
-        """Start to deliver and to accept."""
+        """Start the delivery thread and the accept thread."""
         self._delivery.start()
         self._accept_thread.start()
 
     def stop(self) -> None:
-        """Say `{end_conn}` to everybody, end every thread and close every socket. May be called twice."""
+        """Send `{end_conn}` to all clients, end all threads and close all sockets. May be called twice."""
         if self._stopping.is_set():
             return
         self._stopping.set()
-        with contextlib.suppress(OSError):  # wakes `accept` on Linux; elsewhere it looks up by itself
+        with contextlib.suppress(OSError):  # wakes `accept` on Linux; elsewhere it polls
             self._listener.shutdown(socket.SHUT_RDWR)
         self._accept_thread.join(JOIN_S)
         self._listener.close()
         self._delivery.stop(JOIN_S)
         deadline = time.monotonic() + JOIN_S
         connections = self.room.connections()
-        for connection in connections:  # those who came too late to be told
+        for connection in connections:  # those that connected too late for the `{end_conn}`
             connection.end()
             connection.cut()
             connection.drop()
@@ -105,14 +110,15 @@ class ChatServer:
                 connection.thread.join(max(0.0, deadline - time.monotonic()))
 
     def announce(self, text: str) -> None:
-        """Say something to the room as the operator."""
+        """Send an announcement of the operator to the room."""
         self._delivery.announce(text)
 
     def kick(self, whom: Member | Connection, reason: Reason = Reason.KICKED, detail: str | None = None) -> None:
-        """Tell a client that it has to go, and why, and close its connection; a member without one just leaves."""
+        """Disconnect a client, and tell it why; a member without a connection just leaves."""
         connection = self.room.revoke(whom) if isinstance(whom, Member) else whom
         if connection is not None:
-            connection.end_because(f"{reason.value} by the operator" + (f": {detail}" if detail else ""), Reason.KICKED)
+            why = self._words.why_banned if reason is Reason.BANNED else self._words.why_kicked
+            connection.end_because(f"{why}: {detail}" if detail else why, Reason.KICKED)
             self._delivery.command(connection, [Error(reason.value, detail=detail), EndConn()])
             connection.end()
         if isinstance(whom, Member):
@@ -122,11 +128,11 @@ class ChatServer:
         while not self._stopping.is_set():
             try:
                 sock, address = self._listener.accept()
-            except (TimeoutError, ConnectionError):  # nobody came; or whoever came has gone again
+            except (TimeoutError, ConnectionError):  # no client came, or it has already disconnected
                 continue
             except OSError as error:
                 if not self._stopping.is_set():
-                    self._rest(error)
+                    self._pause_accepting(error)
                 continue
             try:
                 host, port, *_ = address
@@ -136,31 +142,31 @@ class ChatServer:
                 sock.close()
 
     def _take_in(self, sock: socket.socket, address: Address) -> None:
-        """Register a new connection and start its thread, or turn it away in words."""
+        """Set up a new connection and its thread, or turn it away with a sentence."""
         try:
             tune(sock)
-        except OSError:  # it has gone already
+        except OSError:  # the client has already disconnected
             sock.close()
             return
         connection = Connection(sock, address, self._words)
         try:
             self._start_thread(connection)
-        except BaseException:  # whoever called closes the socket
+        except BaseException:  # the caller closes the socket
             self.room.forget(connection)
             connection.outbox.detach()
             raise
 
     def _start_thread(self, connection: Connection) -> None:
         if self.room.is_banned(connection.address[0]):
-            log.warning("%s:%s was turned away: its address is banned.", *connection.address)
+            log.warning(self._words.log_turned_away_banned.format(address=connection.label))
             connection.turn_away(self._words.banned)
             return
         if not self.room.register(connection):
-            log.warning("%s:%s was turned away: the room is full.", *connection.address)
+            log.warning(self._words.log_turned_away_full.format(address=connection.label))
             connection.turn_away(self._words.full)
             return
         log.info(HAS_CONNECTED, *connection.address)
-        name = "client {}:{}".format(*connection.address)
+        name = f"client {connection.label}"
         connection.thread = threading.Thread(target=self._handle_client, args=(connection,), name=name, daemon=True)
         try:
             connection.thread.start()
@@ -168,41 +174,42 @@ class ChatServer:
             connection.thread = None
             self.room.forget(connection)
             connection.turn_away(self._words.full)
-            log.warning("%s:%s was turned away: no thread is left for it.", *connection.address)
-            self._rest(error)
+            log.warning(self._words.log_turned_away_no_thread.format(address=connection.label))
+            self._pause_accepting(error)
 
-    def _rest(self, error: Exception) -> None:
-        """Accept nothing for a while, because the system has nothing left to do it with."""
-        log.warning("Accepting pauses for %g s: %s", ACCEPT_PAUSE_S, error)
+    def _pause_accepting(self, error: Exception) -> None:
+        """Accept nothing for a while: the system has no descriptor or thread left."""
+        log.warning(self._words.log_accept_paused.format(pause=ACCEPT_PAUSE_S, error=error))
         self._stopping.wait(ACCEPT_PAUSE_S)
 
     def _handle_client(self, connection: Connection) -> None:
-        """Live one client's life, from the greeting to the closed socket. Runs in that client's thread."""
-        farewell: Event = LinkLost()
+        """Serve one client, from the greeting to the closed socket. Runs in that client's thread."""
+        last_command: Event = LinkLost()
+        words = self._words
         try:
-            if self._converse(connection):
-                farewell = Quit()
+            if self._process_input(connection):
+                last_command = Quit()
         except TooLateError:
-            connection.end_because("it chose no name in time")
+            connection.end_because(words.why_no_name)
             self._delivery.command(connection, [Refused(Reason.TOO_LATE.value), EndConn()])
         except OSError as error:
-            connection.end_because(f"the connection failed: {error}")
+            connection.end_because(words.why_failed.format(error=error))
         except Exception:
-            log.exception("A failure in the thread of %s:%s", *connection.address)
-            connection.end_because("a failure of the server's own")
+            log.exception("A failure in the thread of %s", connection.label)
+            connection.end_because(words.why_server_failed)
         finally:
-            connection.end_because("the server stops" if self._stopping.is_set() else "it ended the connection")
-            self._delivery.command(connection, [farewell])
+            connection.end_because(words.why_server_stops if self._stopping.is_set() else words.why_ended)
+            self._delivery.command(connection, [last_command])
             connection.wait_for_drop()
-            if connection.member and self._stopping.is_set():  # the room was closed before this client could leave it
+            if connection.member and self._stopping.is_set():  # the room was closed before this client left it
                 self.room.release(connection.member, connection)
             connection.close()
-            log.info("%s:%s leaves: %s.", *connection.address, connection.why)
+            log.info(words.log_left.format(who=connection.label, why=connection.why))
             log.info(HAS_LEFT, *connection.address)
-            self.room.forget(connection)  # last: stopping waits for those who are still in the registry
+            self.room.forget(connection)  # last: `stop` waits for the connections in the registry
 
-    def _converse(self, connection: Connection) -> bool:
-        """Hear a client out, and tell whether it said goodbye."""
+    def _process_input(self, connection: Connection) -> bool:
+        """Process a client's input until it quits or disconnects, and return whether it quit."""
         allowance = Allowance(self._rate, BURST)
         self._delivery.command(connection, [Greeting()])
         if connection.settle() is Lines:
@@ -213,19 +220,19 @@ class ChatServer:
                 if commands:
                     self._delivery.command(connection, commands)
                 if is_quitting:
-                    connection.end_because("it quit")
+                    connection.end_because(self._words.why_quit)
                     return True
             if connection.is_ending:
                 break
         return False
 
     def _grant(self, connection: Connection, allowance: Allowance, events: list[Event]) -> Iterator[list[Event]]:
-        """Yield what a client said as fast as it may say it. Its own thread waits, and TCP slows the sender down."""
+        """Yield a client's events as its rate allows. Its own thread waits meanwhile, and TCP slows the sender down."""
         if not self._rate:
             yield events
             return
         granted: list[Event] = []
-        charged: list[Event | None] = [*events] or [None]  # what comes to nothing was work, too
+        charged: list[Event | None] = [*events] or [None]  # input without an event is work, too
         for event in charged:
             wait_s = allowance.take(cost(event), time.monotonic())
             if wait_s:
@@ -238,17 +245,17 @@ class ChatServer:
         yield granted
 
     def _slow_down(self, connection: Connection, wait_s: float) -> bool:
-        """Wait, and tell whether there is still somebody to wait for. Raises TooLateError past `name_deadline`."""
+        """Wait, and return whether the connection goes on. Raises TooLateError if that is past `name_deadline`."""
         now = time.monotonic()
         if now > connection.slowed_until + SLOW_DOWN_LOG_S:
-            log.warning("%s:%s talks too fast, and is slowed down.", *connection.address)
+            log.warning(self._words.log_slowed_down.format(address=connection.label))
         connection.slowed_until = now + wait_s
         if connection.member is None and connection.slowed_until > connection.name_deadline:
             raise TooLateError
         return not connection.wait_for_end(wait_s) and not connection.is_lost
 
     def _decide(self, connection: Connection, events: list[Event]) -> tuple[list[Event], bool]:
-        """Tell what is to be ordered for what a client said, and whether it quits after that."""
+        """Return the commands that a client's events mean, and whether it quits after them."""
         commands: list[Event] = []
         for event in events:
             match event:
@@ -263,42 +270,46 @@ class ChatServer:
                     if connection.kind is Events:
                         commands.append(self._refuse(connection, Fault(Reason.NOT_JOINED, nonce)))
                     else:
-                        commands.append(self._let_in(connection, text))
+                        commands.append(self._claim_name(connection, text))
                 case Join() | Resume() if connection.member is not None:
                     commands.append(self._refuse(connection, Fault(Reason.ALREADY_JOINED)))
                 case Join(name, token) if token and self.room.reclaim(connection, token, name):
-                    commands.append(Resume(token, 0))  # it was let in by a link that broke before it heard so
+                    commands.append(Resume(token, 0))  # its first link broke before it received its `Welcome`
                 case Join(name, token):
-                    commands.append(self._let_in(connection, name, token))
+                    commands.append(self._claim_name(connection, name, token))
                 case Resume(token):
                     is_known = self.room.reclaim(connection, token)
                     if not is_known:
-                        log.info("%s:%s was refused a place: its token is unknown.", *connection.address)
+                        log.info(self._words.log_token_refused.format(address=connection.label))
                     commands.append(event if is_known else Refused(Reason.UNKNOWN_TOKEN.value))
                 case Fault():
                     commands.append(self._refuse(connection, event))
                 case Quit():
                     return commands, True
-                case _:  # a hello, or what only a server says
+                case _:  # a `hello`, or an event that only a server sends
                     pass
         return commands, False
 
     def _refuse_muted(self, connection: Connection, nonce: int | None, muting: tuple[int, int]) -> list[Event]:
-        """Tell a muted speaker once each time; whoever counts what it says is told always, and keeps the text."""
+        """Return the refusal for a muted member: once for each muting, or for each message where it has a nonce."""
         is_told, connection.told_muting = connection.told_muting == muting, muting
         return [] if is_told and nonce is None else [self._refuse(connection, Fault(Reason.MUTED, nonce))]
 
     def _refuse(self, connection: Connection, fault: Fault) -> Error:
-        """Give the answer to something that is not accepted; the log has each reason once for each client."""
+        """Return the answer to input that is not accepted; log each reason once for each client."""
         if fault.reason not in connection.refused:
             connection.refused |= {fault.reason}
-            log.info("%s:%s was refused a message: %s.", *connection.address, fault.reason.value)
+            why = self._words.why_refused(fault.reason)
+            log.info(self._words.log_message_refused.format(address=connection.label, why=why))
         return fault.answer()
 
-    def _let_in(self, connection: Connection, raw_name: str, token: str | None = None) -> Event:
+    def _claim_name(self, connection: Connection, raw_name: str, token: str | None = None) -> Event:
         reason = self.room.claim(connection, raw_name, token)
-        if reason is not None or connection.member is None:
-            log.info("%s:%s was refused a name: %s.", *connection.address, reason.value if reason else "")
-            return Refused((reason or Reason.INVALID).value)
-        log.info("%s:%s joins as %s.", *connection.address, connection.member.name)
-        return Join(connection.member.name)
+        if reason is not None:
+            why = self._words.why_refused(reason)
+            log.info(self._words.log_name_refused.format(address=connection.label, why=why))
+            return Refused(reason.value)
+        assert connection.member is not None
+        name = connection.member.name
+        log.info(self._words.log_joined.format(address=connection.label, name=name))
+        return Join(name)

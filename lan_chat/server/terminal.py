@@ -1,4 +1,7 @@
-"""The server's terminal: one thread writes to it, another reads what the operator types."""
+"""The server's terminal: the terminal thread alone writes to it, the console thread reads what the operator types.
+
+Any thread may log or show a text. Main starts both threads, and finishes the first; nothing has to be closed.
+"""
 
 from __future__ import annotations
 
@@ -12,50 +15,53 @@ import threading
 import time
 
 from lan_chat.process import POLL_S
+from lan_chat.server.words import ITALIAN, ServerWords
 
 FINISH_S = 1.0
-"""How long the end of the program waits for a terminal that takes nothing."""
+"""How long the end of the program waits for a blocked terminal."""
 MAX_WAITING_LINES = 1000
-"""What may wait for a terminal that takes nothing, of the log and of the answers to the operator."""
+"""Texts that may wait for a blocked terminal: log records, and answers to the operator."""
 
 
 class Terminal(logging.Handler):
     """Shows the log and the answers to commands, in the order in which they came.
 
-    In a thread of its own: a terminal that takes nothing, as after Ctrl+S or a click into the Windows console, holds up
-    nobody else.
+    A thread of its own writes: a terminal that is blocked, as after Ctrl+S or a click into the Windows console, blocks
+    no other thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, words: ServerWords = ITALIAN) -> None:
         super().__init__()
+        self._words = words
         self.setFormatter(logging.Formatter("%(message)s"))
         self._texts: queue.Queue[str | None] = queue.Queue(MAX_WAITING_LINES)
         self._missing_lock = threading.Lock()
+        """Guards `_missing`, and the sequence of the texts around the sentence that tells it."""
         self._missing = 0
-        """How many texts found no place since the last that did; guarded by the lock."""
+        """How many texts were dropped since the last that was queued."""
         self._thread = threading.Thread(target=self._run, name="terminal", daemon=True)
 
     def start(self) -> None:
-        """Start to show what waits and what comes."""
+        """Start the terminal thread, which also shows what waits already."""
         self._thread.start()
 
     def finish(self) -> bool:
-        """Show the rest, if that does not take too long, and tell whether it was shown."""
+        """Show the rest, for at most about twice FINISH_S, and return whether all was shown."""
         with contextlib.suppress(queue.Full):
             self._texts.put(None, timeout=FINISH_S)
             self._thread.join(FINISH_S)
         return not self._thread.is_alive()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show a line of the log. From any thread."""
+        """Show a log record. From any thread."""
         self.show(self.format(record))
 
     def show(self, text: str) -> None:
-        """Show a text soon, or count it where too many wait. From any thread."""
+        """Queue a text for the terminal, or count it as dropped where too many wait. From any thread."""
         with self._missing_lock, contextlib.suppress(queue.Full):
             self._missing += 1
             if self._missing > 1:
-                self._texts.put_nowait(f"({self._missing - 1} lines were not shown: the terminal took nothing.)")
+                self._texts.put_nowait(self._words.lines_not_shown.format(count=self._missing - 1))
                 self._missing = 1
             self._texts.put_nowait(text)
             self._missing = 0
@@ -66,11 +72,11 @@ class Terminal(logging.Handler):
 
 
 def show(text: str) -> None:
-    """Print for the person at the terminal; where that has gone, the room goes on without."""
+    """Print for the operator; where the terminal is gone, the room goes on without."""
     try:
         print(text, flush=True)
     except (OSError, ValueError):
-        # What is still in the buffer would fail once more at the end, and spoil the exit status.
+        # Otherwise the rest of the buffer would fail at exit, and change the exit status.
         with contextlib.suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, sys.stdout.fileno())
@@ -78,11 +84,11 @@ def show(text: str) -> None:
 
 
 def read_console(requests: queue.SimpleQueue[int | str]) -> None:
-    """Hand on what the operator types. Runs in a thread of its own, which ends with the terminal or the program."""
+    """Queue what the operator types. Runs in the console thread, which ends with the terminal or the program."""
     if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")  # half a letter is no reason to listen no more
+        sys.stdin.reconfigure(errors="replace")  # an invalid byte must not end the reading
     with contextlib.suppress(OSError, ValueError):
-        while sys.stdin.isatty():  # until it has gone
+        while sys.stdin.isatty():  # until the terminal is gone
             with contextlib.suppress(OSError):  # as in the background, where it cannot be read
                 for line in sys.stdin:
                     requests.put(line)

@@ -1,15 +1,16 @@
-"""What the server says besides the sentences of the wire: on its terminal, and as the operator."""
+"""The server's sentences besides those on the wire: for its command line, its terminal and its log. No thread."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import protocol
+from protocol import Reason
 
 
 @dataclass(frozen=True)
 class ServerWords(protocol.Words):
-    """All that the server says to people, in one language; `{}` fields are filled by whoever shows it."""
+    """All sentences of the server, in one language, with `{}` placeholders."""
 
     recording_failed: str
     reach_title: str
@@ -23,6 +24,9 @@ class ServerWords(protocol.Words):
     history_unusable: str
     history_failed: str
     history_in_use: str
+    history_too_new: str
+    history_not_ours: str
+    history_damaged: str
     export_done: str
     cannot_export: str
     operator_absent: str
@@ -41,7 +45,88 @@ class ServerWords(protocol.Words):
     operator_unmuted: str
     operator_quiet: str
     operator_not_quiet: str
+    operator_is_muted: str
     press_enter: str
+
+    # The operator's commands: the arguments, as `operator_usage` shows them.
+    usage_say: str
+    usage_kick: str
+    usage_ban: str
+    usage_mute: str
+
+    # The log, as the operator reads it; `{why}` is one of the reasons below.
+    lines_not_shown: str
+    log_joined: str
+    log_resumed: str
+    log_lost_link: str
+    log_left: str
+    log_name_refused: str
+    log_message_refused: str
+    log_token_refused: str
+    log_slowed_down: str
+    log_reads_too_slowly: str
+    log_banned: str
+    log_turned_away_banned: str
+    log_turned_away_full: str
+    log_turned_away_no_thread: str
+    log_accept_paused: str
+
+    # Why a connection or a membership ended.
+    why_quit: str
+    why_ended: str
+    why_failed: str
+    why_superseded: str
+    why_no_name: str
+    why_not_back: str
+    why_too_slow: str
+    why_kicked: str
+    why_banned: str
+    why_server_stops: str
+    why_server_failed: str
+
+    # Why a name or a message was refused.
+    why_taken: str
+    why_invalid: str
+    why_too_long: str
+    why_empty: str
+    why_malformed: str
+    why_not_joined: str
+    why_already_joined: str
+    why_muted: str
+
+    # The command line.
+    help_description: str
+    help_host: str
+    help_port: str
+    help_max_clients: str
+    help_rate: str
+    help_grace: str
+    help_backlog: str
+    help_history: str
+    help_export: str
+    help_attendance: str
+    help_log_file: str
+    help_log_level: str
+    bad_port_option: str
+    bad_limits: str
+    bad_memory: str
+    export_needs_history: str
+    attendance_needs_export: str
+
+    def why_refused(self, reason: Reason) -> str:
+        """Return why a name or a message was refused, for the log."""
+        reasons = {
+            Reason.TAKEN: self.why_taken,
+            Reason.INVALID: self.why_invalid,
+            Reason.BANNED: self.why_banned,
+            Reason.TOO_LONG: self.why_too_long,
+            Reason.EMPTY: self.why_empty,
+            Reason.MALFORMED: self.why_malformed,
+            Reason.NOT_JOINED: self.why_not_joined,
+            Reason.ALREADY_JOINED: self.why_already_joined,
+            Reason.MUTED: self.why_muted,
+        }
+        return reasons.get(reason, reason.value)
 
 
 ITALIAN = ServerWords(
@@ -61,6 +146,9 @@ ITALIAN = ServerWords(
     history_failed="La registrazione in {file} si è interrotta ({error}). La chat continua senza: nulla viene "
     "conservato. Libera spazio o scegli un altro file con --history, e riavvia.",
     history_in_use="un altro server sta già registrando in questo file",
+    history_too_new="il file è di una versione più recente del programma",
+    history_not_ours="non è la registrazione di una chat",
+    history_damaged="il file è danneggiato: {what}",
     export_done="{count} righe scritte in {file}.",
     cannot_export="Non è possibile esportare {source} in {file} ({error}).",
     operator_absent="senza collegamento",
@@ -81,7 +169,63 @@ ITALIAN = ServerWords(
     operator_unmuted="{name} può scrivere di nuovo.",
     operator_quiet="Ora scrive solo l'operatore, con say.",
     operator_not_quiet="Ora possono scrivere tutti.",
+    operator_is_muted="non può scrivere",
     press_enter="Premi Invio per chiudere.",
+    usage_say="TESTO",
+    usage_kick="NOME [MOTIVO]",
+    usage_ban="NOME|INDIRIZZO",
+    usage_mute="NOME|*",
+    lines_not_shown="({count} righe non mostrate: il terminale era fermo.)",
+    log_joined="{address} entra come {name}.",
+    log_resumed="{address} è {name}, di nuovo collegato.",
+    log_lost_link="{address} ha perso il collegamento; {name} può tornare.",
+    log_left="{who} esce: {why}.",
+    log_name_refused="{address}: nome rifiutato, {why}.",
+    log_message_refused="{address}: messaggio rifiutato, {why}.",
+    log_token_refused="{address}: ritorno rifiutato, il suo token non è noto.",
+    log_slowed_down="{address} scrive troppo in fretta e viene rallentato.",
+    log_reads_too_slowly="{address} riceve troppo lentamente: {unsent} byte in attesa.",
+    log_banned="{what} è escluso dall'operatore.",
+    log_turned_away_banned="{address} respinto: il suo indirizzo è escluso.",
+    log_turned_away_full="{address} respinto: la chat è al completo.",
+    log_turned_away_no_thread="{address} respinto: il sistema non concede altri thread.",
+    log_accept_paused="Nessuna nuova connessione per {pause:g} s: {error}",
+    why_quit="ha chiesto di uscire",
+    why_ended="ha chiuso la connessione",
+    why_failed="la connessione si è interrotta ({error})",
+    why_superseded="è tornato con un'altra connessione",
+    why_no_name="non ha scelto un nome in tempo",
+    why_not_back="non è tornato in tempo",
+    why_too_slow="riceveva troppo lentamente",
+    why_kicked="allontanato dall'operatore",
+    why_banned="escluso dall'operatore",
+    why_server_stops="il server si chiude",
+    why_server_failed="errore interno del server",
+    why_taken="già assegnato",
+    why_invalid="non valido",
+    why_too_long="troppo lungo",
+    why_empty="vuoto",
+    why_malformed="incomprensibile",
+    why_not_joined="non ha ancora un nome",
+    why_already_joined="ha già un nome",
+    why_muted="senza permesso di scrivere",
+    help_description="Il server della chat: una stanza per la rete locale. Ctrl+C lo chiude.",
+    help_host="ascolta solo su questo indirizzo (predefinito: tutti)",
+    help_port="la porta (predefinita: {default}; 0: una qualsiasi)",
+    help_max_clients="collegamenti contemporanei (predefinito: {default})",
+    help_rate="messaggi al secondo che ciascuno può scrivere; 0: senza limite (predefinito: {default})",
+    help_grace="secondi entro cui può tornare chi ha perso il collegamento; 0: nessuno (predefinito: {default})",
+    help_backlog="messaggi precedenti mostrati a chi arriva (predefinito: {default})",
+    help_history="registra la stanza in questo file, e riprende da lì",
+    help_export="scrive la registrazione come testo, o come CSV se il nome finisce in .csv, ed esce",
+    help_attendance="con --export: chi c'era, e quando",
+    help_log_file="scrive il registro anche in questo file, con l'ora",
+    help_log_level="quanto dice il registro (predefinito: {default})",
+    bad_port_option="--port: da 0 a 65535",
+    bad_limits="--max-clients: 1 o più; --rate: 0, oppure 0.01 o più",
+    bad_memory="--grace: da 0 a 86400; --backlog: da 0 a {backlog}",
+    export_needs_history="--export e --attendance richiedono --history FILE",
+    attendance_needs_export="--attendance richiede --export FILE",
 )
 
 
@@ -102,6 +246,9 @@ ENGLISH = ServerWords(
     history_failed="The recording in {file} has stopped ({error}). The chat goes on without: nothing is kept. Free "
     "some space, or choose another file with --history, and start again.",
     history_in_use="another server is recording in this file",
+    history_too_new="the file was made by a newer version of the program",
+    history_not_ours="it is not the record of a chat",
+    history_damaged="the file is damaged: {what}",
     export_done="{count} lines written to {file}.",
     cannot_export="{source} cannot be exported to {file} ({error}).",
     operator_absent="link broken",
@@ -122,12 +269,68 @@ ENGLISH = ServerWords(
     operator_unmuted="{name} can write again.",
     operator_quiet="Now only the operator writes, with say.",
     operator_not_quiet="Now everybody can write.",
+    operator_is_muted="muted",
     press_enter="Press Enter to close.",
+    usage_say="TEXT",
+    usage_kick="NAME [REASON]",
+    usage_ban="NAME|ADDRESS",
+    usage_mute="NAME|*",
+    lines_not_shown="({count} lines were not shown: the terminal was blocked.)",
+    log_joined="{address} joins as {name}.",
+    log_resumed="{address} is {name}, connected again.",
+    log_lost_link="{address} has lost its link; {name} may come back.",
+    log_left="{who} leaves: {why}.",
+    log_name_refused="{address} was refused a name: {why}.",
+    log_message_refused="{address} was refused a message: {why}.",
+    log_token_refused="{address} could not come back: its token is unknown.",
+    log_slowed_down="{address} talks too fast, and is slowed down.",
+    log_reads_too_slowly="{address} reads too slowly: {unsent} bytes are waiting for it.",
+    log_banned="{what} is banned by the operator.",
+    log_turned_away_banned="{address} was turned away: its address is banned.",
+    log_turned_away_full="{address} was turned away: the chat is full.",
+    log_turned_away_no_thread="{address} was turned away: the system has no thread left.",
+    log_accept_paused="No new connections for {pause:g} s: {error}",
+    why_quit="it quit",
+    why_ended="it closed the connection",
+    why_failed="the connection failed ({error})",
+    why_superseded="its member came back on another connection",
+    why_no_name="it chose no name in time",
+    why_not_back="it did not come back in time",
+    why_too_slow="it read too slowly",
+    why_kicked="kicked by the operator",
+    why_banned="banned by the operator",
+    why_server_stops="the server stops",
+    why_server_failed="an internal error of the server",
+    why_taken="already taken",
+    why_invalid="not valid",
+    why_too_long="too long",
+    why_empty="empty",
+    why_malformed="not understood",
+    why_not_joined="it has no name yet",
+    why_already_joined="it has a name already",
+    why_muted="muted by the operator",
+    help_description="The chat server: one room for a local network. Ctrl+C closes it.",
+    help_host="listen on this address only (default: all)",
+    help_port="the port (default: {default}; 0: any)",
+    help_max_clients="connections at the same time (default: {default})",
+    help_rate="messages a second that each may say; 0: no limit (default: {default})",
+    help_grace="seconds that a member whose link broke may take to come back; 0: none (default: {default})",
+    help_backlog="messages said before that a newcomer is shown (default: {default})",
+    help_history="record the room in this file, and go on from it",
+    help_export="write the history as text, or as CSV to a name in .csv, and exit",
+    help_attendance="with --export: who was there, and when",
+    help_log_file="write the log to this file too, with the time",
+    help_log_level="how much the log says (default: {default})",
+    bad_port_option="--port: 0 to 65535",
+    bad_limits="--max-clients: 1 or more; --rate: 0, or 0.01 or more",
+    bad_memory="--grace: 0 to 86400; --backlog: 0 to {backlog}",
+    export_needs_history="--export and --attendance need --history FILE",
+    attendance_needs_export="--attendance needs --export FILE",
 )
 
 LANGUAGES = {"it": ITALIAN, "en": ENGLISH}
 
-# The server's terminal speaks English in the original, whatever the language of the chat.
+# The original's own sentences on its terminal: English, whatever the language of the chat.
 WAITING = "Waiting for connections..."
 HAS_CONNECTED = "%s:%s has connected to the server."
 HAS_LEFT = "%s:%s has left the server."

@@ -1,8 +1,8 @@
 """How fast the room is: a load from one process on a server in another, beside other servers in the same run.
 
-    python -m tests.benchmarks.server                                   # the table of the README
-    python -m tests.benchmarks.server --loads 100,10,1 --seconds 5      # members, talkers, messages in flight for each talker
-    python -m tests.benchmarks.server --dialects lines,events --rate 50 # 50 messages a second in all, instead of flat out
+    python -m tests.benchmarks.server                                   # the table of docs/MEASUREMENTS.md
+    python -m tests.benchmarks.server --loads 100,10,1 --seconds 5      # members, talkers, messages in flight for each
+    python -m tests.benchmarks.server --dialects lines,events --rate 50 # 50 messages a second in all, not flat out
 
 Members join one room, the first of them talk. A message is done when every member has it; its latency is the time from
 `send` to that moment, so it is the slowest member's. One member's stream is looked through for what is lost, repeated

@@ -1,12 +1,12 @@
 """How fast the window is: to start, to show a long history, and to answer a key in a flood.
 
-    python -m tests.benchmarks.window                               # the figures of the README
+    python -m tests.benchmarks.window                               # the figures of docs/MEASUREMENTS.md
     python -m tests.benchmarks.window --rate 10000 --seconds 5      # another flood
 
 The window runs in a process of its own and talks to a server that this script plays in another, over a real socket.
 Keys are typed into it with xdotool; a key counts as answered when the letter has been drawn, and its time includes
 xdotool's own start. Beside it, in the same run, a window that calls `Text.insert` for each message, as the original's
-does. Needs xdotool, and a screen or Xvfb. Not collected as a test.
+does. Needs xdotool and Xvfb. Not collected as a test.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import argparse
 import contextlib
 import os
 import select
-import shutil
 import socket
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+
+from tools.xvfb import virtual_screen
 
 if sys.platform == "win32":
     raise SystemExit("The benchmark types with xdotool, which Windows does not have.")
@@ -251,27 +251,6 @@ def measure(kind: str, rate: float, seconds: float) -> None:
     )
 
 
-@contextlib.contextmanager
-def screen() -> Iterator[None]:
-    """Use the screen that is there, or a virtual one."""
-    if os.environ.get("DISPLAY"):
-        yield
-        return
-    if not shutil.which("Xvfb"):
-        raise SystemExit("There is no screen, and no Xvfb to make one.")
-    read_end, write_end = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write_end), "-screen", "0", "1280x900x24", "-nolisten", "tcp"]
-    process = subprocess.Popen(command, pass_fds=[write_end], stderr=subprocess.DEVNULL)
-    os.close(write_end)
-    with os.fdopen(read_end) as number:
-        os.environ["DISPLAY"] = f":{number.readline().strip()}"
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=float, default=5000.0, help="messages/s of the flood (default: %(default)g)")
@@ -289,7 +268,7 @@ def main() -> None:
         print(f"{arguments.rate:g} messages/s for {arguments.seconds:g} s; a history of {HISTORY:,} messages")
         print("| window | start s | history s | keys | p50 ms | p99 ms | max ms | behind s | lost | kept |")
         print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-        with screen():
+        with virtual_screen():
             for kind in arguments.kinds.split(","):
                 measure(kind, arguments.rate, arguments.seconds)
 

@@ -10,7 +10,7 @@ has to be the room's, from its arrival on: byte for byte the file's where there 
 there is none. Exit status 0, or 1 and what failed. Ends all that it started. Started in the top folder. Not collected
 as a test; `test_links.py` does short runs.
 
-Threads: main alone acts; those of the sessions, the proxies and `peers.Program` serve.
+Threads: main alone acts; those of the sessions, the proxies and `programs.Program` serve.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from pathlib import Path
 from lan_chat.client import session as sessions
 from lan_chat.client.session import Disconnected, Gap, LinkRestored, NotSent, Rejected, Session, Taken
 from protocol import Event, Joined, Left, Message, Refused, Welcome
-from tests.support.peers import Proxy, ServerProgram
+from tests.support.programs import ServerProgram
+from tests.support.proxy import Proxy
 
 TICK_S = 0.002
 """How long main rests after each round of saying and breaking."""

@@ -6,10 +6,11 @@
 Clients of all dialects come, talk, flood, fall silent, stop reading, say rubbish, and go: with `{quit}`, closed,
 half-closed, reset, killed; then they come back under the same name. After every round everybody leaves, and the server
 must be as before: its threads, descriptors and memory (Linux only, for /proc), its registries, and two honest members
-who lost nothing and saw the same order. Exit status 0, or 1 and what failed. Ends all that it started. Started
-in the top folder. Not collected as a test; `test_hostile.py` does a short run, and takes its hostile inputs and its honest members from here.
+who lost nothing and saw the same order. Exit status 0, or 1 and what failed. Ends all that it started. Started in the
+top folder. Not collected as a test; `test_hostile.py` does a short run, and takes its hostile inputs and its honest
+members from here.
 
-Threads: one for each client, two for the honest members, and those of `peers.Program`.
+Threads: one for each client, two for the honest members, and those of `programs.Program`.
 """
 
 from __future__ import annotations
@@ -33,17 +34,9 @@ from pathlib import Path
 
 import protocol
 from protocol import Bare, Dialect, Event, Events, Hello, Join, Joined, Left, Lines, Message, Quit, Say
-from tests.support.peers import (
-    DEADLINE_S,
-    GREETING,
-    EventPeer,
-    LinePeer,
-    OriginalClient,
-    Peer,
-    ServerProgram,
-    reset,
-    wait_until,
-)
+from tests.support.peers import GREETING, EventPeer, LinePeer, Peer, reset
+from tests.support.programs import OriginalClient, ServerProgram
+from tests.support.waiting import DEADLINE_S, wait_until
 
 RATE = 200
 """What the server of the chaos allows each client, in messages a second: floods are slowed, honest people are not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,46 +14,14 @@ from lan_chat.client.words import ITALIAN
 from lan_chat.server.listening import open_listener
 from lan_chat.server.server import ChatServer
 from protocol import RECORDED, Notice
-from tests.client.test_chat_client import Seat
-from tests.support.peers import EventPeer, LinePeer, Proxy
+from tests.support.peers import EventPeer, LinePeer
+from tests.support.proxy import Proxy
+from tests.support.session_seats import LinkedSeat, LinkedSit, SessionSeat
+
+pytestmark = pytest.mark.screen
 
 BROKEN = ITALIAN.link_broken
 BACK = ITALIAN.link_restored
-
-
-class LinkedSeat(Seat):
-    """Somebody in front of a window whose network the test can pull apart."""
-
-    @property
-    def status(self) -> str:
-        return str(self.window.status["text"])
-
-    @property
-    def has_retry_button(self) -> bool:
-        return bool(self.window.retry_button.winfo_ismapped())
-
-    def expect_status(self, sentence: str) -> None:
-        self.wait(lambda: self.status.startswith(sentence.format(host="127.0.0.1", port=self.server.port, wait="")))
-
-    def expect_working_link(self, count: int) -> None:
-        """Wait until all looks as if nothing had ever happened to the link."""
-        self.expect_status(ITALIAN.status_connected)
-        self.wait(lambda: self.status.endswith(ITALIAN.status_people.format(count=count)))
-        self.wait(lambda: not self.has_retry_button)
-
-    def expect_pause(self) -> None:
-        """Wait until the link is broken, and the next try a while away."""
-        waiting = ITALIAN.status_waiting.partition("{wait}")[0]
-        self.expect_status(waiting)
-        self.wait(lambda: self.has_retry_button)
-
-    @property
-    def said(self) -> list[str]:
-        """What stands above after one's own arrival."""
-        return self.shown.partition("Ada si è unito alla chat!\n")[2].splitlines()
-
-
-Sit = Callable[..., LinkedSeat]
 
 
 def make_server(port: int = 0, notice: Notice | None = None, grace_s: float = 60.0, backlog: int = 50) -> ChatServer:
@@ -88,7 +56,7 @@ def proxy(kind_server: ChatServer) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def sit(display: None) -> Iterator[Sit]:
+def sit(display: None) -> Iterator[LinkedSit]:
     """Open windows; with `join`, somebody of that name has come in already."""
     seats: list[LinkedSeat] = []
 
@@ -121,10 +89,10 @@ def pull(ada: LinkedSeat, proxy: Proxy) -> None:
     ada.expect_pause()
 
 
-# --- the link breaks ------------------------------------------------------------------------------------------------
+# --- the link breaks --------------------------------------------------------------------------------------------------
 
 
-def test_a_broken_link_is_told_once_and_the_status_counts_down(sit: Sit, proxy: Proxy, long_pauses: None) -> None:
+def test_a_broken_link_is_told_once_and_the_status_counts_down(sit: LinkedSit, proxy: Proxy, long_pauses: None) -> None:
     ada = sit(proxy, join="Ada")
     ada.expect_working_link(1)
     pull(ada, proxy)
@@ -140,7 +108,7 @@ def test_a_broken_link_is_told_once_and_the_status_counts_down(sit: Sit, proxy: 
     assert ada.people == ["Ada"]
 
 
-def test_a_moments_break_is_mended_without_anybodys_help(sit: Sit, proxy: Proxy, kind_server: ChatServer) -> None:
+def test_a_moments_break_is_mended_without_anybodys_help(sit: LinkedSit, proxy: Proxy, kind_server: ChatServer) -> None:
     ada = sit(proxy, join="Ada")
     with LinePeer(kind_server.port, "Bob") as bob:
         ada.see("Bob si è unito alla chat!")
@@ -154,7 +122,7 @@ def test_a_moments_break_is_mended_without_anybodys_help(sit: Sit, proxy: Proxy,
 
 @pytest.mark.parametrize("way", ["button", "key", "menu"])
 def test_what_was_missed_comes_in_order_and_what_was_typed_once(
-    sit: Sit, proxy: Proxy, kind_server: ChatServer, long_pauses: None, way: str
+    sit: LinkedSit, proxy: Proxy, kind_server: ChatServer, long_pauses: None, way: str
 ) -> None:
     ada = sit(proxy, join="Ada")
     with EventPeer(kind_server.port, "Bob") as bob:
@@ -194,7 +162,7 @@ def test_what_was_missed_comes_in_order_and_what_was_typed_once(
 
 
 def test_what_was_confirmed_on_the_way_to_a_broken_link_is_not_said_twice(
-    sit: Sit, proxy: Proxy, kind_server: ChatServer
+    sit: LinkedSit, proxy: Proxy, kind_server: ChatServer
 ) -> None:
     """The cable is pulled behind what one said, and before the answer to it."""
     ada = sit(proxy, join="Ada")
@@ -214,7 +182,7 @@ def test_what_was_confirmed_on_the_way_to_a_broken_link_is_not_said_twice(
         assert [getattr(event, "text", "") for event in bob.events_until("fine")] == ["fine"]
 
 
-def test_what_was_lost_on_the_way_is_said_again(sit: Sit, proxy: Proxy, kind_server: ChatServer) -> None:
+def test_what_was_lost_on_the_way_is_said_again(sit: LinkedSit, proxy: Proxy, kind_server: ChatServer) -> None:
     """The cable is pulled before what one said gets through."""
     ada = sit(proxy, join="Ada")
     with EventPeer(kind_server.port, "Bob") as bob:
@@ -230,7 +198,7 @@ def test_what_was_lost_on_the_way_is_said_again(sit: Sit, proxy: Proxy, kind_ser
 
 
 def test_a_name_that_is_chosen_while_the_link_is_broken_is_asked_for_later(
-    sit: Sit, proxy: Proxy, long_pauses: None
+    sit: LinkedSit, proxy: Proxy, long_pauses: None
 ) -> None:
     ada = sit(proxy)
     ada.see(ITALIAN.greeting)
@@ -242,7 +210,7 @@ def test_a_name_that_is_chosen_while_the_link_is_broken_is_asked_for_later(
     ada.expect_working_link(1)
 
 
-def test_a_link_that_breaks_before_a_name_was_chosen_is_mended_as_well(sit: Sit, proxy: Proxy) -> None:
+def test_a_link_that_breaks_before_a_name_was_chosen_is_mended_as_well(sit: LinkedSit, proxy: Proxy) -> None:
     ada = sit(proxy)
     ada.see(ITALIAN.greeting)
     proxy.cut()
@@ -254,7 +222,7 @@ def test_a_link_that_breaks_before_a_name_was_chosen_is_mended_as_well(sit: Sit,
 
 @pytest.mark.parametrize("is_frozen", [False, True])
 def test_a_window_whose_link_is_broken_closes_at_once(
-    sit: Sit, proxy: Proxy, long_pauses: None, monkeypatch: pytest.MonkeyPatch, is_frozen: bool
+    sit: LinkedSit, proxy: Proxy, long_pauses: None, monkeypatch: pytest.MonkeyPatch, is_frozen: bool
 ) -> None:
     monkeypatch.setattr("lan_chat.client.session.QUIT_S", 0.05)
     monkeypatch.setattr("lan_chat.client.link.CONNECT_S", 0.5)  # a thread that tries to connect is not waited for
@@ -271,7 +239,7 @@ def test_a_window_whose_link_is_broken_closes_at_once(
     ada.session.close()
 
 
-def test_the_end_of_the_server_is_no_broken_link(sit: Sit, proxy: Proxy, kind_server: ChatServer) -> None:
+def test_the_end_of_the_server_is_no_broken_link(sit: LinkedSit, proxy: Proxy, kind_server: ChatServer) -> None:
     ada = sit(proxy, join="Ada")
     kind_server.stop()
     ada.see(ITALIAN.closing_soon)
@@ -286,11 +254,11 @@ def thread_is_alive(session: Session) -> list[bool]:
     return [session._thread.is_alive()]
 
 
-# --- the server is another one --------------------------------------------------------------------------------------
+# --- the server is another one ----------------------------------------------------------------------------------------
 
 
 def test_a_server_that_was_restarted_is_joined_again_and_what_is_in_doubt_can_be_sent_again(
-    sit: Sit, kind_server: ChatServer, proxy: Proxy, long_pauses: None
+    sit: LinkedSit, kind_server: ChatServer, proxy: Proxy, long_pauses: None
 ) -> None:
     ada = sit(proxy, join="Ada")
     proxy.freeze(from_clients=False)  # whether it was taken, nobody will ever know
@@ -319,7 +287,7 @@ def test_a_server_that_was_restarted_is_joined_again_and_what_is_in_doubt_can_be
         server.stop()
 
 
-def click_on_tail(seat: Seat, label: str) -> None:
+def click_on_tail(seat: SessionSeat, label: str) -> None:
     """Click on what stands below the conversation."""
     seat.window.conversation.show_latest()
     seat.root.update()
@@ -333,7 +301,7 @@ def click_on_tail(seat: Seat, label: str) -> None:
 
 
 def test_a_name_that_was_taken_meanwhile_is_asked_for_anew(
-    sit: Sit, kind_server: ChatServer, proxy: Proxy, long_pauses: None
+    sit: LinkedSit, kind_server: ChatServer, proxy: Proxy, long_pauses: None
 ) -> None:
     ada = sit(proxy, join="Ada")
     port = stop_without_goodbye(kind_server, proxy)
@@ -357,7 +325,7 @@ def test_a_name_that_was_taken_meanwhile_is_asked_for_anew(
         server.stop()
 
 
-def test_whose_grace_is_over_comes_back_as_a_newcomer(sit: Sit) -> None:
+def test_whose_grace_is_over_comes_back_as_a_newcomer(sit: LinkedSit) -> None:
     server = make_server(grace_s=0.0)
     try:
         with Proxy(server.port) as proxy, EventPeer(server.port, "Bob") as bob:
@@ -379,10 +347,10 @@ def test_whose_grace_is_over_comes_back_as_a_newcomer(sit: Sit) -> None:
         server.stop()
 
 
-# --- on arrival -----------------------------------------------------------------------------------------------------
+# --- on arrival -------------------------------------------------------------------------------------------------------
 
 
-def test_a_newcomer_sees_what_was_said_before_and_where_that_ends(sit: Sit, kind_server: ChatServer) -> None:
+def test_a_newcomer_sees_what_was_said_before_and_where_that_ends(sit: LinkedSit, kind_server: ChatServer) -> None:
     with EventPeer(kind_server.port, "Bob") as bob:
         for text in ("uno", "ciao ada"):
             bob.say(text)
@@ -403,13 +371,13 @@ def test_a_newcomer_sees_what_was_said_before_and_where_that_ends(sit: Sit, kind
         assert ada.window.conversation.text.tag_nextrange("mention", "1.0") == ()
 
 
-def test_where_nothing_was_said_before_there_is_no_line(sit: Sit, kind_server: ChatServer) -> None:
+def test_where_nothing_was_said_before_there_is_no_line(sit: LinkedSit, kind_server: ChatServer) -> None:
     with EventPeer(kind_server.port, "Bob"):
         ada = sit(kind_server, join="Ada")
         assert ITALIAN.said_before not in ada.text.get("1.0", "end")
 
 
-def test_the_line_is_not_drawn_again_when_a_link_is_back(sit: Sit, proxy: Proxy, kind_server: ChatServer) -> None:
+def test_the_line_is_not_drawn_again_when_a_link_is_back(sit: LinkedSit, proxy: Proxy, kind_server: ChatServer) -> None:
     with EventPeer(kind_server.port, "Bob") as bob:
         bob.say("uno")
         bob.events_until("uno")
@@ -424,7 +392,7 @@ def test_the_line_is_not_drawn_again_when_a_link_is_back(sit: Sit, proxy: Proxy,
 @pytest.mark.parametrize(
     ("about", "sentence"), [(RECORDED, ITALIAN.recorded), (protocol.NOT_RECORDED, ITALIAN.not_recorded)]
 )
-def test_whether_the_chat_is_recorded_is_told_on_arrival(sit: Sit, about: str, sentence: str) -> None:
+def test_whether_the_chat_is_recorded_is_told_on_arrival(sit: LinkedSit, about: str, sentence: str) -> None:
     server = make_server(notice=Notice(about))
     try:
         ada = sit(server, join="Ada")

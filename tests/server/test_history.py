@@ -1,212 +1,358 @@
-"""What the room keeps: members whose link broke, what was said before, and the record in a file."""
+"""The history in a file: what was shown is in it, whatever happens to the server."""
 
 from __future__ import annotations
 
 import contextlib
-import csv
-import dataclasses
+import json
+import random
+import socket
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+import threading
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-import chat_server
 import protocol
-from lan_chat.server.commands import Operator
-from lan_chat.server.connection import Member
-from lan_chat.server.history import History, HistoryError
-from lan_chat.server.listening import open_listener
+from lan_chat.server.connection import Connection, token_key
+from lan_chat.server.delivery import Delivery
+from lan_chat.server.history import History, HistoryError, row_of_event
+from lan_chat.server.outbox import Outbox
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ITALIAN
-from protocol import Announcement, Event, Joined, Left, Message, Notice, Refused, Resume, Say, Welcome
-from tests.support.peers import BarePeer, EventPeer, LinePeer, ServerProgram, wait_until
+from protocol import Announcement, Event, Join, Joined, Left, Message, Notice, Refused, Resume, Say, Welcome
+from tests.support.histories import chatter, rows_of
+from tests.support.peers import (
+    BackPeer,
+    EventPeer,
+    LinePeer,
+    Peer,
+    answer_to,
+    come_back,
+    drain,
+    number_of,
+    reset,
+    texts,
+    texts_of,
+)
+from tests.support.programs import ServerProgram
+from tests.support.servers import Serve, lose, recorded_room, room
+from tests.support.waiting import wait_until
 
-Serve = Callable[..., ChatServer]
+IT = ITALIAN
+RECORDING = ("--grace", "60", "--backlog", "50", "--history")
+TOKEN = "un-gettone-di-prova"
 UNKNOWN = Refused("unknown token")
 
 
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Start servers with the room's memory as a test wants it."""
-    with contextlib.ExitStack() as stack:
-
-        def serve(grace_s: float = 60.0, backlog: int = 0, history: History | None = None) -> ChatServer:
-            notice = Notice(protocol.RECORDED) if history else None
-            server = ChatServer(
-                open_listener("127.0.0.1", 0),
-                rate=0,
-                grace_s=grace_s,
-                backlog=backlog,
-                history=history,
-                notice=notice,
-            )
-            server.start()
-            stack.callback(server.stop)
-            return server
-
-        yield serve
+# --- what is shown is in the file -------------------------------------------------------------------------------------
 
 
-def come_back(port: int, token: str, last: int) -> tuple[EventPeer, Event]:
-    """Ask for an old place on a new link; gives the answer, too."""
-    peer = EventPeer(port)
-    peer.tell(Resume(token, last))
-    return peer, peer.next_event()
+def as_rows(events: list[Event]) -> set[tuple[int, str, str | None, str | None]]:
+    rows = (row_of_event(event) for event in events if not isinstance(event, Notice))
+    return {(row[0], row[2], row[3], row[4]) for row in rows}
 
 
-def texts(events: list[Event]) -> list[str]:
-    return [event.text for event in events if isinstance(event, Message)]
+@pytest.mark.parametrize(("is_possible", "about"), [(True, "recorded"), (False, "not recorded")])
+def test_everybody_is_told_on_arrival_whether_the_room_is_recorded(file: Path, is_possible: bool, about: str) -> None:
+    if not is_possible:
+        file.mkdir()
+    sentence = {"recorded": IT.recorded, "not recorded": IT.not_recorded}[about]
+    with recorded_room(file, backlog=5) as server, EventPeer(server.port, "Eva") as eva:
+        assert eva.before == [Notice(about)]
+        with Peer(server.port) as netcat:
+            netcat.send("Lia\n")
+            assert netcat.expect("Lia si è unito alla chat!\n").split("\n")[2] == sentence
+        with Peer(server.port) as bare:
+            bare.recv()
+            bare.send("Ugo")
+            assert bare.recv().decode() == IT.welcome.format(name="Ugo")
+            assert bare.recv().decode() == sentence
 
 
-# --- coming back ----------------------------------------------------------------------------------------------------
+def test_who_was_let_in_on_a_link_that_broke_is_told_of_the_recording_on_the_next() -> None:
+    with room(notice=Notice("recorded")) as server, EventPeer(server.port, "Bob") as bob:
+        first = EventPeer(server.port)
+        first.tell(Join("Ada", TOKEN))
+        bob.expect_event(Joined)
+        with BackPeer(server.port, TOKEN) as back:
+            assert back.expect_event(Notice) == Notice("recorded")
+            assert back.expect_event(Joined).name == "Ada"
+        first.close()
 
 
-def test_who_comes_back_has_its_name_and_hears_what_it_missed_and_nobody_saw_it_leave(serve: Serve) -> None:
-    server = serve()
-    with EventPeer(server.port, "Ada") as ada, EventPeer(server.port, "Bob") as bob:
-        token = ada.welcome.token
-        ada.expect_event(Joined)
-        ada.close()
-        for number in range(5):
-            bob.say(f"riga {number}")
-        bob.events_until("riga 4")
-        again, welcome = come_back(server.port, token, 2)
-        with again:
-            assert isinstance(welcome, Welcome)
-            assert (welcome.name, welcome.names, welcome.last) == ("Ada", ("Ada", "Bob"), 7)
-            missed = again.events_until("riga 4")
-            assert [event.id for event in missed if isinstance(event, Message)] == [3, 4, 5, 6, 7]
-            again.tell(Say("eccomi", 1))
-            said = bob.events_until("eccomi")[-1]
-            assert isinstance(said, Message)
-            assert dataclasses.replace(said, time=0.0) == Message(8, 0.0, "Ada", "eccomi", 1)
+def test_a_room_that_nobody_wanted_recorded_says_nothing_of_it() -> None:
+    with room() as server, EventPeer(server.port, "Eva") as eva:
+        assert eva.before == []
+        assert server is not None
 
 
-def test_what_is_said_again_under_the_same_nonce_is_said_once(serve: Serve) -> None:
-    server = serve()
-    with EventPeer(server.port, "Ada") as ada, EventPeer(server.port, "Bob") as bob:
-        token = ada.welcome.token
+def test_a_killed_server_goes_on_where_it_was(file: Path) -> None:
+    with ServerProgram(*RECORDING, str(file)) as first:
+        ada, lia = EventPeer(first.port, "Ada"), LinePeer(first.port, "Lia")
         ada.say("uno")
-        bob.events_until("uno")
-        again, welcome = come_back(server.port, token, 3)
-        with again:
-            assert isinstance(welcome, Welcome)
-            assert welcome.nonce == 1
-            again.tell(Say("uno", 1))
-            again.tell(Say("due", 2))
-            assert texts(bob.events_until("due")) == ["due"]
+        ada.say("due «ñ» \U0001f600\nriga")
+        seen = ada.events_until("due «ñ» \U0001f600\nriga")
+        lia.say("tre")
+        seen += ada.events_until("tre")
+        first.process.kill()
+        first.process.wait()
+        drain(ada)
+    assert as_rows(seen) <= set(rows_of(file))
+    last = number_of(seen[-1])
+
+    with ServerProgram(*RECORDING, str(file)) as second, EventPeer(second.port, "Bob") as bob:
+        assert bob.welcome.last == last
+        assert texts_of(bob.before) == ["uno", "due «ñ» \U0001f600\nriga", "tre"]
+        assert bob.welcome.room == ada.welcome.room
+        assert set(bob.welcome.names) == {"Ada", "Lia", "Bob"}
+        for name in ("Ada", "Lia"):  # kept for them
+            assert answer_to(second.port, Join(name)) == Refused("taken")
+        back = BackPeer(second.port, ada.welcome.token, last - 1)
+        assert texts_of(back.missed()[:1]) == ["tre"]
+        assert (back.welcome.nonce, back.welcome.name) == (2, "Ada")
+        back.tell(Say("due", 2))
+        back.say("quattro")
+        heard = bob.events_until("quattro")
+        assert [type(event) for event in heard] == [Message]
+        assert [number_of(event) for event in heard] == [last + 2]  # after that Bob has joined
+        second.process.kill()
+        second.process.wait()
+
+    with ServerProgram("--history", str(file), "--grace", "0") as third:  # now nobody comes back in time
+        wait_until(lambda: len([row for row in rows_of(file) if row[1] == "left"]) == 3, lambda: rows_of(file))
+        assert [row[0] for row in rows_of(file)] == list(range(1, last + 6))
+        with EventPeer(third.port, "Ada") as again:
+            assert again.welcome.names == ("Ada",)
+        third.interrupt()
+        assert third.expect_end()[0] == 0
+    for peer in (ada, lia, back):
+        peer.close()
 
 
-def test_a_link_that_nobody_noticed_to_be_dead_is_taken_over(serve: Serve) -> None:
-    server = serve()
-    with EventPeer(server.port, "Ada") as ada:
-        again, _ = come_back(server.port, ada.welcome.token, 1)
-        with again:
-            ada.expect_end()
-            again.tell(Say("ciao", 1))
-            assert texts(again.events_until("ciao")) == ["ciao"]
+def test_after_a_goodbye_nobody_is_waited_for(file: Path) -> None:
+    with recorded_room(file) as server, EventPeer(server.port, "Ada") as ada:
+        ada.say("uno")
+        ada.events_until("uno")
+        lose(server, EventPeer(server.port, "Eva"), "Eva")
+    with recorded_room(file) as server:
+        assert server.room.members() == []
+        assert answer_to(server.port, Resume(ada.welcome.token, 2)) == UNKNOWN
+        with EventPeer(server.port, "Ada") as again:
+            assert again.welcome.last == 3
+            assert again.welcome.room == ada.welcome.room
 
 
-def test_who_does_not_come_back_in_time_has_left(serve: Serve) -> None:
-    server = serve(grace_s=0.2)
-    with EventPeer(server.port, "Ada") as ada, EventPeer(server.port, "Bob") as bob:
-        ada.close()
-        assert bob.expect_event(Left).name == "Ada"
-        again, answer = come_back(server.port, ada.welcome.token, 2)
-        again.close()
-        assert answer == UNKNOWN
-        EventPeer(server.port, "Ada").close()
+def test_whatever_is_shown_is_in_the_file_before(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also what is sent ahead of the others: answers, to those who come, and to those who come back."""
+    early: list[str] = []
+    checks: Counter[str] = Counter()
+    push = Outbox.push
+
+    def push_and_look(self: Outbox, chunk: bytes) -> None:
+        rows = {row[0] for row in rows_of(file)}
+        keys = {key for (key,) in readers.execute("SELECT token_key FROM members")}
+        for line in chunk.splitlines():
+            event = json.loads(line) if line.startswith(b"{") and line != b"{end_conn}" else {}
+            checks[event.get("type", "")] += 1
+            is_in = event.get("id", min(rows, default=0)) in rows or "id" not in event
+            if event.get("type") == "welcome":
+                is_in = token_key(event["token"]) in keys and event["last"] in rows | {0}
+            if not is_in:
+                early.append(line.decode())
+        push(self, chunk)
+
+    with recorded_room(file, backlog=5) as server:
+        readers = sqlite3.connect(file, check_same_thread=False)
+        monkeypatch.setattr(Outbox, "push", push_and_look)
+        with contextlib.closing(readers), EventPeer(server.port, "Bob") as bob:
+            for number in range(10):
+                ada = EventPeer(server.port, f"Ada {number}")
+                # A message, what cannot be said, and a goodbye in one go: the answers go out ahead of the batch.
+                bob.tell(Say(f"a {number}", None))
+                bob.send(bob.decoder.encode(Say("uno", None)) + b"{}\n")
+                reset(ada.sock)
+                with BackPeer(server.port, ada.welcome.token, ada.welcome.last) as back:
+                    back.send(back.decoder.encode(Say(f"b {number}", 1)) + b'{"type":"join","name":"x"}\n{quit}\n')
+                    drain(back)
+            bob.say("fine")
+            bob.events_until("fine")
+        monkeypatch.setattr(Outbox, "push", push)
+    assert early == []
+    assert min(checks[kind] for kind in ("message", "joined", "welcome", "left", "error")) > 5, checks
 
 
-def test_the_grace_and_the_coming_back_may_meet(serve: Serve) -> None:
-    server = serve(grace_s=0.02)
-    with EventPeer(server.port, "Bob") as bob:
-        for number in range(200):
-            name = f"Ada {number}"
-            ada = EventPeer(server.port, name)
+def test_nothing_that_was_shown_is_gone_after_a_kill(file: Path) -> None:
+    lot = random.Random(2)
+    last = 0
+    for turn in range(3):
+        with ServerProgram("--history", str(file), "--rate", "0") as program:
+            peers = [EventPeer(program.port, f"u{turn}.{number}") for number in range(4)]
+            talks = [threading.Thread(target=chatter, args=(peer, number)) for number, peer in enumerate(peers)]
+            for talk in talks:
+                talk.start()
+            seen: list[Event] = []
+            for _ in range(lot.randrange(200, 2000)):
+                seen.append(peers[0].next_event())
+            program.process.kill()
+            program.process.wait()
+            streams = [drain(peer).decode() for peer in peers[1:]]
+            for talk in talks:
+                talk.join()
+            for peer, stream in zip(peers[1:], streams, strict=True):
+                seen += peer.decoder.feed(stream.encode())
+                peer.close()
+            peers[0].close()
+        rows = rows_of(file)
+        assert as_rows(seen) <= set(rows)
+        assert [row[0] for row in rows] == list(range(1, len(rows) + 1))
+        assert len(rows) > last
+        last = len(rows)
+
+
+def test_two_killed_in_a_row_keep_numbers_names_and_tokens(file: Path) -> None:
+    token, last = "", 0
+    for number in range(4):
+        with ServerProgram(*RECORDING, str(file)) as program:
+            if not token:
+                ada = EventPeer(program.port, "Ada")
+                token = ada.welcome.token
+            else:
+                ada = BackPeer(program.port, token, last)
+                assert ada.welcome.last == last
+            ada.tell(Say(f"{number}", number))
+            last = number_of(ada.events_until(f"{number}")[-1])
+            program.process.kill()
+            program.process.wait()
             ada.close()
-            again, answer = come_back(server.port, ada.welcome.token, 0)
-            with again:
-                if isinstance(answer, Welcome):  # then it is here, and is heard
-                    again.tell(Say(name, 1))
-                    bob.events_until(name)
-                else:
-                    assert answer == UNKNOWN
-        wait_until(lambda: [member.name for member in server.room.members()] == ["Bob"])
+    assert [row[0] for row in rows_of(file)] == [1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize("token", ["", "x", "x" * 22, "è" * 30, "\n", "x" * 20_000])
-def test_a_token_that_nobody_has_is_refused(serve: Serve, token: str) -> None:
-    server = serve()
-    with EventPeer(server.port, "Ada"):
-        peer, answer = come_back(server.port, token, 0)
-        peer.close()
-        assert answer == UNKNOWN
+def fill_up(server: ChatServer, file: Path) -> None:
+    assert server._delivery._history is not None
+    assert server._delivery._history._file is not None
+    (pages,) = server._delivery._history._file.execute("PRAGMA page_count").fetchone()
+    server._delivery._history._file.execute(f"PRAGMA max_page_count = {pages}")
 
 
-def test_who_was_sent_away_does_not_come_back(serve: Serve) -> None:
-    server = serve()
-    with EventPeer(server.port, "Ada") as ada:
-        member = server.room.find("Ada")
-        assert member is not None
-        server.kick(member)
-        ada.expect_end()
-        peer, answer = come_back(server.port, ada.welcome.token, 0)
-        peer.close()
-        assert answer == UNKNOWN
+def fail_in_the_middle(server: ChatServer, file: Path) -> None:
+    """Have the file refuse the departures of a batch whose events it took."""
+    history = server._delivery._history
+    assert history is not None
+    assert history._file is not None
+    history._file.execute(
+        "CREATE TEMP TRIGGER stop BEFORE INSERT ON events WHEN new.text LIKE '%7%' BEGIN SELECT 1/0; "
+        "SELECT RAISE(FAIL, 'a broken disk'); END"
+    )
 
 
-def test_the_operator_may_send_away_who_has_no_link(serve: Serve) -> None:
-    server = serve()
-    with EventPeer(server.port, "Ada") as ada, EventPeer(server.port, "Bob") as bob:
-        member = server.room.find("Ada")
-        assert member is not None
-        client = member.connection
-        assert client is not None
-        ada.close()
-        wait_until(lambda: client.is_dropped)
-        operator = Operator(server, ITALIAN)
-        assert ITALIAN.operator_absent in operator.answer("who")
-        assert operator.answer("kick Ada") == ITALIAN.operator_kicked.format(name="Ada")
-        left = bob.expect_event(Left)
-        assert (left.name, left.reason) == ("Ada", "kicked")
+locks: list[sqlite3.Connection] = []
 
 
-# --- what was said before -------------------------------------------------------------------------------------------
+def lock(server: ChatServer, file: Path) -> None:
+    holder = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN EXCLUSIVE")
+    locks.append(holder)
 
 
-def test_a_newcomer_is_shown_the_last_messages(serve: Serve) -> None:
-    server = serve(backlog=2)
-    with LinePeer(server.port, "Ada") as ada:
+def test_numbers_that_a_power_cut_took_out_of_the_file_are_not_given_out_again(file: Path) -> None:
+    with ServerProgram(*RECORDING, str(file)) as first, EventPeer(first.port, "Ada") as ada:
         for text in ("uno", "due", "tre"):
             ada.say(text)
-        ada.expect("Ada: tre\n")
-        peer = EventPeer(server.port)
-        with peer:
-            peer.tell(protocol.Join("Eva"))
-            welcome = peer.expect_event(Welcome)
-            assert [peer.expect_event(Message).text for _ in range(2)] == ["due", "tre"]
-            assert peer.expect_event(Joined).id == welcome.last + 1
+        last = number_of(ada.events_until("tre")[-1])
+        first.process.kill()
+        first.process.wait()
+    with contextlib.closing(sqlite3.connect(file)) as opened:
+        opened.execute("DELETE FROM events WHERE text = 'tre'")
+        opened.commit()
+    with recorded_room(file) as server, BackPeer(server.port, ada.welcome.token, last) as back:
+        assert (back.welcome.last, back.welcome.nonce) == (last, 2)
+        back.tell(Say("tre", 3))  # it is not confirmed, as far as this server knows
+        assert number_of(back.events_until("tre")[-1]) == last + 1
+        with BackPeer(server.port, ada.welcome.token, 2**40) as liar:
+            assert liar.welcome.last == last + 1
+    with recorded_room(file) as server, EventPeer(server.port, "Ada") as ada:
+        assert ada.welcome.last > last
 
 
-def test_netcat_is_shown_them_as_lines_with_their_time_and_the_original_is_not(serve: Serve) -> None:
-    server = serve(backlog=5)
-    with EventPeer(server.port, "Ada") as ada:
-        ada.say("uno\ndue")
-        ada.events_until("uno\ndue")
-        with LinePeer(server.port, "Bob") as bob:
-            bob.say("x")
-        with LinePeer.__new__(LinePeer) as raw:
-            super(LinePeer, raw).__init__(server.port)
-            raw.send("Eva\n")
-            shown = raw.expect("Eva si è unito")
-        assert [line[5:] for line in shown.splitlines() if "Ada:" in line] == [" Ada: uno", " Ada: due"]
-        BarePeer(server.port, "Ugo").close()  # hears its welcome and its own arrival, and nothing between them
+@pytest.mark.parametrize("spoil", [fill_up, fail_in_the_middle, lock])
+def test_a_file_that_takes_no_more_ends_the_recording_and_not_the_room(
+    file: Path,
+    spoil: Callable[[ChatServer, Path], None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("lan_chat.server.history.HISTORY_LOCK_S", 0.05)
+    with recorded_room(file) as server, LinePeer(server.port, "Bob") as bob, EventPeer(server.port, "Ada") as ada:
+        away = EventPeer(server.port, "Eva")
+        lose(server, away, "Eva")
+        spoil(server, file)
+        bob.send("".join(f"{number} ".ljust(8_000, "x") + "\n" for number in range(10)))
+        heard = bob.expect(IT.recording_failed)
+        bob.say("si va avanti")
+        heard += bob.expect("Bob: si va avanti\n")
+        assert heard.count("Bob: ") == 11
+        assert heard.count(IT.recording_failed) == 1
+        events = ada.events_until("si va avanti")
+        numbers = [number_of(event) for event in events]
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        with BackPeer(server.port, away.welcome.token, away.welcome.last) as back:
+            assert IT.recording_failed in texts_of(back.missed())
+        with EventPeer(server.port, "Nuova") as newcomer:
+            assert newcomer.before == [Notice("not recorded")]
+    while locks:
+        locks.pop().close()
+    sentences = [record.getMessage() for record in caplog.records if str(file) in record.getMessage()]
+    assert len(sentences) == 1, sentences
+    assert "conserva" in sentences[0]
+    texts = [text for _, kind, _, text in rows_of(file) if kind == "message"]
+    shown = [event.text for event in events if isinstance(event, Message)]
+    assert texts == shown[: len(texts)]  # whole batches, up to the one that failed
+    assert len(texts) < 10
+    with recorded_room(file) as again, EventPeer(again.port, "Zoe") as zoe:
+        assert zoe.before[0] == Notice("recorded")
 
 
-# --- the record in a file -------------------------------------------------------------------------------------------
+def test_one_who_comes_back_when_the_recording_fails_hears_of_it(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with recorded_room(file) as server, EventPeer(server.port, "Ada") as ada:
+        lose(server, ada, "Ada")
+        hold = threading.Event()
+        admit_again = Delivery._admit_again
+
+        def admit_again_with_news(self: Delivery, client: Connection, last: int, now: float) -> None:
+            self._tell_room(Announcement(self._next_id(), now, "novità"))
+            admit_again(self, client, last, now)
+            hold.set()
+
+        monkeypatch.setattr(Delivery, "_admit_again", admit_again_with_news)
+        monkeypatch.setattr(History, "write", fail)
+        with BackPeer(server.port, ada.welcome.token, ada.welcome.last + 1) as back:
+            assert hold.wait(10)
+            assert texts_of(back.missed()) == ["novità", IT.recording_failed]
+
+
+def test_stopping_in_mid_talk_is_no_failure_of_the_recording(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(5):
+        with recorded_room(file) as server:
+            peers = [EventPeer(server.port, f"u{number}") for number in range(3)]
+            talks = [threading.Thread(target=chatter, args=(peer, number)) for peer in peers]
+            for talk in talks:
+                talk.start()
+            peers[0].next_event()
+            server.stop()
+            for peer, talk in zip(peers, talks, strict=True):
+                with contextlib.suppress(OSError):
+                    peer.sock.shutdown(socket.SHUT_RDWR)
+                talk.join()
+                peer.close()
+    assert [record.getMessage() for record in caplog.records if str(file) in record.getMessage()] == []
+
+
+# --- from one server to the next --------------------------------------------------------------------------------------
 
 
 def test_a_server_that_was_killed_goes_on_from_its_file(tmp_path: Path) -> None:
@@ -261,33 +407,6 @@ def test_a_second_server_cannot_record_in_the_same_file(tmp_path: Path) -> None:
     History(tmp_path / "chat.db", ITALIAN).close()
 
 
-def make_damaged(path: Path) -> None:
-    path.write_bytes(b"no database at all" * 1000)
-
-
-def make_foreign(path: Path) -> None:
-    with contextlib.closing(sqlite3.connect(path)) as file:
-        file.execute("CREATE TABLE recipes (name TEXT)")
-
-
-@pytest.mark.parametrize("make", [make_damaged, make_foreign, Path.mkdir])
-def test_a_file_that_cannot_be_used_is_told_and_the_room_goes_on(
-    make: Callable[[Path], object], tmp_path: Path
-) -> None:
-    path = tmp_path / "chat.db"
-    make(path)
-    with ServerProgram("--history", str(path)) as program:
-        peer = EventPeer(program.port)
-        with peer:
-            peer.tell(protocol.Join("Ada"))
-            peer.expect_event(Welcome)
-            assert peer.expect_event(Notice) == Notice(protocol.NOT_RECORDED)
-        program.interrupt()
-        status, output = program.expect_end()
-        assert status == 0
-        assert "Traceback" not in output
-
-
 def test_a_disk_that_is_full_ends_the_recording_and_not_the_room(serve: Serve, tmp_path: Path) -> None:
     path = tmp_path / "chat.db"
     history = History(path, ITALIAN)
@@ -307,72 +426,6 @@ def test_a_disk_that_is_full_ends_the_recording_and_not_the_room(serve: Serve, t
             bob.expect(ITALIAN.not_recorded)
     with contextlib.closing(sqlite3.connect(path)) as file:
         assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-
-
-# --- export ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_history_is_exported_as_text_as_csv_and_as_attendance_while_a_server_writes(
-    serve: Serve, tmp_path: Path
-) -> None:
-    path = tmp_path / "chat.db"
-    server = serve(grace_s=0.0, history=History(path, ITALIAN))
-    with LinePeer.__new__(LinePeer) as ada:
-        super(LinePeer, ada).__init__(server.port)
-        ada.send("Ada\n")
-        ada.expect(ITALIAN.recorded)
-        ada.send("=1+1\nperché 😀\n")
-        ada.expect("😀\n")
-        server.announce("attenzione")
-        ada.expect("Server: attenzione\n")
-        assert chat_server.main(["--history", str(path), "--export", str(tmp_path / "a.txt")]) == 0
-        command = ["--history", str(path), "--export", str(tmp_path / "a.csv")]
-        assert chat_server.main(command) == 0
-        assert chat_server.main([*command[:-1], str(tmp_path / "b.csv"), "--attendance"]) == 0
-    lines = (tmp_path / "a.txt").read_text("utf-8").splitlines()
-    said = ["* Ada si è unito alla chat!", "Ada: =1+1", "Ada: perché 😀", "* Server: attenzione"]
-    assert [line[20:] for line in lines] == said
-    with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.reader(file))
-    assert [row[2:] for row in rows[1:3]] == [["joined", "Ada", ""], ["message", "Ada", "'=1+1"]]
-    with (tmp_path / "b.csv").open(encoding="utf-8-sig", newline="") as file:
-        (_, row) = csv.reader(file)
-    assert (row[0], row[3]) == ("Ada", "2")
-
-
-def test_who_only_listened_was_seen_until_it_left_or_the_room_was_closed(tmp_path: Path) -> None:
-    path, table = tmp_path / "chat.db", tmp_path / "a.csv"
-    times = {"joined": 100.0, "left": 200.0, "message": 300.0}
-    history = History(path, ITALIAN)
-    members = [Member("Ada", b"1", None), Member("Bob", b"2", None)]
-    members[0].joined_id, members[1].joined_id = 1, 2
-    events: list[Event] = [Joined(1, times["joined"], "Ada"), Joined(2, times["joined"], "Bob")]
-    history.write(events, members, [])
-    history.write([Left(3, times["left"], "Ada")], [], [(3, 1)])
-    history.write([Announcement(4, times["message"], "basta")], [], [])
-    history.say_goodbye(4)
-    history.close()
-    assert chat_server.main(["--history", str(path), "--export", str(table), "--attendance"]) == 0
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        last_seen = {row["name"]: row["last seen"] for row in csv.DictReader(file)}
-    as_written = {name: time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when)) for name, when in times.items()}
-    assert last_seen == {"Ada": as_written["left"], "Bob": as_written["message"]}
-
-
-@pytest.mark.parametrize("arguments", [["--export", "x"], ["--attendance"], ["--history", "x", "--attendance"]])
-def test_options_that_need_others_say_so(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        chat_server.main(arguments)
-    assert caught.value.code == 2
-    assert "need" in capsys.readouterr().err
-
-
-def test_what_cannot_be_exported_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    make_damaged(tmp_path / "bad.db")
-    for name in ("nothing.db", "bad.db"):
-        arguments = ["--history", str(tmp_path / name), "--export", str(tmp_path / "out.txt")]
-        assert chat_server.main(arguments) == 2
-        assert "Non è possibile esportare" in capsys.readouterr().err
 
 
 def test_every_event_of_a_room_comes_out_of_the_file_as_it_went_in(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A hostile neighbour: what issue 3 promises of the server as a process, whatever bytes come.
 
-The seed is printed, and can be set: `HOSTILE_SEED=7 pytest tests/server/test_hostile.py`. The inputs, the honest members and
-the mixed chaos are those of `tests/chaos/room.py`.
+The seed is printed, and can be set: `HOSTILE_SEED=7 pytest tests/server/test_hostile.py`. The inputs, the honest
+members and the mixed chaos are those of `tests/chaos/room.py`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ from tests.chaos.room import (
     swallow,
     wait_until_all_left,
 )
-from tests.support.peers import GREETING, TOP, EventPeer, Peer, ServerProgram, reset
+from tests.support.peers import GREETING, EventPeer, Peer, reset
+from tests.support.programs import TOP, ServerProgram
+
+pytestmark = pytest.mark.slow
 
 SEED = os.environ.get("HOSTILE_SEED") or str(random.randrange(2**32))
 WARM_UP_INPUTS = 50_000

@@ -28,7 +28,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.support.peers import TOP, Program, wait_until
+from tests.support.programs import TOP, Program
+from tests.support.waiting import wait_until
 from tools import windows
 
 if sys.platform == "win32":

@@ -1,50 +1,21 @@
-"""Who talks in the tests: clients over raw sockets in each dialect, and the programs as processes.
-
-Every read has a deadline, and says what it had got by then when it gives up.
-"""
+"""Clients over raw sockets, one for each dialect; every read has a deadline, and says what came instead."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import json
-import os
-import queue
-import select
-import signal
 import socket
 import struct
-import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 import protocol
-from protocol import Event, Events, Hello, Join, Say, Welcome
+from protocol import Announcement, Event, Events, Hello, Join, Joined, Left, Message, Resume, Say, Welcome
+from tests.support.waiting import DEADLINE_S
 
-DEADLINE_S = 10.0
-TOP = Path(__file__).resolve().parent.parent.parent
-ORIGINAL = TOP / "tests" / "original"
 GREETING = protocol.ITALIAN.greeting + protocol.MARK
-ON_WINE = sys.platform == "win32" and hasattr(ctypes.windll.ntdll, "wine_get_version")
-"""Whether this Windows is wine, of which some of its own faults are known; a test that meets one says which."""
 
 Wanted = TypeVar("Wanted", bound=Event)
 SomePeer = TypeVar("SomePeer", bound="Peer")
-SomeProgram = TypeVar("SomeProgram", bound="Program")
-SomeProxy = TypeVar("SomeProxy", bound="Proxy")
-
-
-def wait_until(condition: Callable[[], object], tell: Callable[[], object] = lambda: "") -> None:
-    """Poll for something that gives no event of its own; `tell` says what there was instead."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"it never came true; instead: {tell()}")
-        time.sleep(0.005)
 
 
 def bind(port: int = 0) -> socket.socket:
@@ -184,297 +155,57 @@ class EventPeer(Peer):
         return events
 
 
-class Proxy:
-    """The network between a client and a server: it hands on what each says, until somebody pulls the plug.
+class BackPeer(EventPeer):
+    """A member on a new link."""
 
-    One thread owns all its sockets. What is public may be called from any other one, and has happened when it returns.
-    """
+    def __init__(self, port: int, token: str = "", last: int = 0) -> None:
+        super().__init__(port)
+        if token:
+            self.come_back(token, last)
 
-    def __init__(self, to_port: int) -> None:
-        self.links = 0
-        """How many there have been, those included that did not come through to the server."""
-        self._to_port = to_port
-        self._listener = bind()
-        self.port: int = self._listener.getsockname()[1]
-        self._listener.listen()
-        self._is_open = True
-        self._peer_of: dict[socket.socket, socket.socket] = {}
-        """The other end of each link's two sockets."""
-        self._clients: set[socket.socket] = set()
-        """Those of them that a client is at."""
-        self._unsent: dict[socket.socket, bytes] = {}
-        self._ended: set[socket.socket] = set()
-        """Those that will say no more."""
-        self._frozen_ways: tuple[bool, bool] = (False, False)
-        """Whether nothing passes from the clients, and from the server."""
-        self._bytes_left: int | None = None
-        """After how many more bytes from the clients the links break; None: never."""
-        self._orders: queue.SimpleQueue[tuple[Callable[[], object], threading.Event]] = queue.SimpleQueue()
-        self._bell, self._ear = socket.socketpair()
-        self._is_closing = False
-        self._thread = threading.Thread(target=self._run, name="proxy")
-        self._thread.start()
+    def come_back(self, token: str, last: int = 0) -> None:
+        self.tell(Resume(token, last))
+        self.welcome = self.expect_event(Welcome)
+        self.nonce = self.welcome.nonce or 0
 
-    def __enter__(self: SomeProxy) -> SomeProxy:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def cut(self, resets: bool = False) -> None:
-        """Break all links that there are, and lose what was on its way; both sides see an end, or a reset."""
-        self._order(lambda: self._break_all(resets))
-
-    def cut_after(self, count: int) -> None:
-        """Break all links once the clients have said so many bytes more, be it on a link that is not there yet."""
-        self._order(lambda: setattr(self, "_bytes_left", count))
-
-    def lead_to(self, port: int) -> None:
-        """Lead new links to another server."""
-        self._order(lambda: setattr(self, "_to_port", port))
-
-    def freeze(self, from_clients: bool = True, from_server: bool = True) -> None:
-        """Let nothing through, as behind a cable that was pulled; nobody is told. New links are taken, in silence."""
-        self._order(lambda: setattr(self, "_frozen_ways", (from_clients, from_server)))
-
-    def thaw(self) -> None:
-        """Let everything through again, and what was held up first."""
-        self._order(lambda: setattr(self, "_frozen_ways", (False, False)))
-
-    def refuse(self) -> None:
-        """Take no more links: who asks for one is refused. Those that there are go on."""
-        self._order(self._shut)
-
-    def allow(self) -> None:
-        """Take links again, at the same port."""
-        self._order(self._open)
-
-    def close(self) -> None:
-        """Break everything, and end the thread. May be called twice."""
-        if self._thread.is_alive():
-            self._order(lambda: setattr(self, "_is_closing", True))
-            self._thread.join()
-
-    def _order(self, action: Callable[[], object]) -> None:
-        done = threading.Event()
-        self._orders.put((action, done))
-        self._bell.send(b"!")
-        assert done.wait(DEADLINE_S), "the proxy does not answer"
-
-    # Below: in the proxy's thread.
-
-    def _run(self) -> None:
-        try:
-            while not self._is_closing:
-                self._pass_on()
-        finally:
-            self._break_all()
-            for sock in (self._listener, self._bell, self._ear):
-                sock.close()
-
-    def _pass_on(self) -> None:
-        moving = [sock for sock in self._peer_of if not self._frozen_ways[sock not in self._clients]]
-        readers = [sock for sock in moving if sock not in self._ended and not self._unsent[self._peer_of[sock]]]
-        writers = [self._peer_of[sock] for sock in moving if self._unsent[self._peer_of[sock]]]
-        doors = [self._listener] if self._is_open else []
-        readable, writable, _ = select.select([self._ear, *doors, *readers], writers, [])
-        for sock in writable:
-            self._write(sock)
-        for sock in readable:
-            if sock is self._listener:
-                self._accept()
-            elif sock is not self._ear and sock in self._peer_of:  # or it was broken a moment ago
-                self._read(sock)
-        if self._ear in readable:  # last: it may close any of the others
-            self._ear.recv(1)
-            action, done = self._orders.get()
-            action()
-            done.set()
-
-    def _accept(self) -> None:
-        client, _ = self._listener.accept()
-        self.links += 1
-        try:
-            server = socket.create_connection(("127.0.0.1", self._to_port), DEADLINE_S)
-        except OSError:  # as behind a router: there is a network, and nobody at home
-            client.close()
-            return
-        for sock, peer in ((client, server), (server, client)):
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._peer_of[sock], self._unsent[sock] = peer, b""
-        self._clients.add(client)
-
-    def _read(self, sock: socket.socket) -> None:
-        try:
-            data = sock.recv(65536)
-        except OSError:
-            self._break(sock)
-            return
-        peer = self._peer_of[sock]
-        if self._bytes_left is not None and sock in self._clients:
-            data = data[: self._bytes_left]
-            self._bytes_left -= len(data)
-        if data:
-            self._unsent[peer] = data
-            self._write(peer)
-            if self._bytes_left == 0:
-                self._bytes_left = None
-                self._break_all()
-            return
-        self._ended.add(sock)
-        if peer in self._ended:
-            self._break(sock)
-        else:
-            with contextlib.suppress(OSError):
-                peer.shutdown(socket.SHUT_WR)
-
-    def _write(self, sock: socket.socket) -> None:
-        try:
-            sent = sock.send(self._unsent[sock])
-        except BlockingIOError:
-            return
-        except OSError:
-            self._break(sock)
-            return
-        self._unsent[sock] = self._unsent[sock][sent:]
-
-    def _break(self, sock: socket.socket, resets: bool = False) -> None:
-        for end in (sock, self._peer_of.get(sock, sock)):
-            if resets:
-                reset(end)
-            end.close()
-            self._peer_of.pop(end, None)
-            self._unsent.pop(end, None)
-            self._clients.discard(end)
-            self._ended.discard(end)
-
-    def _break_all(self, resets: bool = False) -> None:
-        for sock in list(self._clients):
-            self._break(sock, resets)
-
-    def _shut(self) -> None:
-        if self._is_open:
-            self._is_open = False
-            self._listener.close()
-            self._listener = bind(self.port)  # and not `listen`: nobody else gets the port meanwhile
-
-    def _open(self) -> None:
-        if not self._is_open:
-            self._is_open = True
-            self._listener.listen()
+    def missed(self) -> list[Event]:
+        """All that was said while the link was broken; something must have been."""
+        events = [self.next_event()]
+        while number_of(events[-1]) < self.welcome.last:
+            events.append(self.next_event())
+        return events
 
 
-class Program:
-    """One of the programs as a process; what it prints is collected by a thread."""
-
-    def __init__(self, *command: str | Path, stdin: int | None = subprocess.PIPE, **environment: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-u", *map(str, command)],
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
-            creationflags=0x200 if sys.platform == "win32" else 0,  # CREATE_NEW_PROCESS_GROUP, for `interrupt`
-        )
-        self.output = ""
-        self._chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def __enter__(self: SomeProgram) -> SomeProgram:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self._reader.join()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        while data := os.read(self.process.stdout.fileno(), 65536):
-            self._chunks.put(data)
-        self._chunks.put(b"")
-
-    def type(self, text: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(text.encode())
-        self.process.stdin.flush()
-
-    def type_row(self, text: str) -> None:
-        """Type into the original's client, which reads JSON."""
-        self.type(json.dumps(text) + "\n")
-
-    def end_input(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-
-    def expect(self, word: str) -> str:
-        """Read what it prints up to a word, and give all up to its end."""
-        deadline = time.monotonic() + DEADLINE_S
-        while word not in self.output:
-            try:
-                data = self._chunks.get(timeout=max(0.01, deadline - time.monotonic()))
-            except queue.Empty:
-                data = b""
-            if not data:
-                raise AssertionError(f"{word!r} was not printed; instead: {self.output!r}")
-            self.output += data.decode(errors="replace").replace("\r\n", "\n")
-        end = self.output.index(word) + len(word)
-        text, self.output = self.output[:end], self.output[end:]
-        return text
-
-    def expect_row(self, row: str) -> None:
-        """Read up to a row that the original's client shows."""
-        self.expect(json.dumps(row) + "\n")
-
-    def interrupt(self) -> None:
-        """Press Ctrl+C; on Windows, where a process group has no Ctrl+C, Ctrl+Break."""
-        if ON_WINE:
-            import pytest  # which the scripts do without
-
-            pytest.skip("wine sends no Ctrl+Break to a process group: WinError 6 or 12, with a console and without")
-        if sys.platform == "win32":
-            self.process.send_signal(signal.CTRL_BREAK_EVENT)
-        else:
-            self.process.send_signal(signal.SIGINT)
-
-    def expect_end(self) -> tuple[int, str]:
-        """Wait for its end, and give its exit status and the rest of its output."""
-        status = self.process.wait(DEADLINE_S)
-        self._reader.join()
-        while data := self._chunks.get():
-            self.output += data.decode(errors="replace").replace("\r\n", "\n")
-        return status, self.output
+def number_of(event: Event) -> int:
+    assert isinstance(event, Message | Announcement | Joined | Left), event
+    return event.id
 
 
-class ServerProgram(Program):
-    """`python chat_server.py` on a port that was free; whose link breaks has left, unless `options` say otherwise."""
-
-    def __init__(self, *options: str, stdin: int = subprocess.DEVNULL) -> None:
-        usual = ("--host", "127.0.0.1", "--port", "0", "--grace", "0", "--backlog", "0")
-        super().__init__(TOP / "chat_server.py", *usual, *options, stdin=stdin)
-        self.expect("127.0.0.1  port")
-        self.port = int(self.expect("\n").split()[-1])
+def texts_of(events: list[Event]) -> list[str]:
+    return [event.text for event in events if isinstance(event, Message | Announcement)]
 
 
-class OriginalServer(Program):
-    """The stand-in for the original's server, on a port that was free."""
-
-    def __init__(self) -> None:
-        super().__init__(ORIGINAL / "chat_server.py", "--port", "0")
-        self.expect("Port: ")
-        self.port = int(self.expect("\n"))
+def answer_to(port: int, event: Event) -> Event:
+    """What a new connection is answered."""
+    with EventPeer(port) as peer:
+        peer.tell(event)
+        return peer.next_event()
 
 
-class OriginalClient(Program):
-    """The stand-in for the original's client, without its window."""
+def drain(peer: Peer) -> bytes:
+    """Read up to the end of a connection, in whichever way it ends."""
+    with contextlib.suppress(ConnectionError):
+        while data := peer.sock.recv(65536):
+            peer.received += data
+    return peer.received
 
-    def __init__(self, port: int, *options: str) -> None:
-        super().__init__(ORIGINAL / "chat_client.py", "--headless", *options)
-        self.type(f"127.0.0.1\n{port}\n")
+
+def come_back(port: int, token: str, last: int) -> tuple[EventPeer, Event]:
+    """Ask for an old place on a new link; gives the answer, too."""
+    peer = EventPeer(port)
+    peer.tell(Resume(token, last))
+    return peer, peer.next_event()
+
+
+def texts(events: list[Event]) -> list[str]:
+    return [event.text for event in events if isinstance(event, Message)]

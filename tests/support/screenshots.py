@@ -9,7 +9,6 @@ pictures with ImageMagick's `import`. Not collected as a test.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import time
 import tkinter as tk
@@ -24,7 +23,10 @@ from lan_chat.client.session import Session
 from lan_chat.client.settings import Settings
 from lan_chat.client.window import ChatWindow
 from lan_chat.client.words import LANGUAGES
-from tests.support.peers import DEADLINE_S, LinePeer, ServerProgram
+from tests.support.peers import LinePeer
+from tests.support.programs import ServerProgram
+from tests.support.waiting import DEADLINE_S
+from tools.xvfb import virtual_screen
 
 SCREEN = "1280x900x24"
 PEOPLE = (
@@ -107,13 +109,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
-    read_end, write_end = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write_end), "-screen", "0", SCREEN, "-nolisten", "tcp"]
-    screen = subprocess.Popen(command, pass_fds=[write_end], stderr=subprocess.DEVNULL)
-    os.close(write_end)
-    with os.fdopen(read_end) as number:
-        os.environ["DISPLAY"] = f":{number.readline().strip()}"
-    try:
+    with virtual_screen(SCREEN):
         for language in LANGUAGES:
             for theme in PALETTES:
                 for size, geometry in (("large", "960x600+0+0"), ("small", "400x320+0+0")):
@@ -122,9 +118,6 @@ def main() -> None:
             settings = Settings(language=language, geometry="960x600+0+0", font_size=18)
             picture_of_window(f"window-letters-{language}", folder, settings)
             picture_of_dialog(f"dialog-{language}", folder, Settings(language=language))
-    finally:
-        screen.terminate()
-        screen.wait()
 
 
 if __name__ == "__main__":

@@ -20,17 +20,25 @@ import protocol
 from lan_chat.client.words import ENGLISH, ITALIAN
 from lan_chat.server import words as server_words
 from lan_chat.server.words import CLOSED, CLOSING
-from tests.support.peers import GREETING, LinePeer, OriginalClient, Peer, bind, wait_until
+from tests.support.peers import GREETING, LinePeer, Peer, bind
+from tests.support.programs import OriginalClient
+from tests.support.waiting import wait_until
 
 if sys.platform != "linux":
     pytest.skip("these tests look for processes in Linux's /proc", allow_module_level=True)
 from tests.support.executables import KINDS, Executable, Kind, build
 
+pytestmark = [pytest.mark.executable, pytest.mark.slow]
+
 HOST = "127.0.0.1"
 Start = Callable[..., Executable]
 
 
-@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.name)
+def marks_of(kind: Kind) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.wine] if kind.name == "wine" else []
+
+
+@pytest.fixture(scope="module", params=[pytest.param(kind, marks=marks_of(kind), id=kind.name) for kind in KINDS])
 def kind(request: pytest.FixtureRequest) -> Kind:
     """Each kind of executables, built."""
     kind: Kind = request.param
@@ -173,6 +181,7 @@ def test_nothing_is_in_them_that_is_not_used(kind: Kind, name: str, unwanted: tu
     assert not found
 
 
+@pytest.mark.screen
 def test_sizes_and_starting_times_are_told(
     kind: Kind, start: Start, start_server: StartServer, keyboard: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -193,6 +202,7 @@ def test_sizes_and_starting_times_are_told(
 # --- conversations --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.screen
 def test_a_whole_conversation_between_the_executables_an_old_client_and_netcat(
     start: Start, start_server: StartServer, keyboard: None
 ) -> None:
@@ -250,18 +260,20 @@ def test_a_whole_conversation_between_the_executables_an_old_client_and_netcat(
                 pipe.close()
 
 
+@pytest.mark.screen
 def test_the_window_announces_the_servers_end_and_closes(
     start: Start, start_server: StartServer, display: None
 ) -> None:
     server, port = start_server()
     client = start("chat_client", HOST, str(port), "--name", "Ada")
-    server.expect("joins as Ada.")
+    server.expect("entra come Ada.")
     server.interrupt()
     assert server.expect_end()[0] == 0
     assert client.expect_end()[0] == 0
     client.expect_nothing_left()
 
 
+@pytest.mark.screen
 def test_answers_on_the_console_that_cannot_work_are_explained_and_asked_again(
     start: Start, listener: socket.socket, nobody_port: int, display: None
 ) -> None:
@@ -285,6 +297,7 @@ def test_answers_on_the_console_that_cannot_work_are_explained_and_asked_again(
     assert client.expect_end()[0] == 0
 
 
+@pytest.mark.screen
 def test_where_there_is_no_console_a_dialog_asks(start: Start, start_server: StartServer, keyboard: None) -> None:
     server, port = start_server()
     client = start("chat_client", "--name", "Ada", stdin=subprocess.DEVNULL)
@@ -295,7 +308,7 @@ def test_where_there_is_no_console_a_dialog_asks(start: Start, start_server: Sta
         xdotool("type", f"{HOST}\t")
         type_in_window(str(port))
         with contextlib.suppress(AssertionError):
-            server.expect("joins as Ada.")
+            server.expect("entra come Ada.")
             break
     find_window(CHAT_WINDOW)
     type_in_window("{quit}")
@@ -338,7 +351,7 @@ def test_options_that_there_are_not_are_explained(start: Start, name: str) -> No
 def test_the_operator_acts_at_the_executables_terminal(start_server: StartServer) -> None:
     server, port = start_server()
     with LinePeer(port, "Ada") as ada:
-        server.expect("joins as Ada.\n")
+        server.expect("entra come Ada.\n")
         server.type("who\r")
         server.expect("Nella chat: 1. Connessioni: 1.")
         server.type("say cinque minuti ancora\r")
@@ -354,7 +367,7 @@ def test_ctrl_c_closes_the_server_once(start_server: StartServer) -> None:
     """A terminal's Ctrl+C reaches both processes of a one-file program, and one of them hands it on to the other."""
     server, port = start_server()
     with LinePeer(port, "Ada") as ada:
-        server.expect("joins as Ada.\n")
+        server.expect("entra come Ada.\n")
         server.interrupt()
         assert ada.expect_end() == "{end_conn}\n"
     status, output = server.expect_end()
@@ -378,9 +391,13 @@ ENDS: dict[str, Callable[[Executable], None]] = {
 # Windows has no signals, and what closes there is a console's window: see below.
 IN_EACH_WAY = pytest.mark.parametrize(
     ("kind", "end"),
-    [(kind, end) for kind in KINDS for end in ENDS if kind.name == "linux" or end == "Ctrl+C"],
+    [
+        pytest.param(kind, end, marks=marks_of(kind), id=f"{kind.name}-{end}")
+        for kind in KINDS
+        for end in ENDS
+        if kind.name == "linux" or end == "Ctrl+C"
+    ],
     indirect=["kind"],
-    ids=lambda value: value.name if isinstance(value, Kind) else value,
 )
 
 
@@ -394,6 +411,7 @@ def test_whatever_ends_the_server_its_clients_are_told(start_server: StartServer
     server.expect_nothing_left()
 
 
+@pytest.mark.screen
 @IN_EACH_WAY
 def test_whatever_ends_the_client_it_leaves_in_order(
     start: Start, listener: socket.socket, display: None, end: str
@@ -451,6 +469,7 @@ def is_open(port: int) -> bool:
         return sock.connect_ex((HOST, port)) == 0
 
 
+@pytest.mark.screen
 @ON_LINUX
 def test_a_client_without_input_and_output_asks_in_a_window(start: Start, keyboard: None) -> None:
     client = start("chat_client", stdin=subprocess.DEVNULL, through=WITHOUT_STREAMS)
@@ -460,6 +479,7 @@ def test_a_client_without_input_and_output_asks_in_a_window(start: Start, keyboa
     client.expect_nothing_left()
 
 
+@pytest.mark.screen
 @ON_LINUX
 def test_a_browser_is_not_given_the_libraries_of_the_executable(
     start: Start, start_server: StartServer, keyboard: None, tmp_path: Path
@@ -483,7 +503,9 @@ def test_a_browser_is_not_given_the_libraries_of_the_executable(
 # --- a double-click -------------------------------------------------------------------------------------------------
 
 BY_DOUBLE_CLICK = pytest.mark.parametrize(
-    "kind", [kind for kind in KINDS if kind.double_click], indirect=True, ids=lambda kind: kind.name
+    "kind",
+    [pytest.param(kind, marks=marks_of(kind), id=kind.name) for kind in KINDS if kind.double_click],
+    indirect=True,
 )
 
 
@@ -508,6 +530,7 @@ def is_visible(window: str) -> bool:
     return window in visible_windows("")
 
 
+@pytest.mark.screen
 @BY_DOUBLE_CLICK
 def test_the_client_asks_on_its_console_which_makes_room_for_the_window(
     kind: Kind, start: Start, start_server: StartServer, keyboard: None
@@ -530,6 +553,7 @@ def test_the_client_asks_on_its_console_which_makes_room_for_the_window(
     client.expect_nothing_left()
 
 
+@pytest.mark.screen
 @BY_DOUBLE_CLICK
 @pytest.mark.parametrize("name", ["chat_server", "chat_client"])
 def test_the_console_stays_with_an_error_until_enter(
@@ -555,6 +579,7 @@ def test_the_console_stays_with_an_error_until_enter(
     program.expect_nothing_left()
 
 
+@pytest.mark.screen
 @BY_DOUBLE_CLICK
 def test_a_closed_console_closes_the_server_and_its_clients_are_told(kind: Kind, start: Start, display: None) -> None:
     with bind() as sock:
@@ -568,6 +593,7 @@ def test_a_closed_console_closes_the_server_and_its_clients_are_told(kind: Kind,
     server.expect_nothing_left()
 
 
+@pytest.mark.screen
 @BY_DOUBLE_CLICK
 def test_a_console_closed_at_a_question_leaves_nothing(kind: Kind, start: Start, display: None) -> None:
     client = start("chat_client", by_double_click=True)
@@ -577,6 +603,7 @@ def test_a_console_closed_at_a_question_leaves_nothing(kind: Kind, start: Start,
     client.expect_nothing_left()
 
 
+@pytest.mark.screen
 @BY_DOUBLE_CLICK
 def test_a_console_that_is_closed_behind_the_window_has_the_client_leave_in_order(
     kind: Kind, start: Start, keyboard: None, listener: socket.socket

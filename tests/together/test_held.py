@@ -1,6 +1,6 @@
 """The server as a process of its own, held against load, slow peers, dead links and a system that runs out.
 
-Each test is one row of the README's table of promises; the figures that it came to are printed (`pytest -rP` shows
+Each test is one row of the table of promises in docs/MEASUREMENTS.md; the figures that it came to are printed (`pytest -rP` shows
 them). What generates hostile input, and the long chaos, have files of their own.
 """
 
@@ -25,23 +25,15 @@ import pytest
 import protocol
 from lan_chat.server.delivery import MAX_UNSENT_BYTES
 from lan_chat.server.words import ITALIAN
-from tests.support.peers import (
-    DEADLINE_S,
-    GREETING,
-    TOP,
-    BarePeer,
-    EventPeer,
-    LinePeer,
-    Peer,
-    Program,
-    ServerProgram,
-    reset,
-    wait_until,
-)
+from tests.support.peers import GREETING, BarePeer, EventPeer, LinePeer, Peer, reset
+from tests.support.programs import TOP, Program, ServerProgram
+from tests.support.waiting import DEADLINE_S, wait_until
 
 if sys.platform != "win32":
     import fcntl
     import resource
+
+pytestmark = pytest.mark.slow
 
 FULL = ITALIAN.full
 
@@ -172,7 +164,7 @@ def test_who_stops_reading_is_let_go_at_the_limit_and_fifty_others_lose_nothing(
 
         host, port = slow.sock.getsockname()
         log = program.expect(f"{host}:{port} has left the server.")
-        lines = [line for line in log.splitlines() if f"{host}:{port}" in line and "too slowly" in line]
+        lines = [line for line in log.splitlines() if f"{host}:{port}" in line and "troppo lentamente" in line]
         assert lines, log
         print(*lines, sep="\n")
 
@@ -313,6 +305,7 @@ def unacknowledged(program: Program, host: str) -> int:
     return sum(int(row.split()[4].split(":")[0], 16) for row in rows if row.split()[2].startswith(f"{address}:"))
 
 
+@pytest.mark.root
 @pytest.mark.parametrize("is_written_to", [False, True], ids=["idle", "written to"])
 def test_a_pulled_cable_is_noticed_and_the_name_is_free_again(cable: Cable, is_written_to: bool) -> None:
     with contextlib.ExitStack() as stack:
@@ -415,7 +408,8 @@ def test_a_half_closed_member_hears_its_last_words_and_is_let_go() -> None:
     ids=["bare letter", "line letter", "event letter", "event line"],
 )
 def test_a_client_killed_in_the_middle_has_left(kind: type[Peer], half: bytes, heard: str) -> None:
-    code = f"import sys; from tests.support import peers; peer = peers.{kind.__name__}(int(sys.argv[1]), 'Ugo'); peer.send({half!r})\n"
+    code = f"import sys; from tests.support.peers import {kind.__name__} as Kind\n"
+    code += f"peer = Kind(int(sys.argv[1]), 'Ugo'); peer.send({half!r})\n"
     code += "print('sent'); sys.stdin.read()"
     with ServerProgram("--grace", "0") as program, LinePeer(program.port, "Bob") as bob:
         with Program("-c", code, str(program.port), PYTHONPATH=str(TOP)) as client:
@@ -503,10 +497,10 @@ def test_accepting_pauses_without_descriptors_and_resumes_while_the_room_goes_on
         ada = stack.enter_context(LinePeer(program.port, "Ada"))
         bob = stack.enter_context(LinePeer(program.port, "Bob"))
         silent = [stack.enter_context(Peer(program.port)) for _ in range(70)]
-        program.expect("Accepting pauses")
+        program.expect("Nessuna nuova connessione")
         assert "Too many open files" in program.expect("\n")
         converse(ada, bob, 20)
-        program.expect("Accepting pauses")  # it still does
+        program.expect("Nessuna nuova connessione")  # it still does
         assert use_of(program).descriptors == 64
         for peer in silent[:30]:
             peer.close()
@@ -541,7 +535,7 @@ def test_accepting_pauses_without_threads_and_resumes_while_the_room_goes_on() -
         while (words := greeted[-1].recv().decode()) == GREETING:
             greeted.append(stack.enter_context(Peer(program.port)))
         assert words == FULL
-        program.expect("Accepting pauses")
+        program.expect("Nessuna nuova connessione")
         assert "can't start new thread" in program.expect("\n")
         converse(ada, bob, 20)
         greeted[0].close()

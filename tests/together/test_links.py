@@ -8,6 +8,8 @@ import pytest
 
 from tests.chaos import links
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("kills", "has_history"), [(3, True), (0, False)], ids=["killed", "in memory"])
 def test_nothing_is_lost_and_nothing_comes_twice_whatever_breaks(

@@ -12,7 +12,7 @@ import pytest
 
 from lan_chat.client.words import ENGLISH, ITALIAN
 from lan_chat.server.server import ChatServer
-from tests.support.peers import TOP, Program
+from tests.support.programs import TOP, Program
 
 HOST = "127.0.0.1"
 OWN_CONSOLE = "import sys, {module}\n{module}.has_own_console = lambda: True\nsys.exit({module}.main())"
@@ -66,6 +66,7 @@ def test_where_nobody_can_press_enter_nobody_is_waited_for() -> None:
         assert output.endswith(ITALIAN.press_enter)
 
 
+@pytest.mark.screen
 def test_a_console_of_its_own_makes_room_for_the_window_and_comes_back_on_an_error(
     display: None, server: ChatServer
 ) -> None:

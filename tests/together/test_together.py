@@ -13,7 +13,9 @@ import protocol
 from lan_chat.client.session import Disconnected, Session
 from lan_chat.server.server import ChatServer
 from protocol import EndConn, Event, Greeting, Joined, Left, Message, Refused, Say, Welcome
-from tests.support.peers import GREETING, LinePeer, OriginalClient, OriginalServer, ServerProgram, wait_until
+from tests.support.peers import GREETING, LinePeer
+from tests.support.programs import OriginalClient, OriginalServer, ServerProgram
+from tests.support.waiting import wait_until
 
 
 class Member:
@@ -81,6 +83,7 @@ def test_the_original_clients_window_closes_in_order_on_our_server(server: ChatS
         ada.expect_end()
 
 
+@pytest.mark.slow
 def test_a_name_pasted_with_its_newline_does_not_silence_the_original_client(server: ChatServer) -> None:
     with LinePeer(server.port, "Bob") as bob, OriginalClient(server.port) as ada:
         ada.expect_row(GREETING)
@@ -161,6 +164,7 @@ def test_a_whole_conversation_of_our_client_on_the_original_server() -> None:
         ada.close()
 
 
+@pytest.mark.slow
 def test_our_client_quits_the_original_server_while_choosing_a_name() -> None:
     with OriginalServer() as server:
         for _ in range(2):  # at the second time the original finds the name {quit} taken, and does not close

@@ -1,0 +1,114 @@
+"""The entries of a conversation: links, names that are said, lines of a file."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import protocol
+from lan_chat.client.entries import Entry, Kind, find_links, mentions
+
+MAY_DAY = time.mktime((2024, 5, 1, 12, 34, 56, 0, 0, -1))
+EMOJI = "\N{GRINNING FACE}"
+
+names = st.text(min_size=1, max_size=12).map(protocol.parse_name).filter(bool)
+texts = st.text(max_size=200).map(protocol.clean_text)
+
+
+# --- as lines of a file -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["* Server", "*", "** Ada"])
+def test_a_saved_message_cannot_look_like_a_saved_notice(name: str) -> None:
+    assert protocol.parse_name(name) == name
+    notice = Entry(MAY_DAY, Kind.ANNOUNCEMENT, "la chat chiude", "Server").as_lines()
+    message = Entry(MAY_DAY, Kind.MESSAGE, "la chat chiude", name).as_lines()
+    assert notice == "2024-05-01 12:34:56 * Server: la chat chiude\n"
+    assert not message.startswith("2024-05-01 12:34:56 *")
+
+
+# --- links ------------------------------------------------------------------------------------------------------------
+
+LINKS = [
+    ("http://example.org", ["http://example.org"]),
+    ("HTTPS://Example.ORG/A", ["HTTPS://Example.ORG/A"]),
+    ("vedi http://a.it/x, poi https://b.it.", ["http://a.it/x", "https://b.it"]),
+    ("(http://a.it/x)", ["http://a.it/x"]),
+    ("http://a.it/wiki/X_(y)", ["http://a.it/wiki/X_(y)"]),
+    ("(http://a.it/wiki/X_(y))", ["http://a.it/wiki/X_(y)"]),
+    ("«http://a.it» “http://b.it” ‘http://c.it’", ["http://a.it", "http://b.it", "http://c.it"]),
+    ("<http://a.it> \"http://b.it\" 'http://c.it'", ["http://a.it", "http://b.it", "http://c.it"]),
+    ("http://a.it/?q=1&r=%20#s!", ["http://a.it/?q=1&r=%20#s"]),
+    ("http://a.it//", ["http://a.it//"]),
+    ("http://a.it/…", ["http://a.it/"]),
+    ("http://a.it/è/中文", ["http://a.it/è/中文"]),
+    ("http://[::1]:8000/", ["http://[::1]:8000/"]),
+    ("uno\nhttp://a.it\ndue", ["http://a.it"]),
+    ("http://", []),
+    ("http://...", []),
+    ("http://)))", []),
+    ("javascript:alert(1) file:///etc ftp://a.it mailto:a@b.it", []),
+    ("www.example.org", []),
+]
+
+
+@pytest.mark.parametrize(("text", "links"), LINKS)
+def test_links_are_found_without_the_punctuation_around_them(text: str, links: list[str]) -> None:
+    assert [text[start:end] for start, end in find_links(text)] == links
+
+
+@given(st.lists(st.sampled_from(["http://", "https://", "a", ".", ")", "(", " ", "/", "»", "\n", "è", EMOJI, '"'])))
+def test_links_are_in_order_apart_and_without_blanks(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    end_before = 0
+    for start, end in find_links(text):
+        link = text[start:end]
+        assert start >= end_before
+        assert re.fullmatch(r"https?://\S+", link)
+        assert link[-1] not in ".,»"
+        end_before = end
+
+
+# --- names that are said ----------------------------------------------------------------------------------------------
+
+MENTIONS = [
+    ("ciao Ada", "Ada", True),
+    ("ADA!", "ada", True),
+    ("(ada)", "Ada", True),
+    ("Ada's", "Ada", True),
+    ("Adalberto", "Ada", False),
+    ("la Nevada", "Ada", False),
+    ("Ada_2", "Ada", False),
+    ("uso C++ e C", "C++", True),
+    ("Ada Maria!", "Ada Maria", True),
+    ("STRASSE", "Straße", True),
+    ("", "Ada", False),
+    ("ciao", "", False),
+    ("a.b", "a+b", False),
+]
+
+
+@pytest.mark.parametrize(("text", "name", "is_said"), MENTIONS)
+def test_a_name_is_said_as_a_word_of_its_own(text: str, name: str, is_said: bool) -> None:
+    assert mentions(text, name) == is_said
+
+
+@given(names, st.sampled_from([" ", "\n", "(", ", ", "«"]), st.sampled_from([" ", "\n", ")", ", ", "»", "?", ""]))
+def test_every_name_can_be_said(name: str, before: str, after: str) -> None:
+    assert mentions(f"ciao{before}{name}{after}", name)
+
+
+# --- as lines of a file, whatever is in them --------------------------------------------------------------------------
+
+
+@given(texts, names, st.sampled_from(Kind))
+def test_what_is_saved_of_one_entry_can_be_told_from_the_next(text: str, name: str, kind: Kind) -> None:
+    first, *rest = Entry(MAY_DAY, kind, text, name).as_lines().removesuffix("\n").split("\n")
+    assert first.startswith("2024-05-01 12:34:56 ")
+    assert first.startswith("2024-05-01 12:34:56 * ") == (kind is not Kind.MESSAGE)
+    assert all(line.startswith("    ") for line in rest)
+    assert "\n".join([first.partition(": ")[2], *(line[4:] for line in rest)]) == text

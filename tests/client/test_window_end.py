@@ -1,0 +1,141 @@
+"""A window on a real session: how it ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lan_chat.client.words import ITALIAN
+from lan_chat.server.server import ChatServer
+from protocol import EndConn
+from tests.support.peers import LinePeer
+from tests.support.played_server import Play, message
+from tests.support.session_seats import SessionSit
+from tests.support.waiting import wait_until
+
+try:
+    import tkinter as tk
+except ImportError:  # what needs it is skipped aloud, for want of a display
+    if not TYPE_CHECKING:
+        tk = None
+
+pytestmark = pytest.mark.screen
+
+ORIGINAL_GREETING = ITALIAN.greeting
+
+
+@pytest.fixture
+def sit(session_sit: SessionSit) -> SessionSit:
+    """Open windows on real sessions."""
+    return session_sit
+
+
+def test_quit_leaves_and_closes_the_window(server: ChatServer, sit: SessionSit) -> None:
+    with LinePeer(server.port, "Bob") as bob:
+        ada = sit(server, join="Ada")
+        ada.enter("{quit}")
+        assert not ada.is_open
+        bob.expect("Ada ha abbandonato la Chat.\n")
+
+
+def test_quit_closes_the_window_also_while_a_name_is_chosen(server: ChatServer, sit: SessionSit) -> None:
+    ada = sit(server)
+    ada.type("{quit}")
+    ada.click(ada.window.button)
+    assert not ada.is_open
+    wait_until(lambda: not server.room.connections())
+
+
+def test_closing_the_window_leaves_in_order(server: ChatServer, sit: SessionSit) -> None:
+    with LinePeer(server.port, "Bob") as bob:
+        ada = sit(server, join="Ada")
+        ada.enter("ciao")
+        ada.close_window()
+        assert not ada.is_open
+        bob.expect("Ada: ciao\nAda ha abbandonato la Chat.\n")
+
+
+def test_end_conn_is_told_in_two_lines_and_closes_the_window(
+    server: ChatServer, sit: SessionSit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lan_chat.client.window.CLOSE_MS", 200)
+    ada = sit(server, join="Ada")
+    server.stop()
+    ada.see("\nIl server si è disconnesso.\nLa finestra si chiuderà tra 5 secondi.")
+    ada.wait(lambda: ada.session.events.empty())
+    assert ITALIAN.connection_error not in ada.shown
+    ada.wait(lambda: not ada.is_open)
+
+
+def test_end_conn_said_twice_is_told_once(play: Play, sit: SessionSit) -> None:
+    server = play()
+    ada = sit(server, join="Ada")
+    server.peer.tell(EndConn(), EndConn(), message(2, "fine"))
+    ada.see("Bob: fine")
+    assert ada.shown.count(ITALIAN.disconnected) == 1
+
+
+def test_a_window_that_is_closed_by_hand_after_end_conn_is_not_closed_again(
+    play: Play, sit: SessionSit, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("lan_chat.client.window.CLOSE_MS", 50)
+    server = play()
+    ada = sit(server, join="Ada")
+    server.peer.tell(EndConn())
+    ada.see(ITALIAN.closing_soon)
+    ada.close_window()
+    is_later: list[bool] = []
+    other = tk.Tk()
+    other.after(100, lambda: is_later.append(True))
+    wait_until(lambda: other.update() or is_later)  # type: ignore[func-returns-value]
+    other.destroy()
+    assert capfd.readouterr().err == ""
+
+
+def test_a_broken_link_is_told_and_what_was_not_delivered_stands_at_the_end(play: Play, sit: SessionSit) -> None:
+    server = play()
+    ada = sit(server, join="Ada")
+    ada.enter("uno")
+    ada.enter("due")
+    server.peer.expect("due")
+    ada.type("tre")
+    ada.wait(lambda: ada.tail == "Ada: uno …\nAda: due …")
+    server.stop_listening()
+    server.peer.break_off()
+    ada.see(f"\n{ITALIAN.link_broken}")
+    assert ada.tail == "Ada: uno …\nAda: due …"
+    assert ada.draft == "tre"
+
+
+def test_what_is_said_while_the_link_is_broken_waits_at_the_end(play: Play, sit: SessionSit) -> None:
+    server = play()
+    ada = sit(server, join="Ada")
+    server.stop_listening()
+    server.peer.break_off()
+    ada.see(ITALIAN.link_broken)
+    ada.enter("ciao")
+    ada.wait(lambda: ada.tail == "Ada: ciao …")
+    assert ada.draft == ""
+    ada.enter("{quit}")
+    assert not ada.is_open
+
+
+def test_what_a_server_that_ends_has_not_taken_stands_at_the_end(play: Play, sit: SessionSit) -> None:
+    server = play()
+    ada = sit(server, join="Ada")
+    ada.enter("uno")
+    server.peer.expect("uno")
+    server.peer.end()
+    ada.wait(lambda: ada.tail == "Ada: uno  (non inviato)  Invia di nuovo  Scarta")
+
+
+def test_a_text_that_is_sent_when_the_session_is_over_stays_in_the_box(play: Play, sit: SessionSit) -> None:
+    server = play(ORIGINAL_GREETING)
+    ada = sit(server)
+    server.peer.close()
+    ada.see(f"\n{ITALIAN.connection_error}\n{ITALIAN.restart}")
+    ada.enter("ciao")
+    ada.wait(lambda: ada.shown.count(ITALIAN.connection_error) == 2)
+    assert ada.draft == "ciao"
+    assert ada.tail == ""

@@ -1,0 +1,120 @@
+"""What can be a name, and which names are the same."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+
+from protocol import MAX_NAME_CHARACTERS, RESERVED_KEYS, name_key, parse_name
+from tests.support.wire import anything_goes, valid_names
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        ("Ada", "Ada"),
+        ("  Ada Lovelace ", "Ada Lovelace"),
+        ("\u00a0Ada\u3000Lovelace\u3000", "Ada Lovelace"),
+        ("Ａｄａ", "Ada"),
+        ("Nicolo\u0300", "Nicolò"),
+        ("李雷", "李雷"),
+        ("😀", "😀"),
+        ("x" * 32, "x" * 32),
+        ("😀" * 32, "😀" * 32),
+        ("o\u0300" * 32, "ò" * 32),
+        (" " * 50 + "x" * 32, "x" * 32),
+        ("{Ada}", "{Ada}"),
+        ("quit", "quit"),
+        ("a {quit}", "a {quit}"),
+    ],
+)
+def test_a_name_is_taken_in_nfkc_and_trimmed(raw: str, name: str) -> None:
+    assert parse_name(raw) == name
+
+
+@pytest.mark.parametrize("raw", ["", " ", "\u3000 ", "x" * 33, "ﷺ" * 2, "x" * 10_000])
+def test_a_name_has_1_to_32_characters(raw: str) -> None:
+    assert parse_name(raw) is None
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *("Ada\nBob", "Ada\n", "\nAda", "Ada\rBob", "Ada\tBob", "Ada\x0bBob", "Ada\x85Bob", "Ada\u2028Bob"),
+        *("\x1b[31mAda", "Ada\x00", "Ada\x7f", "Ada\u202eBob", "Ada\u2066", "\ud800", "\ufeffAda"),
+        *("Ada\u200b", "Ada\u200d", "Ada\u00ad", "\U000e0041"),
+    ],
+)
+def test_a_name_is_all_printable(raw: str) -> None:
+    assert parse_name(raw) is None
+
+
+@pytest.mark.parametrize("raw", ["Alice: ciao", "Alice:", ":", "Alice： ciao", "Alice︓ ciao", "Alice﹕", "⩴"])
+def test_a_name_has_no_colon_however_it_is_written(raw: str) -> None:
+    assert parse_name(raw) is None
+
+
+@pytest.mark.parametrize("word", ["{quit}", "{end_conn}", "<quit>", "<end_conn>"])
+@pytest.mark.parametrize("form", ["{}", " {} ", "\u3000{}"])
+def test_a_name_is_no_control_word_however_it_is_written(word: str, form: str) -> None:
+    wide = "".join(chr(ord(letter) + 0xFEE0) for letter in word)
+    for written in (word, word.upper(), word.title(), wide, wide.upper()):
+        assert parse_name(form.format(written)) is None, written
+
+
+@pytest.mark.parametrize("raw", ["\u3164", "\u2800\u2800", "\u115f \u1160", "\uffa0", "\u034f", "\ufe0f"])
+def test_a_name_has_something_to_see(raw: str) -> None:
+    assert parse_name(raw) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Ada", "ADA"),
+        ("Ada", "Ａｄａ"),
+        ("Straße", "STRASSE"),
+        ("fin", "ﬁn"),
+        ("Hal", "ℋal"),
+        ("ΣΊΣΥΦΟΣ", "σίσυφος"),
+        ("Nicolò", "NICOLO\u0300"),
+        ("Ada Lovelace", " Ada\u00a0 \u3000Lovelace "),
+        ("Ada", "A\u034fd\ufe0fa\u3164"),
+        ("Nicolò", "Nicolo\u034f\u0300"),  # a letter without a shape between a letter and its accent
+    ],
+)
+def test_two_names_that_look_the_same_are_the_same(one: str, other: str) -> None:
+    assert name_key(one) == name_key(other) != ""
+
+
+@pytest.mark.parametrize(("one", "other"), [("Ada", "Ado"), ("Ada B", "AdaB"), ("Nicolò", "Nicolo"), ("Ada", "Ada1")])
+def test_two_names_that_differ_are_two(one: str, other: str) -> None:
+    assert name_key(one) != name_key(other)
+
+
+@anything_goes
+@given(valid_names)
+def test_a_name_keeps_its_rules_and_its_key_when_it_is_read_again(name: str) -> None:
+    assert parse_name(name) == name
+    assert 1 <= len(name) <= MAX_NAME_CHARACTERS
+    assert ":" not in name
+    assert len(name.splitlines()) == 1
+    assert name_key(name.casefold()) == name_key(name) != ""
+
+
+@pytest.mark.parametrize("raw", ["Server", "server", " SERVER ", "Ｓｅｒｖｅｒ", "Ser\u034fver"])
+def test_nobody_bears_the_operators_name(raw: str) -> None:
+    assert name_key(raw) in RESERVED_KEYS
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Ada ha abbandonato la Chat. Bo",
+        "Ada si è unito alla chat! Bo",
+        "Al HAS LEFT THE CHAT. Bo",
+        "Ada\ua789 ciao",
+        "Ad\ufffd",
+    ],
+)
+def test_a_name_that_reads_like_a_notice_or_a_message_is_none(name: str) -> None:
+    assert parse_name(name) is None
