@@ -341,7 +341,7 @@ def test_options_that_there_are_not_are_explained(start: Start, name: str) -> No
     program = start(name, "--nonsense", stdin=subprocess.DEVNULL)
     status, output = program.expect_end()
     assert status == 2
-    assert f"{program.file_name}: error: unrecognized arguments: --nonsense" in output
+    assert f"{program.file_name}: errore: argomenti sconosciuti: --nonsense" in output
     program.expect_nothing_left()
 
 

@@ -1,7 +1,7 @@
 """The server as a process of its own, held against load, slow peers, dead links and a system that runs out.
 
-Each test is one row of the table of promises in docs/MEASUREMENTS.md; the figures that it came to are printed (`pytest -rP` shows
-them). What generates hostile input, and the long chaos, have files of their own.
+Each test is one row of the table of promises in docs/MEASUREMENTS.md; the figures that it came to are printed (`pytest
+-rP` shows them). What generates hostile input, and the long chaos, have files of their own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 
 import protocol
-from lan_chat.server.delivery import MAX_UNSENT_BYTES
+from lan_chat.server.broadcast import MAX_UNSENT_BYTES
 from lan_chat.server.words import ITALIAN
 from tests.support.peers import GREETING, BarePeer, EventPeer, LinePeer, Peer, reset
 from tests.support.programs import TOP, Program, ServerProgram
@@ -193,7 +193,7 @@ def test_a_flood_is_slowed_and_loses_nothing_and_the_others_talk_meanwhile() -> 
 def test_a_thousand_that_say_nothing_fill_the_room_until_their_time_is_up() -> None:
     allow_descriptors(1200)
     with contextlib.ExitStack() as stack:
-        program = stack.enter_context(PreparedServer("import lan_chat.server.connection as c; c.NAME_S = 10.0"))
+        program = stack.enter_context(PreparedServer("import lan_chat.server.delivery as d; d.NAME_S = 10.0"))
         before = use_of(program)
         silent = []
         for _ in range(1000):
