@@ -39,11 +39,11 @@ try:
         watch_signals,
     )
     from lan_chat.server.commands import Operator
-    from lan_chat.server.delivery import BACKLOG_MESSAGES, GRACE_S
     from lan_chat.server.export import export_history
     from lan_chat.server.history import FILE_ERRORS, KEPT_EVENTS, History
     from lan_chat.server.listening import explain_listen_error, open_listener, where_to_find
-    from lan_chat.server.server import MAX_CLIENTS, RATE, ChatServer
+    from lan_chat.server.options import Options
+    from lan_chat.server.server import ChatServer
     from lan_chat.server.terminal import Terminal, read_console, show
     from lan_chat.server.words import CLOSED, CLOSING, CLOSING_OTHERWISE, LANGUAGES, WAITING, ServerWords
     from protocol import Notice
@@ -98,8 +98,8 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
         return 2
 
     history, notice = open_history(arguments.history, words)
-    limits = (arguments.max_clients, arguments.rate, arguments.grace, arguments.backlog)
-    server = ChatServer(listener, words, *limits, history, notice)
+    options = Options(arguments.max_clients, arguments.rate, arguments.grace, arguments.backlog)
+    server = ChatServer(listener, options, words, history, notice)
     has_stopped.clear()
     terminal.start()
     server.start()
@@ -167,7 +167,7 @@ def set_up_logging(terminal: Terminal, level: str, file: str | None) -> None:
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line. Raises SystemExit, with its sentence printed."""
-    language = language_of(argv, protocol.DEFAULT_LANGUAGE)
+    usual, language = Options(), language_of(argv, protocol.DEFAULT_LANGUAGE)
     words = LANGUAGES[language]
     parser = CommandLine(words.help_description, language, protocol.DEFAULT_LANGUAGE)
     parser.set_defaults(lang=protocol.DEFAULT_LANGUAGE)
@@ -178,10 +178,10 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
     add("--host", words.help_host, "", metavar="ADDR")
     add("--port", words.help_port, protocol.DEFAULT_PORT, type=int, metavar="N")
-    add("--max-clients", words.help_max_clients, MAX_CLIENTS, type=int, metavar="N")
-    add("--rate", words.help_rate, RATE, type=float, metavar="N")
-    add("--grace", words.help_grace, GRACE_S, type=float, metavar="S")
-    add("--backlog", words.help_backlog, BACKLOG_MESSAGES, type=int, metavar="N")
+    add("--max-clients", words.help_max_clients, usual.max_clients, type=int, metavar="N")
+    add("--rate", words.help_rate, usual.rate, type=float, metavar="N")
+    add("--grace", words.help_grace, usual.grace_s, type=float, metavar="S")
+    add("--backlog", words.help_backlog, usual.backlog, type=int, metavar="N")
     add("--history", words.help_history, type=Path, metavar="FILE")
     add("--export", words.help_export, type=Path, metavar="FILE")
     add("--attendance", words.help_attendance, False, action="store_true")

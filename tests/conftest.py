@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from lan_chat.server.listening import open_listener
+from lan_chat.server.options import Options
 from lan_chat.server.server import ChatServer
 from tests.support.waiting import wait_until
 from tools import xvfb
@@ -84,7 +85,7 @@ def own_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def server() -> Iterator[ChatServer]:
     """A server with one room, in this process: no limit on how fast one may talk, and whose link breaks has left."""
-    server = ChatServer(open_listener("127.0.0.1", 0), rate=0, grace_s=0.0, backlog=0)
+    server = ChatServer(open_listener("127.0.0.1", 0), Options(rate=0, grace_s=0.0, backlog=0))
     server.start()
     yield server
     server.stop()

@@ -5,15 +5,25 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import protocol
-from lan_chat.server.connection import Member
+from lan_chat.server.membership import ConnectionState, Member
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ServerWords
 from lan_chat.sockets import parse_address
-from protocol import Reason
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of the operator."""
+
+    carry_out: Callable[[str], str]
+    """Does it with its arguments, and returns the answer. Delivery thread only."""
+    usage: str = ""
+    """Its arguments, as the operator is shown them; empty where it takes none."""
 
 
 class Operator:
@@ -22,19 +32,19 @@ class Operator:
     def __init__(self, server: ChatServer, words: ServerWords) -> None:
         self._server = server
         self._room = server.room
+        self._delivery = server.delivery
         self._words = words
-        self._commands: dict[str, tuple[Callable[[str], str], str]] = {
-            "help": (self._help, ""),
-            "who": (self._who, ""),
-            "say": (self._say, words.usage_say),
-            "kick": (self._kick, words.usage_kick),
-            "ban": (self._ban, words.usage_ban),
-            "unban": (self._unban, words.usage_ban),
-            "mute": (self._mute, words.usage_mute),
-            "unmute": (self._unmute, words.usage_mute),
-            "stop": (self._help, ""),  # without an argument the program itself carries it out: `is_stop`
+        self._commands = {
+            "help": Command(self._help),
+            "who": Command(self._who),
+            "say": Command(self._say, words.usage_say),
+            "kick": Command(self._kick, words.usage_kick),
+            "ban": Command(self._ban, words.usage_ban),
+            "unban": Command(self._unban, words.usage_ban),
+            "mute": Command(self._mute, words.usage_mute),
+            "unmute": Command(self._unmute, words.usage_mute),
+            "stop": Command(self._help),  # without an argument the program itself carries it out: `is_stop`
         }
-        """Each command, and its arguments as the operator is shown them; empty where it takes none."""
 
     def is_stop(self, line: str) -> bool:
         """Return whether a line is the command that stops the server, which the program carries out."""
@@ -45,42 +55,43 @@ class Operator:
         word, _, rest = protocol.clean_text(line).strip().partition(" ")
         if not word:
             return self._help("")
-        if word.lower() not in self._commands:
+        command = self._commands.get(word.lower())
+        if command is None:
             return self._words.operator_unknown.format(word=word)
-        command, usage = self._commands[word.lower()]
-        if bool(rest.strip()) != bool(usage):
-            return self._words.operator_usage.format(usage=f"{word.lower()} {usage}".strip())
+        if bool(rest.strip()) != bool(command.usage):
+            return self._words.operator_usage.format(usage=f"{word.lower()} {command.usage}".strip())
         try:
-            return command(rest.strip())
+            return self._server.call(lambda: command.carry_out(rest.strip()))  # in the thread that changes the room
         except Exception as error:  # a bug of ours in a command must not end the room
             log.exception("A failure in the operator's command")
             return repr(error)
 
     def _help(self, _: str) -> str:
-        return self._words.operator_help
+        commands = (f"{name} {command.usage}".strip() for name, command in self._commands.items())
+        return self._words.operator_help.format(commands=" · ".join(commands))
 
     def _who(self, _: str) -> str:
-        members = self._room.members()
+        members = sorted(self._room.members(), key=lambda member: protocol.name_key(member.name))
         count = self._words.operator_count.format(count=len(members), connections=len(self._room.connections()))
         return "\n".join([*map(self._describe, members), count])
 
     def _describe(self, member: Member) -> str:
-        connection, words = member.connection, self._words
+        recipient, words = member.recipient, self._words
         minutes = max(1.0, (time.time() - member.joined_at) / 60)
-        is_absent = connection is None or connection.is_dropped
+        is_linked = recipient is not None and recipient.state is ConnectionState.MEMBER
         return words.operator_member.format(
             name=member.name,
-            address=connection.label if connection else "–",
-            dialect=words.operator_absent if is_absent or connection is None else connection.kind.name,
+            address=recipient or "–",
+            dialect=recipient.kind.name if recipient is not None and is_linked else words.operator_absent,
             since=time.strftime("%H:%M:%S", time.localtime(member.joined_at)),
             said=member.said,
             rate=round(member.said / minutes),
-            unsent=connection.outbox.unsent_bytes if connection else 0,
+            unsent=recipient.outbox.unsent_bytes if recipient else 0,
             muted=f"  {words.operator_is_muted}" if member.is_muted else "",
         )
 
     def _say(self, text: str) -> str:
-        self._server.announce(text)
+        self._delivery.announce(text)
         return self._words.operator_said.format(count=len(self._room.members()))
 
     def _kick(self, rest: str) -> str:
@@ -89,15 +100,13 @@ class Operator:
         for length in range(len(words), 0, -1):
             member = self._room.find(" ".join(words[:length]))
             if member is not None:
-                self._server.kick(member, detail=" ".join(words[length:]) or None)
+                self._delivery.kick(member, detail=" ".join(words[length:]) or None)
                 return self._words.operator_kicked.format(name=member.name)
         return self._words.operator_nobody.format(name=words[0])
 
     def _ban(self, what: str) -> str:
         what = parse_address(what) or what
-        for whom in self._room.ban(what):
-            self._server.kick(whom, Reason.BANNED)
-        log.info(self._words.log_banned.format(what=what))
+        self._delivery.ban(what)
         return self._words.operator_banned.format(what=what)
 
     def _unban(self, what: str) -> str:

@@ -1,7 +1,7 @@
-"""The delivery thread: it alone numbers what happens in the room, records it, and writes to clients.
+"""The delivery thread: it alone decides what happens in the room, and in which order, and it alone writes to clients.
 
-Other threads hand their commands over by a queue, and never write themselves. The sockets are closed by the clients'
-threads, once this one has dropped them; the history is closed here.
+What the clients said comes in their mailboxes, what the operator wants as calls, both through one queue. Each turn of
+the thread takes all that waits, decides it, numbers and records it, and sends it to everybody in one batch.
 """
 
 from __future__ import annotations
@@ -10,567 +10,485 @@ import contextlib
 import itertools
 import logging
 import queue
-import secrets
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
+from typing import TypeVar
 
 import protocol
-from lan_chat.server.connection import Connection, LinkLost, Member
-from lan_chat.server.history import FILE_ERRORS, KEPT_EVENTS, History, Record
+from lan_chat.process import POLL_S
+from lan_chat.server.broadcast import Broadcast
+from lan_chat.server.connection import Connected, Ended, NameProposed, Settled
+from lan_chat.server.membership import ConnectionState, Member, MemberState, Recipient
+from lan_chat.server.options import Options
+from lan_chat.server.room import Room
+from lan_chat.server.timeline import Timeline
 from lan_chat.server.words import ServerWords
 from protocol import (
     Announcement,
     Bare,
-    Dialect,
     EndConn,
+    Error,
     Event,
     Events,
+    Fault,
     Greeting,
     Join,
     Joined,
     Left,
+    LineEnd,
     Lines,
     Message,
     Notice,
     Quit,
     Reason,
+    Refused,
     Resume,
     Say,
     Welcome,
 )
 
-log = logging.getLogger(__name__)
-
-GRACE_S = 60.0
-"""How long a member whose link broke may take to resume before it leaves the room."""
-MAX_UNSENT_BYTES = 8 * 1024 * 1024
-"""Unsent bytes of one client; a client with more reads too slowly, and is disconnected."""
+NAME_S = 300.0
+"""How long a client may take to choose a name."""
 MAX_AWAY = 1000
-"""Members whose place is held at once: anyone can join and break off, any number of times."""
-BACKLOG_MESSAGES = 50
-"""Earlier messages that a newcomer is shown."""
-KEPT_CHARACTERS = 1024 * 1024
-"""Characters of the last events that the room keeps: as JSON they have to fit into MAX_UNSENT_BYTES."""
+"""How many places the room holds at once: coming and breaking off costs nothing."""
 GATHER_SHARE = 3.0
-"""How long the delivery thread may wait for as many commands as in its last turn, as a multiple of that turn's time."""
+"""How long after a turn the thread may wait for as many clients again, as a share of what the turn took."""
 MAX_GATHER_S = 0.005
-"""The upper bound of that wait."""
-LARGE_ROOM = 200
-"""Members from which on arrivals and departures are batched: n arrivals to n members is O(n²)."""
-NOTICES_S = 0.1
-"""How long arrivals and departures may wait in a large room, if no message comes meanwhile."""
 TICK_S = protocol.BARE_PAUSE_S
-"""How often the delivery thread writes to the clients that are behind."""
+"""How often the thread looks at the connections that are behind."""
 FLUSH_S = 1.0
-"""How long a client may take to read the rest, when it leaves or the server stops."""
-SAID = (Message, Announcement)
-"""The events with a text, as opposed to arrivals and departures."""
+"""How long a client that leaves, or is told that the server stops, may take to read the rest."""
 
-
-def write_events(writer: Dialect, events: list[Event]) -> list[bytes]:
-    """Return events encoded in a dialect, as the chunks that an Outbox takes."""
-    if isinstance(writer, Bare):
-        return [writer.encode(part) for event in events for part in protocol.bare_parts(event)]
-    whole = b"".join([writer.encode(event) for event in events])
-    return [whole] if whole else []
-
-
-def write_backlog(writer: Dialect, events: list[Event]) -> list[bytes]:
-    """Return the backlog for a newcomer, encoded: with the time in the line dialect, empty in the bare one."""
-    if isinstance(writer, Bare):
-        return []
-    if isinstance(writer, Events):
-        return write_events(writer, events)
-    lines = []
-    for event in events:
-        when = time.strftime("%H:%M ", time.localtime(getattr(event, "time", 0.0))).encode()
-        lines += [when + writer.encode(part) for part in protocol.one_line_each(event)]
-    return [b"".join(lines)]
+Result = TypeVar("Result")
+log = logging.getLogger(__name__)
 
 
 class Delivery:
-    """The thread that numbers what happens in the room, and writes to clients.
-
-    A command is an event from a client's thread: `Say`, `Join` and `Resume` (under a name that the client has claimed),
-    `Quit` and `LinkLost` concern the room; every other event is an answer to this client alone.
-    """
+    """The thread that decides and writes. Public methods are for any thread, except where it says otherwise."""
 
     def __init__(
-        self,
-        words: ServerWords,
-        release: Callable[[Member, Connection | None], bool],
-        grace_s: float = 0.0,
-        backlog: int = 0,
-        history: History | None = None,
-        notice: Notice | None = None,
-        clock: Callable[[], float] = time.time,
+        self, room: Room, timeline: Timeline, options: Options, words: ServerWords, notice: Notice | None
     ) -> None:
+        self._room = room
+        self._timeline = timeline
+        self._options = options
         self._words = words
-        self._release = release
-        """Frees a member's name, unless it has another connection by now; returns whether it did."""
-        self._grace_s = grace_s
-        self._backlog = backlog
-        self._clock = clock
-        self._writers: dict[type[Dialect], Dialect] = {Bare: Bare(words), Lines: Lines(words), Events: Events()}
-        self._requests: queue.SimpleQueue[Connection | Member | Announcement | None] = queue.SimpleQueue()
-        """Connections with commands, each at most once; members to expel; announcements; None to stop."""
+        self._broadcast = Broadcast(timeline, words, notice)
+        self._queue: queue.SimpleQueue[Recipient | Callable[[], object]] = queue.SimpleQueue()
+        """Connections whose mailbox has something, each at most once, and calls."""
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
-        # Delivery thread only, from here on.
-        self._connections: dict[Connection, None] = {}
-        """The connections that were greeted and have not left; a dict as an ordered set."""
-        self._members: dict[Connection, None] = {}
-        """The connections that get what happens in the room."""
-        self._present: dict[Member, Connection | None] = {}
-        """The members in the room, each with the connection that gets the events; None where the link is broken."""
-        self._away: dict[Member, tuple[float, Connection | None]] = {}
-        """The members whose link is broken: until when they may resume, and that link; the first deadline first."""
-        self._behind: set[Connection] = set()
-        """The connections whose outbox is not empty."""
-        self._leaving: dict[Connection, float] = {}
-        """The connections that end, and until when they may read the rest."""
-        self._expelled: set[Connection] = set()
-        """The connections among `_leaving` that the server ends: their threads still read, and have to be woken."""
-        self._batch: list[Event] = []
-        """The events of the room that have not been sent to all members."""
-        self._notices_until: float | None = None
-        """Until when the batch may wait for more; None unless it has only arrivals and departures."""
-        self._ahead: list[Connection] = []
-        """The connections that have been sent a part of the batch before the others (`Connection.seen`)."""
-        self._kept: deque[Message | Announcement | Joined | Left] = deque()
-        """The last events, for members that resume and for newcomers."""
-        self._kept_characters = 0
-        self._history = history
-        self._recorded = 0
-        """How many events of the batch are in the history's file."""
-        self._arrivals: list[Member] = []
-        """The members that joined, and are not in the file yet."""
-        self._departures: list[tuple[int, int]] = []
-        """The members that left, and are in the file as present: the `id`s of their `Left` and `Joined`."""
-        self._notice = notice
-        """What a newcomer is told about the recording, if anything."""
-        self._room_id = secrets.token_hex(8)
-        self._last_id = 0
-        self._may_lack_until = 0
-        """The highest `id` that members may have seen and the history does not have: a power cut loses its end."""
+        self._handlers: dict[type[Event], Callable[..., None]] = {
+            Connected: self._greet,
+            Settled: self._settle,
+            NameProposed: self._take_proposal,
+            Resume: self._take_resume,
+            Join: self._take_join,
+            Say: self._take_say,
+            Fault: self._refuse,
+            Quit: self._take_quit,
+            Ended: self._take_end,
+        }
+        """What is done with each event that a client's thread hands over; all others mean nothing to a server."""
+        # All that follows belongs to the delivery thread.
+        self._greeted: dict[Recipient, None] = {}
+        """The connections that were greeted and have not left; a dict for its order."""
+        self._choosing: dict[Recipient, None] = {}
+        """Those of them that have no name yet; the first to run out of time is first."""
+        self._away: dict[Member, None] = {}
+        """The members whose place is held; the first to run out of time is first."""
+        self._leaving: dict[Recipient, None] = {}
         self._is_over = False
-
-    def restore(self, record: Record) -> None:
-        """Continue a recorded room. Only before `start`."""
-        self._last_id, self._room_id = record.last_id, record.room_id
-        self._may_lack_until = record.last_id + KEPT_EVENTS if record.members else 0
-        for event in record.events:
-            self._keep(event)
-        for member in record.members:
-            self._present[member] = None
-            self._away[member] = time.monotonic() + self._grace_s, None
+        self._now = 0.0
+        """The time of this turn, in seconds since the epoch."""
+        for member in room.members():  # who was here when the server ended without a goodbye
+            self._hold(member)
 
     def start(self) -> None:
-        """Start the delivery thread."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self, timeout_s: float) -> None:
-        """Send `{end_conn}` to everybody, after all that was said, and end the thread."""
-        self._requests.put(None)
+        """Tell everybody `{end_conn}`, after all that was said, and end the thread."""
+        self._queue.put(self._close_room)
         self._thread.join(timeout_s)
 
-    def command(self, connection: Connection, events: list[Event]) -> None:
-        """Hand over a client's commands, or answers to it. Blocks while too many wait; not from the delivery thread."""
-        if connection.hand_over(events):
-            self._requests.put(connection)
+    def note_mail(self, recipient: Recipient) -> None:
+        """Note that a mailbox has something."""
+        self._queue.put(recipient)
+
+    def call(self, action: Callable[[], Result]) -> Result:
+        """Do something in the delivery thread, and return its result, or raise what it raised.
+
+        Raises RuntimeError where that thread has ended.
+        """
+        outcomes: queue.SimpleQueue[Result | Exception] = queue.SimpleQueue()
+
+        def act() -> None:
+            try:
+                outcomes.put(action())
+            except Exception as error:
+                outcomes.put(error)
+
+        self._queue.put(act)
+        while self._thread.is_alive():
+            with contextlib.suppress(queue.Empty):
+                outcome = outcomes.get(timeout=POLL_S)
+                if isinstance(outcome, Exception):
+                    raise outcome
+                return outcome
+        raise RuntimeError("the room is closed")
+
+    # What the operator does. Delivery thread only: through `call`.
 
     def announce(self, text: str) -> None:
-        """Send an announcement of the operator to the room. From any thread."""
-        self._requests.put(Announcement(0, 0.0, text))
+        """Say something to the room as the operator."""
+        self._broadcast.tell_room(Announcement(self._timeline.next_id(), self._now, text))
 
-    def expel(self, member: Member) -> None:
-        """Have a member leave whose link is broken; does nothing where it is not. From any thread."""
-        self._requests.put(member)
+    def kick(self, member: Member, reason: Reason = Reason.KICKED, detail: str | None = None) -> None:
+        """Have a member leave, and tell it why."""
+        self._room.revoke(member)
+        if member.state is MemberState.AWAY:
+            self._leave(member, Reason.KICKED)
+            log.info(self._words.log_left.format(who=member.name, why=self._words.why_kicked))
+        elif member.recipient is not None:
+            self._expel(member.recipient, reason, detail)
+
+    def ban(self, what: str) -> None:
+        """Keep out a name or an address, and disconnect the clients that it is about."""
+        members, others = self._room.ban(what)
+        for member in members:
+            self.kick(member, Reason.BANNED)
+        for recipient in others:
+            self._expel(recipient, Reason.BANNED)
+        log.info(self._words.log_banned.format(what=what))
+
+    def _expel(self, recipient: Recipient, reason: Reason = Reason.KICKED, detail: str | None = None) -> None:
+        """Close a connection, and tell its client why."""
+        self._carry_out_all(recipient)  # what was said before counts
+        if recipient.state in (ConnectionState.LEAVING, ConnectionState.CLOSED):
+            return
+        why = self._words.why_banned if reason is Reason.BANNED else self._words.why_kicked
+        recipient.end_because(f"{why}: {detail}" if detail else why, Reason.KICKED)
+        self._broadcast.tell(recipient, Error(reason.value, detail=detail))
+        self._broadcast.tell(recipient, EndConn())
+        self._dismiss(recipient)
+
+    # The loop.
 
     def _run(self) -> None:
-        requests: list[Connection | Member | Announcement | None] = []
-        took_s = 0.0
+        count, took_s = 0, 0.0
         while not self._is_over:
-            requests = self._collect(len(requests), min(MAX_GATHER_S, GATHER_SHARE * took_s))
-            started = time.perf_counter()
-            now = round(self._clock(), 3)
-            for request in requests:
-                if request is None:
-                    self._attempt(self._close_room)
-                elif isinstance(request, Announcement):
-                    self._tell_room(Announcement(self._next_id(), now, request.text))
-                elif isinstance(request, Member):
-                    self._attempt(self._give_up, request, now, Reason.KICKED)
+            work = self._collect(count, min(MAX_GATHER_S, GATHER_SHARE * took_s))
+            count = len(work)
+            started, began = time.perf_counter(), time.monotonic()
+            self._now = round(time.time(), 3)
+            for item in work:
+                if isinstance(item, Recipient):
+                    self._carry_out_all(item)
                 else:
-                    self._carry_out_all(request, now)
-            self._attempt(self._give_up_overdue, now)
-            if self._notices_until is None or started > self._notices_until:
-                self._attempt(self._broadcast)
-            self._attempt(self._catch_up)
+                    self._attempt(item)
+            self._attempt(self._look_at_the_time, began)
+            self._attempt(self._broadcast.send, started)
+            self._attempt(self._broadcast.catch_up)
+            self._attempt(self._let_go)
             took_s = time.perf_counter() - started
 
-    def _attempt(self, step: Callable[..., None], *arguments: object) -> None:
-        """Do one step; log its failure, a bug of ours, and go on with the next."""
+    def _attempt(self, step: Callable[..., object], *arguments: object) -> None:
+        """Do one step; a failure of ours in it is logged, and ends neither the thread nor the other steps."""
         try:
             step(*arguments)
         except Exception:
             log.exception("A failure in the delivery thread")
 
-    def _collect(self, expected: int, gather_s: float) -> list[Connection | Member | Announcement | None]:
-        """Wait for connections with commands, at most a tick while any client is behind, and return all that there are.
+    def _collect(self, expected: int, gather_s: float) -> list[Recipient | Callable[[], object]]:
+        """Wait for work, no longer than until something is due, and take all that is there.
 
-        Wait for as many as the last time, but at most `gather_s`: with several clients in full flow, their threads have
-        the interpreter to themselves meanwhile, and all share one broadcast.
+        Where several clients talk without a pause, wait until as much has come as the last time, if `gather_s` is not
+        over by then: the clients' threads have the interpreter to themselves meanwhile, and all share one broadcast.
         """
-        requests = []
+        work: list[Recipient | Callable[[], object]] = []
         gathers_until = time.perf_counter() + gather_s
-        limit_s = TICK_S if self._batch or self._behind or self._leaving else None
-        if limit_s is None and self._away:
-            deadline, _ = next(iter(self._away.values()))
-            limit_s = max(TICK_S, deadline - time.monotonic())
-        with contextlib.suppress(queue.Empty):
-            requests.append(self._requests.get(timeout=limit_s))
-            while len(requests) < expected:
-                requests.append(self._requests.get(timeout=max(0.0, gathers_until - time.perf_counter())))
+        try:
+            work.append(self._queue.get(timeout=self._limit_s()))
+            while len(work) < expected:
+                work.append(self._queue.get(timeout=max(0.0, gathers_until - time.perf_counter())))
             while True:
-                requests.append(self._requests.get_nowait())
-        return requests
+                work.append(self._queue.get_nowait())
+        except queue.Empty:
+            return work
 
-    def _carry_out_all(self, connection: Connection, now: float) -> None:
-        """Carry out all commands of a client that wait, also where one of them fails."""
-        for event in connection.take_commands():
-            self._attempt(self._carry_out, connection, event, now)
+    def _limit_s(self) -> float | None:
+        """Return how long nothing will be due, in seconds; None for ever."""
+        if self._broadcast.is_pending or self._leaving:
+            return TICK_S
+        deadlines = [member.deadline for member in itertools.islice(self._away, 1)]
+        deadlines += [recipient.deadline for recipient in itertools.islice(self._choosing, 1)]
+        return max(TICK_S, min(deadlines) - time.monotonic()) if deadlines else None
 
-    def _carry_out(self, connection: Connection, event: Event, now: float) -> None:
-        if isinstance(event, Say):
-            if connection.is_member:
-                self._say(connection, event, now)
-        elif self._is_over or connection in self._leaving or connection.is_dropped:
-            if isinstance(event, Join | Resume):  # after its end: otherwise its name would stay taken
-                self._depart(connection, now)
-        elif isinstance(event, Join):
-            self._admit(connection, now)
-        elif isinstance(event, Resume):
-            self._admit_again(connection, event.last, now)
-        elif isinstance(event, LinkLost) and self._may_come_back(connection):
-            self.hold_place(connection)
-        elif isinstance(event, Quit | LinkLost):
-            self._dismiss(connection, now)
-        elif isinstance(event, EndConn):
-            self._tell(connection, event)
-            self._expelled.add(connection)
-            self._dismiss(connection, now)
-        else:
-            self._connections[connection] = None
-            self._tell(connection, event)
+    def _carry_out_all(self, recipient: Recipient) -> None:
+        """Do what a client said; a failure of ours in one thing is logged, and the others are done."""
+        for event in recipient.mailbox.take():
+            handler = self._handlers.get(type(event))
+            if handler is not None and not self._is_over:
+                self._attempt(handler, recipient, event)
 
-    def _say(self, connection: Connection, event: Say, now: float) -> None:
-        member = connection.member
-        assert member is not None
-        if event.nonce is not None:
-            if event.nonce <= member.last_nonce:  # sent again, because it was not confirmed
+    def _look_at_the_time(self, now: float) -> None:
+        """Have those leave that did not come back, or did not choose a name, in time.
+
+        `now` is when this turn began: what was said until then has been heard, however long it took.
+        """
+        while self._away and (member := next(iter(self._away))).deadline <= now:
+            log.info(self._words.log_left.format(who=member.name, why=self._words.why_not_back))
+            self._leave(member)
+        while self._choosing and (recipient := next(iter(self._choosing))).deadline <= now:
+            recipient.end_because(self._words.why_no_name)
+            self._broadcast.tell(recipient, Refused(Reason.TOO_LATE.value))
+            self._broadcast.tell(recipient, EndConn())
+            self._dismiss(recipient)
+
+    # What a client said.
+
+    def _greet(self, recipient: Recipient, _: Connected) -> None:
+        recipient.state = ConnectionState.CHOOSING
+        recipient.deadline = time.monotonic() + NAME_S
+        self._greeted[recipient] = self._choosing[recipient] = None
+        self._broadcast.tell(recipient, Greeting())
+
+    def _settle(self, recipient: Recipient, settled: Settled) -> None:
+        recipient.kind = settled.kind
+        recipient.outbox.is_paced = settled.kind is Bare
+        if settled.kind is Lines and recipient.state is ConnectionState.CHOOSING:
+            self._broadcast.tell(recipient, LineEnd())
+
+    def _take_proposal(self, recipient: Recipient, proposed: NameProposed) -> None:
+        """Let a client in under a name; where it has one already, what it said may be a message."""
+        said = proposed.said
+        if isinstance(said, Say) and (self._speaks(recipient) or recipient.kind is Events):
+            self._take_say(recipient, said)
+        elif self._speaks(recipient):
+            self._refuse(recipient, Fault(Reason.ALREADY_JOINED))
+        elif recipient.state is ConnectionState.CHOOSING:
+            token = said.token if isinstance(said, Join) else None
+            member = self._room.member_with(token)
+            if member is not None and member.name == proposed.name and not self._is_late(recipient, member):
+                self._resume(recipient, member, 0, token)  # it was let in by a link that broke before it heard so
                 return
-            member.last_nonce = event.nonce
-        self._tell_room(Message(self._next_id(), now, member.name, event.text, event.nonce))
-
-    def _next_id(self) -> int:
-        self._last_id += 1
-        return self._last_id
-
-    def _tell_room(self, event: Message | Announcement | Joined | Left) -> None:
-        if isinstance(event, SAID):
-            self._notices_until = None
-        elif not self._batch and len(self._members) >= LARGE_ROOM:
-            self._notices_until = time.perf_counter() + NOTICES_S
-        self._batch.append(event)
-        self._keep(event)
-
-    def _keep(self, event: Message | Announcement | Joined | Left) -> None:
-        """Keep an event, and drop the oldest where there are too many."""
-        kept = self._kept
-        kept.append(event)
-        if isinstance(event, SAID):
-            self._kept_characters += len(event.text)
-        while len(kept) > KEPT_EVENTS or self._kept_characters > KEPT_CHARACTERS:
-            oldest = kept.popleft()
-            if isinstance(oldest, SAID):
-                self._kept_characters -= len(oldest.text)
-
-    def _tell(self, connection: Connection, event: Event) -> None:
-        """Send an event to one client, after all that happened before it."""
-        self._send_ahead(connection)
-        kind = Bare if isinstance(event, Greeting) else connection.kind  # the client may have sent its `hello` already
-        self._write(connection, write_events(self._writers[kind], [event]))
-
-    def _admit(self, connection: Connection, now: float) -> None:
-        """Let a newcomer join, and send it the backlog."""
-        member = connection.member
-        assert member is not None
-        if member.connection is not connection:
-            self._supersede(connection)
-            return
-        said = (event for event in reversed(self._kept) if isinstance(event, SAID))
-        backlog = [*itertools.islice(said, self._backlog if connection.kind is not Bare else 0)][::-1]
-        last = self._last_id
-        member.replay_from = backlog[0].id - 1 if backlog else last
-        member.joined_id = self._next_id()
-        seen = len(self._batch)
-        self._tell_room(Joined(member.joined_id, now, member.name))
-        self._arrivals.append(member)
-        self._record()  # before the client knows its token, which has to work whatever happens to the server
-        writer = self._writers[connection.kind]
-        told = write_events(writer, [self._notice]) if self._notice else []
-        self._welcome(connection, member, last, told + write_backlog(writer, [*backlog]))
-        connection.seen = seen  # it gets what follows with the others
-
-    def _admit_again(self, connection: Connection, last: int, now: float) -> None:
-        """Let a member resume, and send it all that it has missed."""
-        member = connection.member
-        assert member is not None
-        if member not in self._present:  # its `Join` is still on its way, on the broken link
-            self._admit(connection, now)
-            return
-        if member.connection is not connection:
-            self._supersede(connection)
-            return
-        old = self._present[member]
-        if old is not None:  # a dead link that has not been noticed
-            self._supersede(old)
-        self._away.pop(member, None)
-        if self._last_id < last <= self._may_lack_until:
-            self._last_id = last  # or new events would have numbers that this member takes for seen
-        log.info(self._words.log_resumed.format(address=connection.label, name=member.name))
-        self._record()
-        seen = max(last, member.replay_from)
-        missed = [event for event in self._kept if event.id > seen]
-        told = [self._notice] if self._notice and not last else []  # it did not receive its `Welcome`
-        self._welcome(connection, member, self._last_id, write_events(self._writers[connection.kind], [*told, *missed]))
-
-    def _supersede(self, connection: Connection) -> None:
-        """Close a connection whose member has resumed on another one."""
-        connection.end_because(self._words.why_superseded)
-        connection.end()
-        self._expelled.add(connection)
-        self._stop_sending(connection)
-
-    def _welcome(self, connection: Connection, member: Member, last: int, chunks: list[bytes]) -> None:
-        self._present[member] = connection
-        names = tuple(present.name for present in self._present)
-        nonce = member.last_nonce if member.last_nonce >= 0 else None
-        self._tell(connection, Welcome(member.name, connection.token, names, last, nonce, self._room_id))
-        self._write(connection, chunks)
-        self._mark_as_seen(connection)
-        connection.is_member = True
-        self._members[connection] = None
-
-    def _may_come_back(self, connection: Connection) -> bool:
-        """Return whether a client's member stays in the room without a link."""
-        is_sent_away = connection.why_left is not None
-        has_room = self._grace_s > 0 and len(self._away) < MAX_AWAY
-        return connection.is_member and connection.kind is Events and not is_sent_away and has_room
-
-    def hold_place(self, connection: Connection) -> None:
-        """Keep a member in the room whose link is broken, until its grace is over."""
-        member = connection.member
-        assert member is not None
-        log.info(self._words.log_lost_link.format(address=connection.label, name=member.name))
-        self._stop_sending(connection)
-        self._present[member] = None
-        self._away[member] = time.monotonic() + self._grace_s, connection
-
-    def _stop_sending(self, connection: Connection) -> None:
-        """End a connection without its `Left`: nothing more is sent, and the member stays."""
-        self._connections.pop(connection, None)
-        self._members.pop(connection, None)
-        connection.is_member = False
-        connection.outbox.clear()
-        self._leaving[connection] = 0.0
-
-    def _give_up(self, member: Member, now: float, reason: Reason | None = None) -> None:
-        """Have a member leave that has no link, unless its `Resume` is among the commands that wait."""
-        if member in self._away:
-            _, connection = self._away.pop(member)  # not `member.connection`, which may be a new one by now
-            if self._leave(member, connection, now, reason):
-                why = self._words.why_not_back if reason is None else self._words.why_kicked
-                log.info(self._words.log_left.format(who=member.name, why=why))
-
-    def _give_up_overdue(self, now: float) -> None:
-        while self._away:
-            member, (deadline, _) = next(iter(self._away.items()))
-            if time.monotonic() < deadline:
-                break
-            self._give_up(member, now)
-
-    def _dismiss(self, connection: Connection, now: float) -> None:
-        self._connections.pop(connection, None)
-        self._leaving[connection] = time.monotonic() + FLUSH_S
-        self._send_ahead(connection)
-        self._members.pop(connection, None)
-        self._depart(connection, now)
-
-    def _depart(self, connection: Connection, now: float) -> None:
-        """Have the member leave whose connection ends, unless it has another one by now."""
-        connection.is_member = False
-        if connection.member in self._present:
-            self._leave(connection.member, connection, now, connection.why_left)
-        elif connection.member is not None:
-            self._release(connection.member, connection)
-
-    def _leave(self, member: Member, connection: Connection | None, now: float, reason: Reason | None) -> bool:
-        """Free a member's name, and send its `Left` to the room; return False where it has already resumed."""
-        if not self._release(member, connection):
-            if self._present[member] is connection:
-                self._present[member] = None  # its `Resume` is among the commands that wait
-            return False
-        previous = self._present.pop(member)
-        if previous is not None and previous is not connection:  # the link before its `Resume`, which still waits
-            self._supersede(previous)
-        self._away.pop(member, None)
-        left = Left(self._next_id(), now, member.name, reason.value if reason else None)
-        self._departures.append((left.id, member.joined_id))
-        self._tell_room(left)
-        return True
-
-    def _send_ahead(self, connection: Connection) -> None:
-        """Send a member the events of the batch that it lacks, ahead of the others."""
-        if connection in self._members and connection.seen < len(self._batch):
-            self._record()
-            chunks = write_events(self._writers[connection.kind], self._batch[connection.seen :])
-            self._mark_as_seen(connection)
-            self._write(connection, chunks)
-
-    def _mark_as_seen(self, connection: Connection) -> None:
-        connection.seen = len(self._batch)
-        self._ahead.append(connection)
-
-    def _record(self) -> None:
-        """Write the events into the history, before they are sent. Where that fails, go on without a history."""
-        events = self._batch[self._recorded :]
-        arrivals, self._arrivals = self._arrivals, []
-        departures, self._departures = self._departures, []
-        self._recorded = len(self._batch)
-        if self._history is None or not (events or arrivals or departures):
-            return
-        try:
-            self._history.write(events, arrivals, departures)
-        except FILE_ERRORS as error:
-            log.warning(self._words.history_failed.format(file=self._history.path, error=error))
-            self._history.close()
-            self._history = None
-            self._notice = Notice(protocol.NOT_RECORDED)
-            self._tell_room(Announcement(self._next_id(), round(self._clock(), 3), self._words.recording_failed))
-            self._recorded = len(self._batch)
-
-    def _broadcast(self) -> None:
-        """Send the batch to every member, encoded once for each dialect, and begin a new one."""
-        self._record()
-        batch, self._batch, self._recorded = self._batch, [], 0
-        self._notices_until = None
-        try:
-            self._send_to_all(batch)
-        finally:
-            for connection in self._ahead:
-                connection.seen = 0
-            self._ahead.clear()
-
-    def _send_to_all(self, batch: list[Event]) -> None:
-        kinds = {connection.kind for connection in self._members}
-        whole = {kind: write_events(self._writers[kind], batch) for kind in kinds}
-        for connection in list(self._members) if batch else ():
-            if connection.seen:
-                self._write(connection, write_events(self._writers[connection.kind], batch[connection.seen :]))
+            admitted = self._room.admit(proposed.name, proposed.key, token, recipient)
+            if isinstance(admitted, Reason):
+                why = self._words.why_refused(admitted)
+                log.info(self._words.log_name_refused.format(address=recipient, why=why))
+                self._broadcast.tell(recipient, Refused(admitted.value))
             else:
-                self._write(connection, whole[connection.kind])
+                self._admit(recipient, admitted)
 
-    def _write(self, connection: Connection, chunks: list[bytes]) -> None:
-        outbox = connection.outbox
-        try:
-            for chunk in chunks:
-                outbox.push(chunk)
-        except OSError as error:
-            self._fail(connection, error)
+    def _take_join(self, recipient: Recipient, _: Join) -> None:
+        """Refuse a name to a client that has one; without one it comes as a `NameProposed`."""
+        self._refuse(recipient, Fault(Reason.ALREADY_JOINED))
+
+    def _take_resume(self, recipient: Recipient, resume: Resume) -> None:
+        if self._speaks(recipient):
+            self._refuse(recipient, Fault(Reason.ALREADY_JOINED))
+        elif recipient.state is ConnectionState.CHOOSING:
+            member = self._room.member_with(resume.token)
+            if member is None:
+                log.info(self._words.log_token_refused.format(address=recipient))
+                self._broadcast.tell(recipient, Refused(Reason.UNKNOWN_TOKEN.value))
+            else:
+                self._resume(recipient, member, resume.last, resume.token)
+
+    def _take_say(self, recipient: Recipient, say: Say) -> None:
+        member = recipient.member
+        if member is None or not self._speaks(recipient):
+            if recipient.state is ConnectionState.CHOOSING:
+                self._refuse(recipient, Fault(Reason.NOT_JOINED, say.nonce))
             return
-        if outbox.unsent_bytes:
-            self._behind.add(connection)
-            if outbox.unsent_bytes > MAX_UNSENT_BYTES:
-                words = self._words
-                log.warning(words.log_reads_too_slowly.format(address=connection.label, unsent=outbox.unsent_bytes))
-                connection.end_because(words.why_too_slow, Reason.TOO_SLOW)
-                connection.end()
-                self._give_up_writing(connection)
+        muting = self._room.muting_of(member)
+        if muting is not None:
+            is_told, recipient.told_muting = recipient.told_muting == muting, muting
+            # Told once each time; a client that counts what it says is told always, and keeps the text.
+            if say.nonce is not None or not is_told:
+                self._refuse(recipient, Fault(Reason.MUTED, say.nonce))
+            return
+        member.said += 1
+        if say.nonce is not None:
+            if say.nonce <= member.last_nonce:  # said again, because nothing had confirmed it
+                return
+            member.last_nonce = say.nonce
+        number = self._timeline.next_id()
+        self._broadcast.tell_room(Message(number, self._now, member.name, say.text, say.nonce))
 
-    def _fail(self, connection: Connection, error: OSError) -> None:
-        connection.end_because(self._words.why_failed.format(error=error))
-        self._give_up_writing(connection)
+    def _refuse(self, recipient: Recipient, fault: Fault) -> None:
+        """Answer to something that is not accepted; the log has each reason once for each connection."""
+        if recipient.state not in (ConnectionState.CHOOSING, ConnectionState.MEMBER):
+            return
+        if fault.reason not in recipient.refused:
+            recipient.refused.add(fault.reason)
+            why = self._words.why_refused(fault.reason)
+            log.info(self._words.log_message_refused.format(address=recipient, why=why))
+        self._broadcast.tell(recipient, fault.answer())
 
-    def _give_up_writing(self, connection: Connection) -> None:
-        """Send nothing more to a client, and wake its thread, whose last command has its member leave the room."""
-        self._members.pop(connection, None)
-        self._behind.discard(connection)
-        connection.outbox.clear()
-        connection.is_lost = True
-        connection.cut()
+    def _take_quit(self, recipient: Recipient, _: Quit) -> None:
+        recipient.is_read = False
+        recipient.end_because(self._words.why_quit)
+        self._dismiss(recipient)
 
-    def _catch_up(self) -> None:
-        """Write to the clients that are behind, and drop those that leave and have everything."""
-        for connection in list(self._behind):
-            if self._flush(connection):
-                self._behind.discard(connection)
-        for connection, deadline in list(self._leaving.items()):
-            if self._flush(connection) or time.monotonic() > deadline:
-                del self._leaving[connection]
-                self._behind.discard(connection)
-                if connection in self._expelled:
-                    self._expelled.discard(connection)
-                    connection.cut()
-                connection.drop()
+    def _take_end(self, recipient: Recipient, ended: Ended) -> None:
+        """Hold the place of a member whose link broke; have any other leave."""
+        recipient.is_read = False
+        recipient.end_because(ended.why)
+        member = recipient.member
+        may_come_back = recipient.kind is Events and recipient.why_left is None and self._options.grace_s > 0
+        if member is not None and self._speaks(recipient) and may_come_back and len(self._away) < MAX_AWAY:
+            self._hold_place(recipient, member)
+        else:
+            self._dismiss(recipient)
 
-    def _flush(self, connection: Connection) -> bool:
-        """Send a client what its socket takes, and return whether nothing is left, or can be sent."""
-        try:
-            return connection.outbox.flush()
-        except OSError as error:
-            self._fail(connection, error)
-            return True
+    # The states of a connection and of a member: one verb for each transition.
+
+    def _speaks(self, recipient: Recipient) -> bool:
+        """Return whether a member speaks over this connection."""
+        is_in = recipient.state in (ConnectionState.MEMBER, ConnectionState.BROKEN)
+        return is_in and recipient.member is not None and recipient.member.recipient is recipient
+
+    @staticmethod
+    def _is_late(recipient: Recipient, member: Member) -> bool:
+        """Return whether a connection is older than the one that the member has: what it says was held up."""
+        return member.recipient is not None and member.recipient.number > recipient.number
+
+    def _admit(self, recipient: Recipient, member: Member) -> None:
+        """Let a newcomer in, and show it what was said before."""
+        log.info(self._words.log_joined.format(address=recipient, name=member.name))
+        backlog = self._timeline.backlog(self._options.backlog if recipient.kind is not Bare else 0)
+        last = self._timeline.last_id
+        member.replay_from = backlog[0].id - 1 if backlog else last
+        member.joined_id = self._timeline.next_id()
+        seen = self._broadcast.batch_size
+        self._broadcast.tell_room(Joined(member.joined_id, self._now, member.name))
+        self._timeline.note_arrival(member)
+        self._welcome(recipient, member, last)
+        notice = self._broadcast.notice
+        self._broadcast.show(recipient, [notice] if notice else [], backlog)
+        self._broadcast.add(recipient, seen)  # what follows it hears with the others
+
+    def _resume(self, recipient: Recipient, member: Member, last: int, token: str | None) -> None:
+        """Let a member hear the room over another connection, after all that it has missed."""
+        if member.state is MemberState.PRESENT and member.recipient is not None:
+            self._supersede(member.recipient)
+        self._away.pop(member, None)
+        member.state, member.recipient = MemberState.PRESENT, recipient
+        recipient.token = token or ""
+        self._timeline.skip_to(last)
+        log.info(self._words.log_resumed.format(address=recipient, name=member.name))
+        self._welcome(recipient, member, self._timeline.last_id)
+        notice = [self._broadcast.notice] if self._broadcast.notice and not last else []  # it never heard it was let in
+        self._broadcast.show(recipient, [*notice, *self._timeline.since(max(last, member.replay_from))])
+        self._broadcast.add(recipient, self._broadcast.batch_size)
+
+    def _welcome(self, recipient: Recipient, member: Member, last: int) -> None:
+        self._choosing.pop(recipient, None)
+        recipient.state, recipient.member = ConnectionState.MEMBER, member
+        recipient.mailbox.is_joined = True
+        self._broadcast.record()  # a token that was given away works whatever happens to the server
+        names = tuple(present.name for present in self._room.members())
+        nonce = member.last_nonce if member.last_nonce >= 0 else None
+        welcome = Welcome(member.name, recipient.token, names, last, nonce, self._timeline.room_id)
+        self._broadcast.tell(recipient, welcome)
+
+    def _supersede(self, recipient: Recipient) -> None:
+        """Close a connection whose member came back over another one."""
+        recipient.end_because(self._words.why_superseded)
+        self._drop(recipient)
+
+    def _hold_place(self, recipient: Recipient, member: Member) -> None:
+        """Keep the place of a member whose link is broken."""
+        log.info(self._words.log_lost_link.format(address=recipient, name=member.name))
+        self._drop(recipient)
+        self._hold(member)
+
+    def _hold(self, member: Member) -> None:
+        member.state = MemberState.AWAY
+        member.deadline = time.monotonic() + self._options.grace_s
+        self._away[member] = None
+
+    def _leave(self, member: Member, reason: Reason | None = None) -> None:
+        """Have a member leave: its name is free, and the room is told."""
+        member.state = MemberState.GONE
+        self._away.pop(member, None)
+        self._room.release(member)
+        left = Left(self._timeline.next_id(), self._now, member.name, reason.value if reason else None)
+        self._timeline.note_departure(member, left.id)
+        self._broadcast.tell_room(left)
+
+    def _dismiss(self, recipient: Recipient) -> None:
+        """Have a connection leave, and its member with it; it may read the rest."""
+        if recipient.state in (ConnectionState.LEAVING, ConnectionState.CLOSED):
+            return
+        leaves = recipient.member if self._speaks(recipient) else None
+        self._broadcast.hear(recipient)
+        self._start_leaving(recipient, FLUSH_S)
+        if leaves is not None:
+            self._leave(leaves, recipient.why_left)
+
+    def _drop(self, recipient: Recipient) -> None:
+        """Have a connection leave at once, whose member stays."""
+        self._broadcast.forget(recipient)
+        self._start_leaving(recipient, 0.0)
+
+    def _start_leaving(self, recipient: Recipient, flush_s: float) -> None:
+        self._greeted.pop(recipient, None)
+        self._choosing.pop(recipient, None)
+        self._broadcast.remove(recipient)
+        recipient.state = ConnectionState.LEAVING
+        recipient.deadline = time.monotonic() + flush_s
+        recipient.mailbox.shut()
+        self._leaving[recipient] = None
+
+    def _let_go(self) -> None:
+        """Give the connections that are leaving, and have it all or have had their time, back to their threads."""
+        now = time.monotonic()
+        for recipient in list(self._leaving):
+            if self._broadcast.flush(recipient) or now > recipient.deadline:
+                del self._leaving[recipient]
+                self._close(recipient)
+
+    def _close(self, recipient: Recipient) -> None:
+        self._broadcast.forget(recipient)
+        recipient.state = ConnectionState.CLOSED
+        if recipient.is_read:
+            recipient.cut()
+        recipient.mailbox.finish()
+
+    # The end.
 
     def _close_room(self) -> None:
-        """Send `{end_conn}` to everybody, in each one's dialect, and drop all connections."""
-        self._broadcast()
+        """Tell everybody that the server closes, whatever dialect it speaks, and close it."""
+        self._is_over = True
+        self._broadcast.send_now()
         deadline = time.monotonic() + FLUSH_S
-        bare = [connection for connection in self._connections if connection.kind is Bare]
-        for connection in self._connections:
-            if connection.kind is not Bare:
-                self._write(connection, [self._writers[connection.kind].encode(EndConn())])
+        bare = [recipient for recipient in self._greeted if recipient.kind is Bare]
+        for recipient in self._greeted:
+            if recipient.kind is not Bare:
+                self._broadcast.tell(recipient, EndConn())
         if bare:
             self._flush_all(bare, deadline - FLUSH_S / 2)
-            time.sleep(protocol.BARE_FAREWELL_S)  # or the control word would merge with the last message
-            for connection in bare:
-                self._write(connection, [self._writers[Bare].encode(EndConn())])
-        everybody = [*self._connections, *self._leaving]
+            time.sleep(protocol.BARE_FAREWELL_S)  # or the control word merges with the last message
+            for recipient in bare:
+                self._broadcast.tell(recipient, EndConn())
+        everybody = [*self._greeted, *self._leaving]
         self._flush_all(everybody, deadline)
-        for member in self._present:
-            self._release(member, member.connection)
-        if self._history is not None:
-            with contextlib.suppress(*FILE_ERRORS):  # if this fails, the members may resume after the next start
-                self._history.say_goodbye(self._last_id)
-            self._history.close()
-            self._history = None  # what is still said is sent to nobody
-        self._connections.clear()
-        self._members.clear()
-        self._present.clear()
-        self._away.clear()
-        self._behind.clear()
-        self._leaving.clear()
-        for connection in everybody:
-            connection.end()
-            connection.cut()
-            connection.drop()
-        self._is_over = True
+        for member in self._room.members():
+            member.state = MemberState.GONE
+            self._room.release(member)
+        self._timeline.close()
+        for recipient in everybody:
+            recipient.is_read = True
+            recipient.end_because(self._words.why_server_stops)
+            self._close(recipient)
 
-    def _flush_all(self, connections: list[Connection], deadline: float) -> None:
-        """Send clients the rest, as far as their sockets take it until the deadline."""
-        while (
-            connections := [connection for connection in connections if not self._flush(connection)]
-        ) and time.monotonic() < deadline:
+    def _flush_all(self, recipients: list[Recipient], deadline: float) -> None:
+        """Send connections the rest, as far as they take it until the deadline."""
+        while recipients := [recipient for recipient in recipients if not self._broadcast.flush(recipient)]:
+            if time.monotonic() > deadline:
+                break
             time.sleep(TICK_S)

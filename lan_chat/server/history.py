@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lan_chat.server.connection import Member
+from lan_chat.server.membership import Member
 from lan_chat.server.words import ServerWords
 from protocol import Announcement, Event, Joined, Left, Message
 
@@ -96,7 +97,7 @@ class History:
             self.close()
             raise
 
-    def write(self, events: list[Event], arrivals: list[Member], departures: list[tuple[int, int]]) -> None:
+    def write(self, events: Sequence[Event], arrivals: list[Member], departures: list[tuple[int, int]]) -> None:
         """Write a batch, with the members that joined and left, in one transaction. Raises FILE_ERRORS."""
         assert self._file is not None
         with self._file as file:

@@ -1,8 +1,8 @@
-"""The server: it accepts connections, reads the clients, and decides what their input means.
+"""The server: it accepts connections, and reads what their clients say, no faster than they may speak.
 
-Threads: accept takes connections in and starts a thread for each client, or turns them away and closes their sockets; a
-client's thread reads that client alone, and closes its socket. What a client did goes to the delivery thread, which
-writes. Main starts and stops the server, and closes the listener.
+Threads: accept takes connections in and starts a thread for each client; a client's thread reads that client alone,
+hands what it said to the delivery thread, and closes its socket. Main starts and stops the server, and closes the
+listener.
 """
 
 from __future__ import annotations
@@ -12,45 +12,32 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from lan_chat.process import POLL_S
-from lan_chat.server.connection import SLOW_DOWN_LOG_S, Connection, LinkLost, Member, TooLateError
-from lan_chat.server.delivery import BACKLOG_MESSAGES, GRACE_S, Delivery
+from lan_chat.server.connection import Connected, Connection, Ended, Settled, as_proposal
+from lan_chat.server.delivery import Delivery
 from lan_chat.server.history import History
+from lan_chat.server.options import Options
 from lan_chat.server.rate import Allowance, cost
 from lan_chat.server.room import Room
+from lan_chat.server.timeline import Timeline
 from lan_chat.server.words import HAS_CONNECTED, HAS_LEFT, ITALIAN, ServerWords
 from lan_chat.sockets import Address, parse_address, tune
-from protocol import (
-    EndConn,
-    Error,
-    Event,
-    Events,
-    Fault,
-    Greeting,
-    Join,
-    LineEnd,
-    Lines,
-    Notice,
-    Quit,
-    Reason,
-    Refused,
-    Resume,
-    Say,
-)
+from protocol import Event, Events, Notice, Quit
 
-log = logging.getLogger(__name__)
-
-MAX_CLIENTS = 1000
-RATE = 20.0
-"""Sustained rate of one client, in messages a second."""
 BURST = 100
 """Burst of one client, in messages."""
 ACCEPT_PAUSE_S = 1.0
 """How long accepting pauses when the system has no descriptor or thread left."""
 JOIN_S = 5.0
 """How long stopping waits for a thread to end."""
+SLOW_DOWN_LOG_S = 60.0
+"""How long a client has to stay within its rate before slowing it down is news again."""
+
+Result = TypeVar("Result")
+log = logging.getLogger(__name__)
 
 
 class ChatServer:
@@ -59,23 +46,19 @@ class ChatServer:
     def __init__(
         self,
         listener: socket.socket,
+        options: Options | None = None,
         words: ServerWords = ITALIAN,
-        max_clients: int = MAX_CLIENTS,
-        rate: float = RATE,
-        grace_s: float = GRACE_S,
-        backlog: int = BACKLOG_MESSAGES,
         history: History | None = None,
         notice: Notice | None = None,
     ) -> None:
         self._listener = listener
         self._listener.settimeout(POLL_S)
+        self._options = options or Options()
         self._words = words
-        self._rate = rate
-        self.room = Room(max_clients)
-        self._delivery = Delivery(words, self.room.release, grace_s, backlog, history, notice)
+        self.room = Room(self._options.max_clients)
         if history is not None:
             self.room.restore(history.record.members)
-            self._delivery.restore(history.record)
+        self.delivery = Delivery(self.room, Timeline(history), self._options, words, notice)
         self._stopping = threading.Event()
         self._accept_thread = threading.Thread(target=self._accept_connections, name="accept", daemon=True)
 
@@ -86,7 +69,7 @@ class ChatServer:
 
     def start(self) -> None:
         """Start the delivery thread and the accept thread."""
-        self._delivery.start()
+        self.delivery.start()
         self._accept_thread.start()
 
     def stop(self) -> None:
@@ -98,31 +81,19 @@ class ChatServer:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._accept_thread.join(JOIN_S)
         self._listener.close()
-        self._delivery.stop(JOIN_S)
+        self.delivery.stop(JOIN_S)
         deadline = time.monotonic() + JOIN_S
         connections = self.room.connections()
         for connection in connections:  # those that connected too late for the `{end_conn}`
-            connection.end()
             connection.cut()
-            connection.drop()
+            connection.mailbox.finish()
         for connection in connections:
             if connection.thread is not None:
                 connection.thread.join(max(0.0, deadline - time.monotonic()))
 
-    def announce(self, text: str) -> None:
-        """Send an announcement of the operator to the room."""
-        self._delivery.announce(text)
-
-    def kick(self, whom: Member | Connection, reason: Reason = Reason.KICKED, detail: str | None = None) -> None:
-        """Disconnect a client, and tell it why; a member without a connection just leaves."""
-        connection = self.room.revoke(whom) if isinstance(whom, Member) else whom
-        if connection is not None:
-            why = self._words.why_banned if reason is Reason.BANNED else self._words.why_kicked
-            connection.end_because(f"{why}: {detail}" if detail else why, Reason.KICKED)
-            self._delivery.command(connection, [Error(reason.value, detail=detail), EndConn()])
-            connection.end()
-        if isinstance(whom, Member):
-            self._delivery.expel(whom)
+    def call(self, action: Callable[[], Result]) -> Result:
+        """Do something to the room in the delivery thread, and return its result, or raise what it raised."""
+        return self.delivery.call(action)
 
     def _accept_connections(self) -> None:
         while not self._stopping.is_set():
@@ -148,25 +119,25 @@ class ChatServer:
         except OSError:  # the client has already disconnected
             sock.close()
             return
-        connection = Connection(sock, address, self._words)
+        connection = Connection(sock, address, self._words, self.delivery.note_mail)
         try:
             self._start_thread(connection)
         except BaseException:  # the caller closes the socket
             self.room.forget(connection)
-            connection.outbox.detach()
+            connection.recipient.outbox.detach()
             raise
 
     def _start_thread(self, connection: Connection) -> None:
         if self.room.is_banned(connection.address[0]):
-            log.warning(self._words.log_turned_away_banned.format(address=connection.label))
+            log.warning(self._words.log_turned_away_banned.format(address=connection.recipient))
             connection.turn_away(self._words.banned)
             return
         if not self.room.register(connection):
-            log.warning(self._words.log_turned_away_full.format(address=connection.label))
+            log.warning(self._words.log_turned_away_full.format(address=connection.recipient))
             connection.turn_away(self._words.full)
             return
         log.info(HAS_CONNECTED, *connection.address)
-        name = f"client {connection.label}"
+        name = f"client {connection.recipient}"
         connection.thread = threading.Thread(target=self._handle_client, args=(connection,), name=name, daemon=True)
         try:
             connection.thread.start()
@@ -174,7 +145,7 @@ class ChatServer:
             connection.thread = None
             self.room.forget(connection)
             connection.turn_away(self._words.full)
-            log.warning(self._words.log_turned_away_no_thread.format(address=connection.label))
+            log.warning(self._words.log_turned_away_no_thread.format(address=connection.recipient))
             self._pause_accepting(error)
 
     def _pause_accepting(self, error: Exception) -> None:
@@ -184,51 +155,47 @@ class ChatServer:
 
     def _handle_client(self, connection: Connection) -> None:
         """Serve one client, from the greeting to the closed socket. Runs in that client's thread."""
-        last_command: Event = LinkLost()
-        words = self._words
+        words, recipient = self._words, connection.recipient
+        why = words.why_ended
         try:
             if self._process_input(connection):
-                last_command = Quit()
-        except TooLateError:
-            connection.end_because(words.why_no_name)
-            self._delivery.command(connection, [Refused(Reason.TOO_LATE.value), EndConn()])
+                why = words.why_quit
         except OSError as error:
-            connection.end_because(words.why_failed.format(error=error))
+            why = words.why_failed.format(error=error)
         except Exception:
-            log.exception("A failure in the thread of %s", connection.label)
-            connection.end_because(words.why_server_failed)
+            log.exception("A failure in the thread of %s", recipient)
+            why = words.why_server_failed
         finally:
-            connection.end_because(words.why_server_stops if self._stopping.is_set() else words.why_ended)
-            self._delivery.command(connection, [last_command])
-            connection.wait_for_drop()
-            if connection.member and self._stopping.is_set():  # the room was closed before this client left it
-                self.room.release(connection.member, connection)
+            connection.mailbox.hand_over([Ended(words.why_server_stops if self._stopping.is_set() else why)])
+            connection.mailbox.wait_until_done()
             connection.close()
-            log.info(words.log_left.format(who=connection.label, why=connection.why))
+            log.info(words.log_left.format(who=recipient, why=recipient.why or words.why_server_stops))
             log.info(HAS_LEFT, *connection.address)
             self.room.forget(connection)  # last: `stop` waits for the connections in the registry
 
     def _process_input(self, connection: Connection) -> bool:
         """Process a client's input until it quits or disconnects, and return whether it quit."""
-        allowance = Allowance(self._rate, BURST)
-        self._delivery.command(connection, [Greeting()])
-        if connection.settle() is Lines:
-            self._delivery.command(connection, [LineEnd()])
+        mailbox = connection.mailbox
+        mailbox.hand_over([Connected()])
+        kind = connection.settle()
+        mailbox.hand_over([Settled(kind)])
+        allowance = Allowance(self._options.rate, BURST)
         for events in connection.incoming():
             for granted in self._grant(connection, allowance, events):
-                commands, is_quitting = self._decide(connection, granted)
-                if commands:
-                    self._delivery.command(connection, commands)
-                if is_quitting:
-                    connection.end_because(self._words.why_quit)
+                said = granted
+                if not mailbox.is_joined:
+                    said = [as_proposal(event, names_may_be_said=kind is not Events) for event in granted]
+                if said:
+                    mailbox.hand_over(said)
+                if any(type(event) is Quit for event in said):
                     return True
-            if connection.is_ending:
+            if mailbox.is_shut:
                 break
         return False
 
     def _grant(self, connection: Connection, allowance: Allowance, events: list[Event]) -> Iterator[list[Event]]:
         """Yield a client's events as its rate allows. Its own thread waits meanwhile, and TCP slows the sender down."""
-        if not self._rate:
+        if not self._options.rate:
             yield events
             return
         granted: list[Event] = []
@@ -245,71 +212,9 @@ class ChatServer:
         yield granted
 
     def _slow_down(self, connection: Connection, wait_s: float) -> bool:
-        """Wait, and return whether the connection goes on. Raises TooLateError if that is past `name_deadline`."""
+        """Wait, and return whether the connection goes on."""
         now = time.monotonic()
         if now > connection.slowed_until + SLOW_DOWN_LOG_S:
-            log.warning(self._words.log_slowed_down.format(address=connection.label))
+            log.warning(self._words.log_slowed_down.format(address=connection.recipient))
         connection.slowed_until = now + wait_s
-        if connection.member is None and connection.slowed_until > connection.name_deadline:
-            raise TooLateError
-        return not connection.wait_for_end(wait_s) and not connection.is_lost
-
-    def _decide(self, connection: Connection, events: list[Event]) -> tuple[list[Event], bool]:
-        """Return the commands that a client's events mean, and whether it quits after them."""
-        commands: list[Event] = []
-        for event in events:
-            match event:
-                case Say(nonce=nonce) if connection.member is not None:
-                    muting = self.room.muting_of(connection.member)
-                    if muting is not None:
-                        commands += self._refuse_muted(connection, nonce, muting)
-                    else:
-                        connection.member.said += 1
-                        commands.append(event)
-                case Say(text, nonce):
-                    if connection.kind is Events:
-                        commands.append(self._refuse(connection, Fault(Reason.NOT_JOINED, nonce)))
-                    else:
-                        commands.append(self._claim_name(connection, text))
-                case Join() | Resume() if connection.member is not None:
-                    commands.append(self._refuse(connection, Fault(Reason.ALREADY_JOINED)))
-                case Join(name, token) if token and self.room.reclaim(connection, token, name):
-                    commands.append(Resume(token, 0))  # its first link broke before it received its `Welcome`
-                case Join(name, token):
-                    commands.append(self._claim_name(connection, name, token))
-                case Resume(token):
-                    is_known = self.room.reclaim(connection, token)
-                    if not is_known:
-                        log.info(self._words.log_token_refused.format(address=connection.label))
-                    commands.append(event if is_known else Refused(Reason.UNKNOWN_TOKEN.value))
-                case Fault():
-                    commands.append(self._refuse(connection, event))
-                case Quit():
-                    return commands, True
-                case _:  # a `hello`, or an event that only a server sends
-                    pass
-        return commands, False
-
-    def _refuse_muted(self, connection: Connection, nonce: int | None, muting: tuple[int, int]) -> list[Event]:
-        """Return the refusal for a muted member: once for each muting, or for each message where it has a nonce."""
-        is_told, connection.told_muting = connection.told_muting == muting, muting
-        return [] if is_told and nonce is None else [self._refuse(connection, Fault(Reason.MUTED, nonce))]
-
-    def _refuse(self, connection: Connection, fault: Fault) -> Error:
-        """Return the answer to input that is not accepted; log each reason once for each client."""
-        if fault.reason not in connection.refused:
-            connection.refused |= {fault.reason}
-            why = self._words.why_refused(fault.reason)
-            log.info(self._words.log_message_refused.format(address=connection.label, why=why))
-        return fault.answer()
-
-    def _claim_name(self, connection: Connection, raw_name: str, token: str | None = None) -> Event:
-        reason = self.room.claim(connection, raw_name, token)
-        if reason is not None:
-            why = self._words.why_refused(reason)
-            log.info(self._words.log_name_refused.format(address=connection.label, why=why))
-            return Refused(reason.value)
-        assert connection.member is not None
-        name = connection.member.name
-        log.info(self._words.log_joined.format(address=connection.label, name=name))
-        return Join(name)
+        return not connection.mailbox.wait_until_shut(wait_s) and not connection.is_cut

@@ -152,8 +152,7 @@ ITALIAN = ServerWords(
     export_done="{count} righe scritte in {file}.",
     cannot_export="Non è possibile esportare {source} in {file} ({error}).",
     operator_absent="senza collegamento",
-    operator_help="Comandi: help · who · say TESTO · kick NOME [MOTIVO] · ban NOME|INDIRIZZO · unban NOME|INDIRIZZO · "
-    "mute NOME|* · unmute NOME|* · stop",
+    operator_help="Comandi: {commands}",
     operator_unknown="Comando sconosciuto: {word}. Con help si vedono tutti.",
     operator_usage="Uso: {usage}",
     operator_nobody="Nella chat non c'è nessuno con il nome {name}.",
@@ -252,8 +251,7 @@ ENGLISH = ServerWords(
     export_done="{count} lines written to {file}.",
     cannot_export="{source} cannot be exported to {file} ({error}).",
     operator_absent="link broken",
-    operator_help="Commands: help · who · say TEXT · kick NAME [REASON] · ban NAME|ADDRESS · unban NAME|ADDRESS · "
-    "mute NAME|* · unmute NAME|* · stop",
+    operator_help="Commands: {commands}",
     operator_unknown="Unknown command: {word}. With help you see them all.",
     operator_usage="Usage: {usage}",
     operator_nobody="There is nobody named {name} in the chat.",

@@ -13,6 +13,7 @@ import protocol
 from lan_chat.server.commands import Operator
 from lan_chat.server.history import History
 from lan_chat.server.listening import open_listener
+from lan_chat.server.options import Options
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ENGLISH
 from protocol import Notice
@@ -28,9 +29,7 @@ def serve() -> Iterator[Serve]:
             notice = Notice(protocol.RECORDED) if history else None
             server = ChatServer(
                 open_listener("127.0.0.1", 0),
-                rate=0,
-                grace_s=grace_s,
-                backlog=backlog,
+                Options(rate=0, grace_s=grace_s, backlog=backlog),
                 history=history,
                 notice=notice,
             )

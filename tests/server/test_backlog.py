@@ -17,7 +17,7 @@ def test_a_newcomer_is_shown_the_last_that_was_said() -> None:
     with room(backlog=3) as server, LinePeer(server.port, "Bob") as bob:
         bob.send("uno\ndue\n")
         bob.expect("Bob: due\n")
-        server.announce("tre")
+        server.call(lambda: server.delivery.announce("tre"))
         LinePeer(server.port, "Eva").close()  # nobody is told who came and went before
         bob.say("quattro")
         bob.expect("Bob: quattro\n")

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import pytest
 
 from lan_chat.server.commands import Operator
-from lan_chat.server.connection import Connection
-from lan_chat.server.delivery import Delivery
+from lan_chat.server.connection import Connection, NameProposed
+from lan_chat.server.membership import MemberState
 from lan_chat.server.words import ENGLISH, ITALIAN
 from protocol import Error, Event, Join, Joined, Left, Message, Refused, Resume, Say
 from tests.support.peers import BackPeer, EventPeer, Peer, answer_to, come_back, drain, texts_of
-from tests.support.servers import Serve, lose, member_of, room
+from tests.support.servers import Serve, held, lose, room
 from tests.support.waiting import wait_until
 
 IT = ITALIAN
@@ -38,78 +37,50 @@ def test_who_is_kicked_cannot_come_back_from_that_moment_on() -> None:
             ada.close()
 
 
-def test_who_is_kicked_while_it_comes_back_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    kicked = threading.Event()
-    admit_again = Delivery._admit_again
-
-    def admit_again_late(self: Delivery, client: Connection, last: int, now: float) -> None:
-        assert kicked.wait(10)
-        admit_again(self, client, last, now)
-
+def test_who_is_kicked_while_it_comes_back_has_left_and_leaves_no_link_behind() -> None:
     with room() as server, EventPeer(server.port, "Bob") as bob, EventPeer(server.port, "Ada") as ada:
         bob.expect_event(Joined)
-        monkeypatch.setattr(Delivery, "_admit_again", admit_again_late)
+        kick = threading.Thread(target=Operator(server, IT).answer, args=("kick Ada",))
         with EventPeer(server.port) as back:
-            old = member_of(server, "Ada").connection
-            back.tell(Resume(ada.welcome.token, 0))
-            wait_until(lambda: member_of(server, "Ada").connection is not old)
-            Operator(server, IT).answer("kick Ada")
-            kicked.set()
+            back.settle()
+            with held(server) as waiting:
+                back.tell(Resume(ada.welcome.token, 0))
+                waiting.expect_mail(Resume)
+                waiting.start_call(kick)
             left = bob.expect_event(Left)
             assert (left.name, left.reason) == ("Ada", "kicked")
             assert b'"reason":"kicked"' in drain(back)
-            drain(ada)
-        assert [member.name for member in server.room.members()] == ["Bob"]
-
-
-def test_who_is_kicked_before_the_room_heard_that_it_is_back_leaves_no_link_behind(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with room() as server, EventPeer(server.port, "Bob") as bob, EventPeer(server.port, "Ada") as ada:
-        bob.expect_event(Joined)
-        reclaim = server.room.reclaim
-
-        def reclaim_and_be_kicked(client: Connection, token: str) -> bool:
-            is_known = reclaim(client, token)
-            Operator(server, IT).answer("kick Ada")
-            return is_known
-
-        monkeypatch.setattr(server.room, "reclaim", reclaim_and_be_kicked)
-        with EventPeer(server.port) as back:
-            back.tell(Resume(ada.welcome.token, 0))
-            left = bob.expect_event(Left)
-            assert (left.name, left.reason) == ("Ada", "kicked")
-            drain(back)
             drain(ada)  # the link that had been hers until then
+        kick.join()
+        assert [member.name for member in server.room.members()] == ["Bob"]
         wait_until(lambda: len(server.room.connections()) == 1)
         bob.say("da solo")
         assert [type(event) for event in bob.events_until("da solo")] == [Message]
-        assert [member.name for member in server._delivery._present] == ["Bob"]
 
 
 @pytest.mark.parametrize("is_in_the_room", [True, False])
-def test_who_is_sent_away_by_its_address_as_it_asks_to_come_in_leaves_no_name_behind(
-    is_in_the_room: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("asks_first", [True, False])
+def test_who_is_sent_away_as_it_asks_to_come_in_leaves_no_name_behind(is_in_the_room: bool, asks_first: bool) -> None:
     with room() as server, EventPeer(server.port) as back:
+        (connection,) = server.room.connections()
+        token = TOKEN
         if is_in_the_room:
             ada = EventPeer(server.port, "Ada")
             token = ada.welcome.token
             lose(server, ada, "Ada")
-        (client,) = [client for client in server.room.connections() if not client.is_dropped]
-        for method in ("reclaim", "claim"):
-            ask = getattr(server.room, method)
-
-            def ask_and_be_sent_away(*arguments: object, ask: Callable[..., object] = ask) -> object:
-                server.kick(client)
-                wait_until(lambda: client.is_dropped)
-                return ask(*arguments)
-
-            monkeypatch.setattr(server.room, method, ask_and_be_sent_away)
-        back.tell(Resume(token, 0) if is_in_the_room else Join("Ada", TOKEN))
+        expel = threading.Thread(target=server.call, args=(lambda: server.delivery._expel(connection.recipient),))
+        back.settle()
+        with held(server) as waiting:
+            for asks in (asks_first, not asks_first):
+                if asks:
+                    back.tell(Resume(token, 0) if is_in_the_room else Join("Ada", TOKEN))
+                    waiting.expect_mail(Resume if is_in_the_room else NameProposed)
+                else:
+                    waiting.start_call(expel)
+        expel.join()
         drain(back)
         wait_until(lambda: not server.room.connections())
-        monkeypatch.undo()
+        # What it had said counts, in either order: it was a member, and has left.
         with EventPeer(server.port, "Ada") as again:
             assert again.welcome.names == ("Ada",)
 
@@ -148,7 +119,7 @@ def test_a_banned_name_keeps_no_place_while_it_is_away() -> None:
 
 
 def test_who_reads_too_slowly_cannot_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lan_chat.server.delivery.MAX_UNSENT_BYTES", 100_000)
+    monkeypatch.setattr("lan_chat.server.broadcast.MAX_UNSENT_BYTES", 100_000)
     with room() as server, EventPeer(server.port, "Bob") as bob, EventPeer(server.port, "Ada") as ada:
         left: list[Event] = []
         while not left:
@@ -182,7 +153,7 @@ def test_who_was_sent_away_does_not_come_back(serve: Serve) -> None:
     with EventPeer(server.port, "Ada") as ada:
         member = server.room.find("Ada")
         assert member is not None
-        server.kick(member)
+        server.call(lambda: server.delivery.kick(member))
         ada.expect_end()
         peer, answer = come_back(server.port, ada.welcome.token, 0)
         peer.close()
@@ -194,10 +165,8 @@ def test_the_operator_may_send_away_who_has_no_link(serve: Serve) -> None:
     with EventPeer(server.port, "Ada") as ada, EventPeer(server.port, "Bob") as bob:
         member = server.room.find("Ada")
         assert member is not None
-        client = member.connection
-        assert client is not None
         ada.close()
-        wait_until(lambda: client.is_dropped)
+        wait_until(lambda: member.state is MemberState.AWAY)
         operator = Operator(server, ITALIAN)
         assert ITALIAN.operator_absent in operator.answer("who")
         assert operator.answer("kick Ada") == ITALIAN.operator_kicked.format(name="Ada")

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import chat_server
-from lan_chat.server.connection import Member
 from lan_chat.server.export import export_history
 from lan_chat.server.history import History
+from lan_chat.server.membership import Member
 from lan_chat.server.words import ITALIAN
 from protocol import Announcement, Event, Joined, Left, Quit
 from tests.support.histories import (
@@ -174,7 +174,7 @@ def test_a_history_is_exported_as_text_as_csv_and_as_attendance_while_a_server_w
         ada.expect(ITALIAN.recorded)
         ada.send("=1+1\nperché 😀\n")
         ada.expect("😀\n")
-        server.announce("attenzione")
+        server.call(lambda: server.delivery.announce("attenzione"))
         ada.expect("Server: attenzione\n")
         assert chat_server.main(["--history", str(path), "--export", str(tmp_path / "a.txt")]) == 0
         command = ["--history", str(path), "--export", str(tmp_path / "a.csv")]

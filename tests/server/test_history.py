@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 
 import protocol
-from lan_chat.server.connection import Connection, token_key
-from lan_chat.server.delivery import Delivery
 from lan_chat.server.history import History, HistoryError, row_of_event
+from lan_chat.server.membership import token_key
 from lan_chat.server.outbox import Outbox
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ITALIAN
@@ -37,7 +36,7 @@ from tests.support.peers import (
     texts_of,
 )
 from tests.support.programs import ServerProgram
-from tests.support.servers import Serve, lose, recorded_room, room
+from tests.support.servers import Serve, held, lose, recorded_room, room
 from tests.support.waiting import wait_until
 
 IT = ITALIAN
@@ -230,15 +229,15 @@ def test_two_killed_in_a_row_keep_numbers_names_and_tokens(file: Path) -> None:
 
 
 def fill_up(server: ChatServer, file: Path) -> None:
-    assert server._delivery._history is not None
-    assert server._delivery._history._file is not None
-    (pages,) = server._delivery._history._file.execute("PRAGMA page_count").fetchone()
-    server._delivery._history._file.execute(f"PRAGMA max_page_count = {pages}")
+    assert server.delivery._timeline._history is not None
+    assert server.delivery._timeline._history._file is not None
+    (pages,) = server.delivery._timeline._history._file.execute("PRAGMA page_count").fetchone()
+    server.delivery._timeline._history._file.execute(f"PRAGMA max_page_count = {pages}")
 
 
 def fail_in_the_middle(server: ChatServer, file: Path) -> None:
     """Have the file refuse the departures of a batch whose events it took."""
-    history = server._delivery._history
+    history = server.delivery._timeline._history
     assert history is not None
     assert history._file is not None
     history._file.execute(
@@ -320,19 +319,17 @@ def test_one_who_comes_back_when_the_recording_fails_hears_of_it(file: Path, mon
 
     with recorded_room(file) as server, EventPeer(server.port, "Ada") as ada:
         lose(server, ada, "Ada")
-        hold = threading.Event()
-        admit_again = Delivery._admit_again
-
-        def admit_again_with_news(self: Delivery, client: Connection, last: int, now: float) -> None:
-            self._tell_room(Announcement(self._next_id(), now, "novità"))
-            admit_again(self, client, last, now)
-            hold.set()
-
-        monkeypatch.setattr(Delivery, "_admit_again", admit_again_with_news)
         monkeypatch.setattr(History, "write", fail)
-        with BackPeer(server.port, ada.welcome.token, ada.welcome.last + 1) as back:
-            assert hold.wait(10)
-            assert texts_of(back.missed()) == ["novità", IT.recording_failed]
+        announce = threading.Thread(target=server.call, args=(lambda: server.delivery.announce("novità"),))
+        with BackPeer(server.port) as back:
+            back.settle()
+            with held(server) as waiting:
+                waiting.start_call(announce)
+                back.tell(Resume(ada.welcome.token, ada.welcome.last + 1))
+                waiting.expect_mail(Resume)
+            announce.join()
+            back.expect_event(Welcome)
+            assert texts_of([back.next_event(), back.next_event()]) == ["novità", IT.recording_failed]
 
 
 def test_stopping_in_mid_talk_is_no_failure_of_the_recording(file: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from lan_chat.server.commands import Operator
+from lan_chat.server.options import Options
 from lan_chat.server.server import BURST, ChatServer
 from lan_chat.server.words import ITALIAN
 from protocol import Error, Say
@@ -18,7 +19,7 @@ from tests.support.waiting import wait_until
 
 
 def test_one_connection_too_many_is_refused_in_words() -> None:
-    server = start(max_clients=2)
+    server = start(Options(max_clients=2))
     with talk_to(server), talk_to(server) as second, Peer(server.port) as third:
         assert third.expect_end() == ITALIAN.full
         second.close()
@@ -28,7 +29,7 @@ def test_one_connection_too_many_is_refused_in_words() -> None:
 
 
 def test_a_flood_is_slowed_and_loses_nothing() -> None:
-    server = start(rate=2000.0)
+    server = start(Options(rate=2000.0))
     with LinePeer(server.port, "Ada") as ada, LinePeer(server.port, "Bob") as bob:
         ada.send("".join(f"numero {number}\n" for number in range(1000)))
         heard = bob.expect("Ada: numero 999\n")
@@ -37,7 +38,7 @@ def test_a_flood_is_slowed_and_loses_nothing() -> None:
 
 
 def test_a_flood_does_not_hold_up_the_others_nor_the_end() -> None:
-    server = start(rate=1.0)
+    server = start(Options(rate=1.0))
     with LinePeer(server.port, "Ada") as ada, LinePeer(server.port, "Bob") as bob:
         ada.send("".join(f"numero {number}\n" for number in range(1000)))
         bob.expect(f"numero {BURST - 2}\n")  # her name was the first that she said
@@ -51,7 +52,7 @@ def test_a_flood_does_not_hold_up_the_others_nor_the_end() -> None:
 def test_who_reads_too_slowly_is_let_go_and_the_others_lose_nothing(
     server: ChatServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lan_chat.server.delivery.MAX_UNSENT_BYTES", 100_000)
+    monkeypatch.setattr("lan_chat.server.broadcast.MAX_UNSENT_BYTES", 100_000)
     with LinePeer(server.port, "Ada") as ada, LinePeer(server.port, "Bob") as bob:
         slow = LinePeer(server.port, "Lento")
         slow.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -68,7 +69,7 @@ def test_who_reads_too_slowly_is_let_go_and_the_others_lose_nothing(
 
 @pytest.mark.slow
 def test_a_flood_of_many_lines_in_one_message_is_slowed_too() -> None:
-    server = start(rate=1.0)
+    server = start(Options(rate=1.0))
     with EventPeer(server.port, "Eva") as events, LinePeer(server.port, "Lia") as lines:
         events.tell(Say("a\n" * 1000 + "a", 1))
         lines.expect("Eva: a\n" * 1001)
@@ -79,7 +80,7 @@ def test_a_flood_of_many_lines_in_one_message_is_slowed_too() -> None:
 
 
 def test_muting_silences_what_a_flood_has_still_to_say() -> None:
-    server = start(rate=1.0)
+    server = start(Options(rate=1.0))
     with LinePeer(server.port, "Ada") as ada, LinePeer(server.port, "Flo") as flo:
         flo.send("".join(f"numero {number}\n" for number in range(300)))
         ada.expect("numero 50\n")
@@ -93,7 +94,7 @@ def test_muting_silences_what_a_flood_has_still_to_say() -> None:
 
 
 def test_a_name_is_only_taken_by_who_is_let_in() -> None:
-    server = start(rate=1.0)
+    server = start(Options(rate=1.0))
     with EventPeer(server.port) as slow:
         slow.send("[]\n" * 500 + '{"type":"join","name":"Ada"}\n')
         slow.expect_event(Error)
@@ -108,7 +109,7 @@ def test_who_talks_too_fast_is_slowed_for_as_long_as_it_takes(
     with LinePeer(server.port, "Ada"):
         (client,) = server.room.connections()
         with monkeypatch.context() as patched:
-            patched.setattr(client, "wait_for_end", waits.append)  # as if nothing had ended meanwhile
+            patched.setattr(client.mailbox, "wait_until_shut", waits.append)  # as if nothing had ended meanwhile
             assert server._slow_down(client, 50.0)
     assert waits == [50.0]
     assert "Ada" not in caplog.text

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lan_chat.server.commands import Operator
+from lan_chat.server.options import Options
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ITALIAN
 from protocol import Error, Say
@@ -58,7 +59,7 @@ def test_the_log_says_once_for_each_reason_that_something_was_refused(
 
 def test_the_log_says_who_did_not_come_back(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    server = start(grace_s=0.05)
+    server = start(Options(grace_s=0.05))
     with LinePeer(server.port, "Ada") as ada:
         reset(EventPeer(server.port, "Eva").sock)
         ada.expect("Eva ha abbandonato la Chat.\n")

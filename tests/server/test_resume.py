@@ -7,13 +7,13 @@ import dataclasses
 import json
 import random
 import threading
+import time
 
 import pytest
 
 import protocol
 from lan_chat.server.commands import Operator
-from lan_chat.server.connection import Connection, Member
-from lan_chat.server.delivery import Delivery
+from lan_chat.server.connection import NameProposed
 from lan_chat.server.words import ITALIAN
 from protocol import EndConn, Error, Event, Join, Joined, Left, Message, Quit, Refused, Resume, Say, Welcome
 from tests.support.peers import (
@@ -30,7 +30,7 @@ from tests.support.peers import (
     texts,
     texts_of,
 )
-from tests.support.servers import Serve, lose, member_of, room
+from tests.support.servers import Serve, held, lose, member_of, room
 from tests.support.waiting import wait_until
 
 IT = ITALIAN
@@ -46,7 +46,7 @@ def test_who_comes_back_hears_exactly_what_it_missed_and_the_room_sees_nothing()
         lose(server, ada, "Ada")
         bob.send("uno\ndue\n")
         bob.expect("Bob: due\n")
-        server.announce("tre")
+        server.call(lambda: server.delivery.announce("tre"))
         with EventPeer(server.port, "Eva") as eva:
             eva.tell(Quit())
             drain(eva)
@@ -179,29 +179,21 @@ def test_of_many_links_that_come_back_at_once_one_is_the_member_and_the_others_a
         alive.close()
 
 
-def test_who_comes_back_just_when_the_grace_ends_has_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    resuming = threading.Event()
-    give_up = Delivery._give_up
-
-    def give_up_late(self: Delivery, member: Member, now: float) -> None:
-        lost = member.connection
-        resuming.set()
-        wait_until(lambda: member.connection is not lost)
-        give_up(self, member, now)
-
-    with room(grace_s=0.05) as server, LinePeer(server.port, "Bob") as bob:
+def test_who_comes_back_just_when_the_grace_ends_has_not_left() -> None:
+    with room(grace_s=0.2) as server, LinePeer(server.port, "Bob") as bob:
         ada = EventPeer(server.port, "Ada")
-        monkeypatch.setattr(Delivery, "_give_up", give_up_late)
         with BackPeer(server.port) as back:
-            reset(ada.sock)
-            assert resuming.wait(10)
-            back.come_back(ada.welcome.token, ada.welcome.last + 1)
+            lose(server, ada, "Ada")
+            with held(server) as waiting:
+                back.tell(Resume(ada.welcome.token, ada.welcome.last + 1))
+                waiting.expect_mail(Resume)
+                wait_until(lambda: time.monotonic() > member_of(server, "Ada").deadline)
+            back.expect_event(Welcome)
             back.say("ancora qui")
             assert "abbandonato" not in bob.expect("Ada: ancora qui\n")
             with Peer(server.port) as other:
                 other.send("Ada\n")
                 other.expect(IT.taken)
-            monkeypatch.setattr(Delivery, "_give_up", give_up)
 
 
 @pytest.mark.slow
@@ -227,32 +219,43 @@ def test_at_the_end_of_the_grace_one_is_back_or_has_left_and_never_both() -> Non
                     assert answer == UNKNOWN
                 assert bob.expect_event(Left).name == "Ada"
         assert [member.name for member in server.room.members()] == ["Bob"]
-        assert [member.name for member in server._delivery._present] == ["Bob"]
     print(f"{came_back} of 120 came back")
 
 
-def test_who_comes_back_before_its_join_was_heard_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    joining = threading.Event()
-    admit = Delivery._admit
-
-    def admit_late(self: Delivery, client: Connection, now: float) -> None:
-        if not joining.is_set():
-            joining.set()
-            wait_until(lambda: client.member and client.member.connection is not client)
-        admit(self, client, now)
-
+def test_who_comes_back_before_its_join_was_answered_is_let_in() -> None:
     with room(backlog=5) as server, EventPeer(server.port, "Bob") as bob, EventPeer(server.port) as ada:
         bob.say("prima di Ada")
         bob.events_until("prima di Ada")
-        monkeypatch.setattr(Delivery, "_admit", admit_late)
         with BackPeer(server.port) as back:
-            ada.tell(Join("Ada", TOKEN))
-            assert joining.wait(10)
-            back.come_back(TOKEN)
-            assert back.welcome.token == TOKEN
+            ada.settle()
+            back.settle()
+            with held(server) as waiting:
+                ada.tell(Join("Ada", TOKEN))
+                waiting.expect_mail(NameProposed)
+                back.tell(Resume(TOKEN, 0))
+                waiting.expect_mail(Resume)
+            assert back.expect_event(Welcome).token == TOKEN
             assert texts_of([back.next_event()]) == ["prima di Ada"]
             assert back.expect_event(Joined).name == "Ada"
-            assert drain(ada) == b""
+            drain(ada)
+            back.say("dentro")
+            assert [type(event) for event in bob.events_until("dentro")] == [Joined, Message]
+
+
+def test_a_join_that_comes_after_its_resume_ends_in_one_member() -> None:
+    with room() as server, EventPeer(server.port, "Bob") as bob, EventPeer(server.port) as ada:
+        with EventPeer(server.port) as back:
+            ada.settle()
+            back.settle()
+            with held(server) as waiting:
+                back.tell(Resume(TOKEN, 0))
+                waiting.expect_mail(Resume)
+                ada.tell(Join("Ada", TOKEN))
+                waiting.expect_mail(NameProposed)
+            assert back.expect_event(Refused) == UNKNOWN
+            back.tell(Join("Ada", TOKEN))  # as the session does
+            assert back.expect_event(Welcome).names == ("Bob", "Ada")
+            drain(ada)
             back.say("dentro")
             assert [type(event) for event in bob.events_until("dentro")] == [Joined, Message]
 
@@ -401,7 +404,7 @@ def test_stopping_does_not_wait_for_those_who_are_away() -> None:
 def test_what_is_kept_is_bounded_and_a_longer_gap_shows_in_the_numbers(
     monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
-    monkeypatch.setattr(f"lan_chat.server.delivery.{bound}", 20 if bound == "KEPT_EVENTS" else 20 * 100 + 50)
+    monkeypatch.setattr(f"lan_chat.server.timeline.{bound}", 20 if bound == "KEPT_EVENTS" else 20 * 100 + 50)
     with room(backlog=1000) as server, LinePeer(server.port, "Bob") as bob:
         ada = EventPeer(server.port, "Ada")
         lose(server, ada, "Ada")
@@ -409,13 +412,13 @@ def test_what_is_kept_is_bounded_and_a_longer_gap_shows_in_the_numbers(
         for number in range(100):
             bob.say(f"{number:03}".ljust(100, "x"))
         bob.expect("Bob: 099".ljust(105, "x"))
-        assert len(server._delivery._kept) == 20
-        assert server._delivery._kept_characters == 20 * 100
+        assert len(server.delivery._timeline._kept) == 20
+        assert server.delivery._timeline._kept_characters == 20 * 100
         with BackPeer(server.port, ada.welcome.token, ada.welcome.last + 1) as back:
             missed = back.missed()
             assert [text[:3] for text in texts_of(missed)] == [f"{number:03}" for number in range(80, 100)]
             assert number_of(missed[0]) > ada.welcome.last + 2  # something is missing, and it shows
-        server.announce("y" * 3000)  # longer than all that is kept
+        server.call(lambda: server.delivery.announce("y" * 3000))  # longer than all that is kept
         bob.expect("y" * 3000)
         with EventPeer(server.port, "Eva") as eva:
             assert len(eva.before) <= 20

@@ -133,6 +133,11 @@ class EventPeer(Peer):
         self.nonce += 1
         self.tell(Say(text, self.nonce))
 
+    def settle(self) -> None:
+        """Wait until the server has dealt with all that this client has said."""
+        self.send("[]\n")
+        assert self.expect_event(protocol.Error).reason == "malformed"
+
     def next_event(self) -> Event:
         """The next event; fails when the stream ends."""
         while not self.waiting:

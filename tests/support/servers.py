@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import chat_server
-from lan_chat.server.connection import Member
 from lan_chat.server.history import History
 from lan_chat.server.listening import open_listener
+from lan_chat.server.membership import Member, MemberState
+from lan_chat.server.options import Options
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ITALIAN
-from protocol import Notice
+from protocol import Event, Notice
 from tests.support.peers import GREETING, Peer, reset
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEADLINE_S, wait_until
 
 IT = ITALIAN
 
@@ -28,9 +30,9 @@ def talk_to(server: ChatServer) -> Peer:
     return peer
 
 
-def start(**options: object) -> ChatServer:
+def start(options: Options | None = None) -> ChatServer:
     """Start a server that the test stops."""
-    server = ChatServer(open_listener("127.0.0.1", 0), **options)  # type: ignore[arg-type]
+    server = ChatServer(open_listener("127.0.0.1", 0), options)
     server.start()
     return server
 
@@ -45,7 +47,7 @@ def room(
 ) -> Iterator[ChatServer]:
     """A server in this process."""
     listener = open_listener("127.0.0.1", 0)
-    server = ChatServer(listener, IT, 100, rate, grace_s, backlog, history, notice)
+    server = ChatServer(listener, Options(100, rate, grace_s, backlog), IT, history, notice)
     server.start()
     try:
         yield server
@@ -60,8 +62,45 @@ def member_of(server: ChatServer, name: str) -> Member:
 
 
 def is_away(server: ChatServer, name: str) -> bool:
-    client = member_of(server, name).connection
-    return client is None or client.is_dropped
+    return member_of(server, name).state is MemberState.AWAY
+
+
+class Held:
+    """What a delivery thread that is held up will find when it goes on."""
+
+    def __init__(self, server: ChatServer) -> None:
+        self._server = server
+
+    def expect_mail(self, kind: type[Event]) -> None:
+        """Wait until a client has said this."""
+        mailboxes = [connection.mailbox for connection in self._server.room.connections()]
+        wait_until(lambda: any(isinstance(event, kind) for mailbox in mailboxes for event in mailbox._said))
+
+    def start_call(self, caller: threading.Thread) -> None:
+        """Start a thread that calls the delivery thread, and wait until it has."""
+        queue = self._server.delivery._queue
+        before = queue.qsize()
+        caller.start()
+        wait_until(lambda: queue.qsize() > before)
+
+
+@contextlib.contextmanager
+def held(server: ChatServer) -> Iterator[Held]:
+    """Hold the delivery thread up, so that all that comes meanwhile comes at once."""
+    is_held, may_go_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        is_held.set()
+        assert may_go_on.wait(DEADLINE_S)
+
+    caller = threading.Thread(target=server.call, args=(wait,))
+    caller.start()
+    assert is_held.wait(DEADLINE_S)
+    try:
+        yield Held(server)
+    finally:
+        may_go_on.set()
+        caller.join()
 
 
 def lose(server: ChatServer, peer: Peer, name: str) -> None:

@@ -1,0 +1,203 @@
+"""How what happens in the room reaches each connection: written once per dialect, in one order, without waiting.
+
+It belongs to the delivery thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+
+import protocol
+from lan_chat.server.history import FILE_ERRORS
+from lan_chat.server.membership import ConnectionState, Recipient
+from lan_chat.server.timeline import SAID, RoomEvent, Timeline
+from lan_chat.server.words import ServerWords
+from protocol import Announcement, Bare, Dialect, Event, Events, Greeting, Lines, Notice, Reason
+
+MAX_UNSENT_BYTES = 8 * 1024 * 1024
+"""What may wait for one client that reads too slowly."""
+LARGE_ROOM = 200
+"""Members from which on arrivals and departures may wait for each other: n of them to n members is O(n²), so batch."""
+NOTICES_S = 0.1
+"""How long they may wait in a large room, if nobody says anything meanwhile."""
+
+log = logging.getLogger(__name__)
+
+
+def write_events(writer: Dialect, events: Iterable[Event]) -> list[bytes]:
+    """Write events in a dialect, as the chunks that an Outbox takes."""
+    if isinstance(writer, Bare):
+        return [writer.encode(part) for event in events for part in protocol.bare_parts(event)]
+    whole = b"".join([writer.encode(event) for event in events])
+    return [whole] if whole else []
+
+
+def write_backlog(writer: Dialect, events: Sequence[RoomEvent]) -> list[bytes]:
+    """Write what was said before for a newcomer: in the line dialect with its time, in the bare one not at all."""
+    if isinstance(writer, Bare):
+        return []
+    if isinstance(writer, Events):
+        return write_events(writer, events)
+    lines = []
+    for event in events:
+        when = time.strftime("%H:%M ", time.localtime(event.time)).encode()
+        lines += [when + writer.encode(part) for part in protocol.one_line_each(event)]
+    return [b"".join(lines)]
+
+
+class Broadcast:
+    """Writes the room's events, batch by batch, to the members, and answers to one."""
+
+    def __init__(self, timeline: Timeline, words: ServerWords, notice: Notice | None) -> None:
+        self.notice = notice
+        """What a newcomer is told about the recording."""
+        self._timeline = timeline
+        self._words = words
+        self._writers: dict[type[Dialect], Dialect] = {Bare: Bare(words), Lines: Lines(words), Events: Events()}
+        self._members: dict[Recipient, None] = {}
+        """The connections that hear the room; a dict for its order."""
+        self._behind: set[Recipient] = set()
+        """Those that have not been sent all that they should."""
+        self._batch: list[RoomEvent] = []
+        """What has happened in the room and was not sent to all."""
+        self._notices_until: float | None = None
+        """Until when the batch, which holds nothing but arrivals and departures, may wait for more of them."""
+        self._ahead: list[Recipient] = []
+        """Those that were sent a part of the batch before the others; `Recipient.seen` says how much."""
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether something is waiting to be sent."""
+        return bool(self._batch or self._behind)
+
+    # Who hears the room.
+
+    def add(self, recipient: Recipient, seen: int) -> None:
+        """Have a connection hear the room, from so far in the batch on."""
+        recipient.seen = seen
+        self._ahead.append(recipient)
+        self._members[recipient] = None
+
+    def remove(self, recipient: Recipient) -> None:
+        """Have a connection hear nothing more of the room."""
+        self._members.pop(recipient, None)
+
+    def forget(self, recipient: Recipient) -> None:
+        """Write nothing more to a connection, not even what waits for it."""
+        self._members.pop(recipient, None)
+        self._behind.discard(recipient)
+        recipient.outbox.clear()
+
+    # What is told.
+
+    @property
+    def batch_size(self) -> int:
+        """How much of the room's events waits for the next `send`."""
+        return len(self._batch)
+
+    def tell_room(self, event: RoomEvent) -> None:
+        """Tell everybody, with the next `send`."""
+        if isinstance(event, SAID):
+            self._notices_until = None
+        elif not self._batch and len(self._members) >= LARGE_ROOM:
+            self._notices_until = time.perf_counter() + NOTICES_S
+        self._batch.append(event)
+        self._timeline.add(event)
+
+    def tell(self, recipient: Recipient, event: Event) -> None:
+        """Tell one connection, after all that it should have heard by now."""
+        self.hear(recipient)
+        kind = Bare if isinstance(event, Greeting) else recipient.kind  # it is the same for all, whoever answers first
+        self._write(recipient, write_events(self._writers[kind], [event]))
+
+    def show(self, recipient: Recipient, events: Iterable[Event], backlog: Sequence[RoomEvent] = ()) -> None:
+        """Show one connection what happened before it came."""
+        writer = self._writers[recipient.kind]
+        self._write(recipient, write_events(writer, events) + (write_backlog(writer, backlog) if backlog else []))
+
+    def hear(self, recipient: Recipient) -> None:
+        """Send a member its part of the batch now, ahead of the others."""
+        if recipient in self._members and recipient.seen < len(self._batch):
+            self.record()
+            chunks = write_events(self._writers[recipient.kind], self._batch[recipient.seen :])
+            recipient.seen = len(self._batch)
+            self._ahead.append(recipient)
+            self._write(recipient, chunks)
+
+    def record(self) -> None:
+        """Record what has happened, before anybody is told. Where that fails, the room goes on without, and is told."""
+        try:
+            self._timeline.record()
+        except FILE_ERRORS as error:
+            log.warning(self._words.history_failed.format(file=self._timeline.path, error=error))
+            self.notice = Notice(protocol.NOT_RECORDED)
+            now = round(time.time(), 3)
+            self.tell_room(Announcement(self._timeline.next_id(), now, self._words.recording_failed))
+
+    def send(self, now: float) -> None:
+        """Send the batch to every member, unless it may wait; `now` is on `time.perf_counter`."""
+        if self._notices_until is None or now > self._notices_until:
+            self.send_now()
+
+    def send_now(self) -> None:
+        """Send the batch to every member, written once for each dialect, and begin the next."""
+        self.record()
+        batch, self._batch = self._batch, []
+        self._notices_until = None
+        try:
+            if batch:
+                self._send_to_all(batch)
+        finally:
+            for recipient in self._ahead:
+                recipient.seen = 0
+            self._ahead.clear()
+
+    def _send_to_all(self, batch: list[RoomEvent]) -> None:
+        kinds = {recipient.kind for recipient in self._members}
+        whole = {kind: write_events(self._writers[kind], batch) for kind in kinds}
+        for recipient in list(self._members):
+            if recipient.seen:
+                self._write(recipient, write_events(self._writers[recipient.kind], batch[recipient.seen :]))
+            else:
+                self._write(recipient, whole[recipient.kind])
+
+    # Writing. No write blocks.
+
+    def _write(self, recipient: Recipient, chunks: list[bytes]) -> None:
+        outbox = recipient.outbox
+        try:
+            for chunk in chunks:
+                outbox.push(chunk)
+        except OSError as error:
+            self.break_off(recipient, self._words.why_failed.format(error=error))
+            return
+        if outbox.unsent_bytes:
+            self._behind.add(recipient)
+            if outbox.unsent_bytes > MAX_UNSENT_BYTES:
+                log.warning(self._words.log_reads_too_slowly.format(address=recipient, unsent=outbox.unsent_bytes))
+                self.break_off(recipient, self._words.why_too_slow, Reason.TOO_SLOW)
+                recipient.mailbox.shut()
+
+    def break_off(self, recipient: Recipient, why: str, why_left: Reason | None = None) -> None:
+        """Write no more to a connection, and wake its thread, which meets the end and hands that over."""
+        recipient.end_because(why, why_left)
+        if recipient.state is not ConnectionState.LEAVING:
+            recipient.state = ConnectionState.BROKEN
+        self.forget(recipient)
+        recipient.cut()
+
+    def catch_up(self) -> None:
+        """Send those that are behind what they take by now."""
+        for recipient in list(self._behind):
+            if self.flush(recipient):
+                self._behind.discard(recipient)
+
+    def flush(self, recipient: Recipient) -> bool:
+        """Send a connection what it takes, and return whether nothing is left that it could be sent."""
+        try:
+            return recipient.outbox.flush()
+        except OSError as error:
+            self.break_off(recipient, self._words.why_failed.format(error=error))
+            return True
