@@ -59,6 +59,7 @@ TICK_S = protocol.BARE_PAUSE_S
 """How often the thread looks at the connections that are behind."""
 FLUSH_S = 1.0
 """How long a client that leaves, or is told that the server stops, may take to read the rest."""
+FAILURE = "A failure in the delivery thread"
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
@@ -199,7 +200,7 @@ class Delivery:
         try:
             step(*arguments)
         except Exception:
-            log.exception("A failure in the delivery thread")
+            log.exception(FAILURE)
 
     def _collect(self, expected: int, gather_s: float) -> list[Recipient | Callable[[], object]]:
         """Wait for work, no longer than until something is due, and take all that is there.
@@ -230,8 +231,12 @@ class Delivery:
         """Do what a client said; a failure of ours in one thing is logged, and the others are done."""
         for event in recipient.mailbox.take():
             handler = self._handlers.get(type(event))
-            if handler is not None and not self._is_over:
-                self._attempt(handler, recipient, event)
+            if handler is None or self._is_over:
+                continue
+            try:
+                handler(recipient, event)
+            except Exception:
+                log.exception(FAILURE)
 
     def _look_at_the_time(self, now: float) -> None:
         """Have those leave that did not come back, or did not choose a name, in time.
@@ -348,8 +353,9 @@ class Delivery:
 
     def _speaks(self, recipient: Recipient) -> bool:
         """Return whether a member speaks over this connection."""
-        is_in = recipient.state in (ConnectionState.MEMBER, ConnectionState.BROKEN)
-        return is_in and recipient.member is not None and recipient.member.recipient is recipient
+        member, state = recipient.member, recipient.state
+        is_in = state is ConnectionState.MEMBER or state is ConnectionState.BROKEN
+        return is_in and member is not None and member.recipient is recipient
 
     @staticmethod
     def _is_late(recipient: Recipient, member: Member) -> bool:

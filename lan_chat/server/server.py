@@ -187,7 +187,7 @@ class ChatServer:
                     said = [as_proposal(event, names_may_be_said=kind is not Events) for event in granted]
                 if said:
                     mailbox.hand_over(said)
-                if any(type(event) is Quit for event in said):
+                if Quit in map(type, said):
                     return True
             if mailbox.is_shut:
                 break
