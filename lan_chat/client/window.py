@@ -8,25 +8,29 @@ threads and the socket.
 from __future__ import annotations
 
 import contextlib
-import math
 import queue
 import time
 import tkinter as tk
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from tkinter import filedialog, ttk
-from typing import Literal
+from typing import Any, ClassVar
 
 import protocol
+from lan_chat.client.actions import Commands, Here, Menu
+from lan_chat.client.attention import Attention
 from lan_chat.client.conversation import Conversation
-from lan_chat.client.desktop import ask_for_attention, is_aqua, open_link, restore_geometry, set_urgency
+from lan_chat.client.desktop import open_link, restore_geometry
 from lan_chat.client.entries import Entry, Kind, mentions
 from lan_chat.client.find_bar import FindBar
+from lan_chat.client.ledger import Gap, LinkRestored, NotSent, Rejected, Taken
+from lan_chat.client.menus import Menus
 from lan_chat.client.message_input import MessageInput
 from lan_chat.client.palette import PALETTES
 from lan_chat.client.people import PeopleList
-from lan_chat.client.session import Disconnected, Gap, LinkBroken, LinkRestored, NotSent, Rejected, Session, Taken
+from lan_chat.client.session import Disconnected, LinkBroken, Session
 from lan_chat.client.settings import MAX_FONT_SIZE, MIN_FONT_SIZE, Settings, write_whole
+from lan_chat.client.status_line import StatusLine
 from lan_chat.client.theme import set_font_sizes, style_widgets, usual_font_sizes
 from lan_chat.client.words import LANGUAGES
 from protocol import (
@@ -55,8 +59,6 @@ DRAIN_CHARACTERS = 32 * 1024
 """The most text that one drain shows, since Tk takes long to lay text out."""
 CLOSE_MS = 5000
 """How long the window stays after the server's `{end_conn}`; the sentence that announces it says five seconds."""
-LANGUAGE_NAMES = {"it": "Italiano", "en": "English"}
-"""Each language's own name, for the menu."""
 
 
 class ChatWindow:
@@ -84,11 +86,7 @@ class ChatWindow:
         """Whether events from before the user joined are shown, and the rule after them is not yet."""
         self._is_connected = True
         """Whether the session goes on, also while it reconnects."""
-        self._retry_at: float | None = None
-        """When the next attempt to reconnect begins, on the monotonic clock; None while the link works."""
         self._is_ending = False
-        self._has_focus = True
-        self._unread = 0
         self._build()
         self._drain_id = root.after(DRAIN_MS, self._drain)
         self._end_id = ""
@@ -204,39 +202,35 @@ class ChatWindow:
         self.message_input.text.grid(row=0, column=0, sticky="ew")
         self.button = ttk.Button(bottom, command=self.submit)
         self.button.grid(row=0, column=1, sticky="n", padx=(8, 0))
-        self.status = ttk.Label(bottom, style="Status.TLabel")
+        self._status_line = StatusLine(bottom, self._session.host, self._session.port, self._session.retry)
+        self.status = self._status_line.label
         self.status.grid(row=1, column=0, sticky="w", pady=(4, 0))
-        self.retry_button = ttk.Button(bottom, command=self._session.retry)
+        self.retry_button = self._status_line.button
         self.retry_button.grid(row=1, column=1, sticky="e", pady=(4, 0))
         self.retry_button.grid_remove()
 
-        self._menu_choices = {
-            "language": tk.StringVar(root, self.settings.language),
-            "theme": tk.StringVar(root, self.settings.theme),
-            "has_sound": tk.BooleanVar(root, self.settings.has_sound),
-            "shows_people": tk.BooleanVar(root, self.settings.shows_people),
-        }
-        self._menus: list[tk.Menu] = []
-        self._popup: tk.Menu | None = None
+        self._attention = Attention(root, self._session.host)
+        self._menus = Menus(root, self._commands(), self.settings)
+        self._menus.attach(self.conversation.text, Menu.ON_CONVERSATION, self._look_at_conversation)
+        self._menus.attach(self.message_input.text, Menu.ON_INPUT, self._look_at_input)
         self._usual_sizes = usual_font_sizes(root)
         self._set_language()
         self._apply_theme()
-        self._bind_keys()
+        self._menus.bind_keys(self.message_input.text)
         restore_geometry(root, self.settings.geometry)
         self.message_input.text.focus_set()
 
     def _set_language(self) -> None:
         """Set all texts of the window to the language of the settings."""
         words = self._words
-        self._build_menus()
+        self._menus.set_language(words)
         self.conversation.set_language(words)
         self.find_bar.set_language(words)
         self.people.set_language(words)
         self.button.configure(text=words.send)
-        self.retry_button.configure(text=words.retry)
+        self._status_line.set_language(words)
         self.message_input.placeholder.configure(text=words.placeholder)
         self._show_status()
-        self._show_title()
 
     def _apply_theme(self) -> None:
         """Apply the theme and the font size of the settings."""
@@ -247,162 +241,46 @@ class ChatWindow:
         self.message_input.apply_theme(palette)
         self.people.apply_theme(palette)
         self.message_input.fit()
-        self._color_menus()
+        self._menus.apply_theme(palette)
 
-    def _color_menus(self) -> None:
-        """Apply the theme to the menus, which are no ttk widgets; on macOS and Windows the menu bar keeps its look."""
-        palette = PALETTES[self.settings.theme]
-        for menu in (*self._menus, *([self._popup] if self._popup else [])):
-            menu.configure(background=palette.window, foreground=palette.text, selectcolor=palette.text)
-            menu.configure(activebackground=palette.accent, activeforeground=palette.paper, borderwidth=0)
-            menu.configure(disabledforeground=palette.border)
-
-    # Keys and menus.
-
-    def _bind_keys(self) -> None:
-        root, key = self._root, "Command" if is_aqua(self._root) else "Control"
-        keys: dict[str, Callable[[], object]] = {
-            f"<{key}-f>": self.find_bar.open,
-            f"<{key}-s>": self.save,
-            f"<{key}-q>": self.close,
-            f"<{key}-l>": self._open_last_link,
-            f"<{key}-r>": self.send_again,
-            f"<{key}-t>": self._session.retry,
-            "<F3>": lambda: self.find_bar.step(True),
-            "<Shift-F3>": lambda: self.find_bar.step(False),
-            "<F6>": self._focus_next,
-            "<F9>": self._toggle_people,
-            "<Escape>": self._on_escape,
-        }
-        # On X11 Ctrl+F also moves the cursor, as in Emacs, and would clear the selection.
-        root.event_delete("<<NextChar>>", "<Control-Key-f>", "<Control-Lock-Key-F>")
-        for plus in ("plus", "equal", "KP_Add"):
-            keys[f"<{key}-{plus}>"] = lambda: self.change_font_size(+1)
-        for minus in ("minus", "KP_Subtract"):
-            keys[f"<{key}-{minus}>"] = lambda: self.change_font_size(-1)
-        for zero in ("0", "KP_0"):
-            keys[f"<{key}-Key-{zero}>"] = lambda: self.change_font_size(0)
-        for text in (self.message_input.text, self.conversation.text):
-            text.bindtags((str(text), str(root), "Text", "all"))  # before Tk's own bindings of these keys
-        for sequence, action in keys.items():
-            self._bind_key(sequence, action)
-            character = sequence[-2]
-            if character.islower() and sequence[-3] == "-":  # also with Caps Lock
-                self._bind_key(f"{sequence[:-2]}{character.upper()}>", action)
-        self.message_input.text.bind("<Prior>", lambda event: self._on_page(-1))
-        self.message_input.text.bind("<Next>", lambda event: self._on_page(+1))
-        self._bind_menu(self.conversation.text, self._conversation_menu)
-        self._bind_menu(self.message_input.text, self._input_menu)
-
-    def _bind_key(self, sequence: str, action: Callable[[], object]) -> None:
-        def act(event: tk.Event[tk.Misc]) -> str:
-            action()
-            return "break"
-
-        self._root.bind(sequence, act)
-
-    def _bind_menu(self, text: tk.Text, fill: Callable[[tk.Menu, str], None]) -> None:
-        """Show a context menu on a secondary click, or on the menu key."""
-        system = str(self._root.tk.call("tk", "windowingsystem"))
-        for click in ("<Button-2>", "<Control-Button-1>") if system == "aqua" else ("<Button-3>",):
-            text.bind(click, lambda event: self._pop_up(fill, event, f"@{event.x},{event.y}"))
-        for key in ("<Shift-F10>", "<App>" if system == "win32" else "<Menu>"):
-            text.bind(key, lambda event: self._pop_up(fill, event, "insert"))
-
-    def _build_menus(self) -> None:
-        root, words, choices = self._root, self._words, self._menu_choices
-        key = "⌘" if is_aqua(root) else "Ctrl+"
-        bar = tk.Menu(root, tearoff=False)
-
-        def add_menu(label: str) -> tk.Menu:
-            menu = tk.Menu(bar, tearoff=False)
-            bar.add_cascade(label=label, menu=menu, underline=0)
-            return menu
-
-        chat = add_menu(words.menu_chat)
-        chat.add_command(label=words.menu_save, accelerator=f"{key}S", command=self.save)
-        chat.add_command(label=words.menu_send_again, accelerator=f"{key}R", command=self.send_again)
-        chat.add_command(label=words.retry, accelerator=f"{key}T", command=self._session.retry)
-        chat.add_separator()
-        chat.add_command(label=words.menu_quit, accelerator=f"{key}Q", command=self.close)
-        edit = add_menu(words.menu_edit)
-        for label, letter, event in (
-            (words.menu_cut, "X", "<<Cut>>"),
-            (words.menu_copy, "C", "<<Copy>>"),
-            (words.menu_paste, "V", "<<Paste>>"),
-        ):
-            edit.add_command(label=label, accelerator=f"{key}{letter}", command=lambda event=event: self._edit(event))  # type: ignore[misc]
-        edit.add_command(label=words.menu_select_all, command=self.conversation.select_all)
-        edit.add_separator()
-        edit.add_command(label=words.menu_find, accelerator=f"{key}F", command=self.find_bar.open)
-        edit.add_command(label=words.menu_last_link, accelerator=f"{key}L", command=self._open_last_link)
-        edit.add_command(label=words.menu_latest, accelerator="Esc", command=self.conversation.show_latest)
-        edit.add_command(label=words.menu_focus, accelerator="F6", command=self._focus_next)
-        view = add_menu(words.menu_view)
-        view.add_checkbutton(
-            label=words.menu_people, accelerator="F9", variable=choices["shows_people"], command=self._choose
+    def _commands(self) -> Commands:
+        """Return what the menus and keys call."""
+        box = self.message_input.text
+        return Commands(
+            save=self.save,
+            send_again=self.send_again,
+            discard=self.discard,
+            retry=self._session.retry,
+            close=self.close,
+            edit=self._edit,
+            edit_input=box.event_generate,
+            select_input=lambda: box.tag_add("sel", "1.0", "end-1c"),
+            copy=self.conversation.copy,
+            select_all=self.conversation.select_all,
+            open_find_bar=self.find_bar.open,
+            find_next=self.find_bar.step,
+            open_link=open_link,
+            open_last_link=self._open_last_link,
+            show_latest=self.conversation.show_latest,
+            escape=self._on_escape,
+            scroll=lambda pages: self.conversation.text.yview_scroll(pages, "pages"),
+            focus_next=self._focus_next,
+            change_font_size=self.change_font_size,
+            apply_settings=self._apply_settings,
         )
-        view.add_checkbutton(label=words.menu_sound, variable=choices["has_sound"], command=self._choose)
-        view.add_separator()
-        for value, label in (("light", words.menu_light), ("dark", words.menu_dark)):
-            view.add_radiobutton(label=label, variable=choices["theme"], value=value, command=self._choose)
-        view.add_separator()
-        view.add_command(label=words.menu_larger, accelerator=f"{key}+", command=lambda: self.change_font_size(+1))
-        view.add_command(label=words.menu_smaller, accelerator=f"{key}−", command=lambda: self.change_font_size(-1))
-        view.add_command(label=words.menu_normal_size, accelerator=f"{key}0", command=lambda: self.change_font_size(0))
-        languages = add_menu(words.menu_language)
-        for value, label in LANGUAGE_NAMES.items():
-            languages.add_radiobutton(label=label, variable=choices["language"], value=value, command=self._choose)
-        before, self._menus = self._menus[:1], [bar, chat, edit, view, languages]
-        self._color_menus()
-        root.configure(menu=bar)
-        for menu in before:
-            menu.destroy()
 
-    def _conversation_menu(self, menu: tk.Menu, index: str) -> None:
-        words, link = self._words, self.conversation.link_at(index)
-        is_selected = bool(self.conversation.text.tag_ranges("sel"))
-        menu.add_command(
-            label=words.menu_copy, command=self.conversation.copy, state="normal" if is_selected else "disabled"
+    def _look_at_conversation(self, index: str) -> Here:
+        """Return what a context menu of the conversation is opened on."""
+        action = self.conversation.pending_action_at(index)
+        return Here(
+            is_selected=bool(self.conversation.text.tag_ranges("sel")),
+            link=self.conversation.link_at(index),
+            has_failed=bool(self._failed),
+            failed=None if action is None else action[1],
         )
-        menu.add_command(label=words.menu_select_all, command=self.conversation.select_all)
-        menu.add_command(
-            label=words.menu_open_link, command=lambda: open_link(link), state="normal" if link else "disabled"
-        )
-        menu.add_separator()
-        menu.add_command(label=words.menu_find, command=self.find_bar.open)
-        menu.add_command(label=words.menu_save, command=self.save)
-        if self._failed:  # all of them, unless the index, of a click or the cursor, is at one
-            action = self.conversation.pending_action_at(index)
-            number = None if action is None else action[1]
-            menu.add_separator()
-            menu.add_command(label=words.send_again, command=lambda: self.send_again(number))
-            menu.add_command(label=words.discard, command=lambda: self.discard(number))
 
-    def _input_menu(self, menu: tk.Menu, index: str) -> None:
-        words, text = self._words, self.message_input.text
-        state: Literal["normal", "disabled"] = "normal" if text.tag_ranges("sel") else "disabled"
-        menu.add_command(label=words.menu_cut, command=lambda: text.event_generate("<<Cut>>"), state=state)
-        menu.add_command(label=words.menu_copy, command=lambda: text.event_generate("<<Copy>>"), state=state)
-        menu.add_command(label=words.menu_paste, command=lambda: text.event_generate("<<Paste>>"))
-        menu.add_command(label=words.menu_select_all, command=lambda: text.tag_add("sel", "1.0", "end-1c"))
-
-    def _pop_up(self, fill: Callable[[tk.Menu, str], None], event: tk.Event[tk.Text], index: str) -> str:
-        event.widget.focus_set()
-        if self._popup is not None:
-            self._popup.destroy()
-        # Kept: a menu without a reference is destroyed before it is seen.
-        self._popup = tk.Menu(self._root, tearoff=False)
-        fill(self._popup, index)
-        self._color_menus()
-        if index == "insert":
-            left, top, _, height = event.widget.bbox("insert") or (0, 0, 0, 0)
-            at = (event.widget.winfo_rootx() + left, event.widget.winfo_rooty() + top + height)
-        else:
-            at = (event.x_root, event.y_root)
-        # Not followed by `grab_release`, as in many examples: on X11 a click elsewhere would no longer close the menu.
-        self._popup.tk_popup(*at)
-        return "break"
+    def _look_at_input(self, index: str) -> Here:
+        return Here(is_selected=bool(self.message_input.text.tag_ranges("sel")))
 
     def _edit(self, event: str) -> None:
         """Send an event of the Edit menu to the widget that has the focus."""
@@ -410,14 +288,8 @@ class ChatWindow:
         if focused is not None:
             focused.event_generate(event)
 
-    def _toggle_people(self) -> None:
-        self._menu_choices["shows_people"].set(not self.settings.shows_people)
-        self._choose()
-
-    def _choose(self) -> None:
-        """Apply the choices of the menus to the settings and the window."""
-        for name, choice in self._menu_choices.items():
-            setattr(self.settings, name, choice.get())  # type: ignore[no-untyped-call]
+    def _apply_settings(self) -> None:
+        """Apply the settings that the menus change."""
         if self._words is not LANGUAGES[self.settings.language]:
             self._words = LANGUAGES[self.settings.language]
             self._set_language()
@@ -442,7 +314,7 @@ class ChatWindow:
     def _leave_input(self) -> None:
         self.button.focus_set()
 
-    def _focus_next(self) -> str:
+    def _focus_next(self) -> None:
         """Move the focus from the message input to the conversation, to the list of people, and back."""
         stops: list[tk.Widget] = [self.message_input.text, self.conversation.text]
         if self.people.frame.winfo_ismapped():
@@ -450,7 +322,6 @@ class ChatWindow:
         focused = str(self._root.tk.call("focus"))
         places = [place for place, stop in enumerate(stops) if str(stop) == focused]
         stops[(places[0] + 1) % len(stops) if places else 0].focus_set()
-        return "break"
 
     def _on_escape(self) -> None:
         if self.find_bar.frame.winfo_ismapped():
@@ -458,10 +329,6 @@ class ChatWindow:
         else:
             self.conversation.show_latest()
             self._focus_input()
-
-    def _on_page(self, pages: int) -> str:
-        self.conversation.text.yview_scroll(pages, "pages")
-        return "break"
 
     def _on_pending_action(self, event: tk.Event[tk.Text]) -> None:
         action = self.conversation.pending_action_at(f"@{event.x},{event.y}")
@@ -476,9 +343,9 @@ class ChatWindow:
 
     def _drain(self) -> None:
         """Handle the events that wait, for a bounded time, and schedule the next drain."""
-        self._note_focus()
+        self._attention.note_focus()
         self.conversation.note_place()
-        if self._retry_at is not None:
+        if self._status_line.is_broken:
             self._show_status()
         pause_ms = DRAIN_MS
         try:
@@ -494,80 +361,45 @@ class ChatWindow:
             self.close()
 
     def _handle(self, event: Event) -> None:
-        words = self._words
         if isinstance(event, Message | Announcement | Joined | Left):
             self._note_arrival(event.id)
-        match event:
-            case Greeting():
-                self._tell(words.greeting)
-                self._offer_name()
-            case Welcome(name=name, names=names, last=last):
-                self._name = self.settings.name = name
-                self._asked_name = ""
-                self._arrived_at = last
-                self._show_linked(names)
-                self._tell(words.welcome.format(name=name))
-            case LinkBroken(wait_s):
-                if self._retry_at is None:
-                    self._tell(words.link_broken, Kind.ERROR)
-                self._retry_at = time.monotonic() + wait_s
-                self._show_status()
-            case LinkRestored(names):
-                self._show_linked(names or self.people.names)
-                self._tell(words.link_restored)
-            case Gap(count):
-                self._tell(words.gap.format(count=count), Kind.ERROR)
-            case Notice() if sentence := protocol.in_words(event, words):
-                self._tell(sentence)
-            case Refused(reason):
-                self._tell(words.explain(reason), Kind.ERROR)
-                self.message_input.give_back(self._asked_name or self._name, is_selected=True)
-                self._asked_name = self._name = ""
-                self._show_linked(())
-            case Message():
-                self._show_message(event)
-            case Say(text):
-                self._show(Entry(time.time(), Kind.MESSAGE, text), is_news=True)
-                self._offer_name()
-            case Joined(time=when, name=name):
-                self.people.add(name)
-                self._show_status()
-                self._show(Entry(when, Kind.NOTICE, words.joined.format(name=name)))
-            case Left(time=when, name=name, reason=reason):
-                self.people.remove(name)
-                self._show_status()
-                self._show(Entry(when, Kind.NOTICE, words.tell_left(name, reason)))
-            case Announcement(time=when, text=text):
-                is_news = event.id > self._arrived_at
-                self._show(Entry(when, Kind.ANNOUNCEMENT, text, protocol.SERVER_NAME), is_news)
-            case Error(reason=reason, limit=limit, detail=detail):
-                self._tell(words.explain(reason, limit, detail), Kind.ERROR)
-            case Rejected(text, error):
-                self._tell(words.explain(error.reason, error.limit, error.detail), Kind.ERROR)
-                if error.nonce is not None:
-                    self._pending.pop(error.nonce, None)
-                    self._show_pending()
-                self.message_input.give_back(text)
-            case Taken(nonce):
-                self._pending.pop(nonce, None)
-                self._show_pending()
-            case NotSent(nonce, text):
-                self._pending.pop(nonce, None)
-                self._failed.append(text)
-                self._show_pending()
-            case EndConn() if not self._is_ending:
-                self._end()
-            case Disconnected(unsent):
-                self._is_connected = False
-                self._show_status()
-                if not self._is_ending:
-                    self._show_disconnected()
-                self._pending.clear()
-                self._failed += unsent
-                self._show_pending()
-                if self._asked_name:
-                    self.message_input.give_back(self._asked_name)
-                    self._asked_name = ""
+        handler = self._HANDLERS.get(type(event))
+        if handler is not None:
+            handler(self, event)
+
+    def _on_greeting(self, greeting: Greeting) -> None:
+        self._tell(self._words.greeting)
+        self._offer_name()
+
+    def _on_welcome(self, welcome: Welcome) -> None:
+        self._name = self.settings.name = welcome.name
+        self._asked_name = ""
+        self._arrived_at = welcome.last
+        self._show_linked(welcome.names)
+        self._tell(self._words.welcome.format(name=welcome.name))
+
+    def _on_link_broken(self, broken: LinkBroken) -> None:
+        if not self._status_line.is_broken:
+            self._tell(self._words.link_broken, Kind.ERROR)
+        self._status_line.note_broken(broken.wait_s)
+        self._show_status()
+
+    def _on_link_restored(self, restored: LinkRestored) -> None:
+        self._show_linked(restored.names or self.people.names)
+        self._tell(self._words.link_restored)
+
+    def _on_gap(self, gap: Gap) -> None:
+        self._tell(self._words.gap.format(count=gap.count), Kind.ERROR)
+
+    def _on_notice(self, notice: Notice) -> None:
+        if sentence := protocol.in_words(notice, self._words):
+            self._tell(sentence)
+
+    def _on_refused(self, refused: Refused) -> None:
+        self._tell(self._words.explain(refused.reason), Kind.ERROR)
+        self.message_input.give_back(self._asked_name or self._name, is_selected=True)
+        self._asked_name = self._name = ""
+        self._show_linked(())
 
     def _show_message(self, message: Message) -> None:
         name, nonce = message.name, message.nonce
@@ -578,10 +410,90 @@ class ChatWindow:
         entry = Entry(message.time, Kind.MESSAGE, message.text, name, is_mention)
         self._show(entry, is_news=not is_own and not is_old)
         if is_mention:
-            if self.settings.has_sound:
-                self._root.bell()
-            if not self._has_focus:
-                ask_for_attention(self._root)
+            self._attention.call(self.settings.has_sound)
+
+    def _on_bare_text(self, said: Say) -> None:
+        """Show what an original server sent, which does not say who speaks."""
+        self._show(Entry(time.time(), Kind.MESSAGE, said.text), is_news=True)
+        self._offer_name()
+
+    def _on_joined(self, joined: Joined) -> None:
+        self.people.add(joined.name)
+        self._show_status()
+        self._show(Entry(joined.time, Kind.NOTICE, self._words.joined.format(name=joined.name)))
+
+    def _on_left(self, left: Left) -> None:
+        self.people.remove(left.name)
+        self._show_status()
+        self._show(Entry(left.time, Kind.NOTICE, self._words.tell_left(left.name, left.reason)))
+
+    def _on_announcement(self, announcement: Announcement) -> None:
+        entry = Entry(announcement.time, Kind.ANNOUNCEMENT, announcement.text, protocol.SERVER_NAME)
+        self._show(entry, is_news=announcement.id > self._arrived_at)
+
+    def _on_error(self, error: Error) -> None:
+        self._tell(self._words.explain(error.reason, error.limit, error.detail), Kind.ERROR)
+
+    def _on_rejected(self, rejected: Rejected) -> None:
+        self._on_error(rejected.error)
+        if rejected.error.nonce is not None:
+            self._pending.pop(rejected.error.nonce, None)
+            self._show_pending()
+        self.message_input.give_back(rejected.text)
+
+    def _on_taken(self, taken: Taken) -> None:
+        self._pending.pop(taken.nonce, None)
+        self._show_pending()
+
+    def _on_not_sent(self, not_sent: NotSent) -> None:
+        self._pending.pop(not_sent.nonce, None)
+        self._failed.append(not_sent.text)
+        self._show_pending()
+
+    def _on_end_conn(self, end: EndConn) -> None:
+        """Announce that the server has closed the connection, and close the window after CLOSE_MS."""
+        if self._is_ending:
+            return
+        self._is_ending = True
+        self._is_connected = False
+        self._show_status()
+        self._tell(self._words.disconnected)
+        self._tell(self._words.closing_soon)
+        self._end_id = self._root.after(CLOSE_MS, self.close)
+
+    def _on_disconnected(self, disconnected: Disconnected) -> None:
+        self._is_connected = False
+        self._show_status()
+        if not self._is_ending:
+            self._show_disconnected()
+        self._pending.clear()
+        self._failed += disconnected.unsent
+        self._show_pending()
+        if self._asked_name:
+            self.message_input.give_back(self._asked_name)
+            self._asked_name = ""
+
+    _HANDLERS: ClassVar[dict[type[Event], Callable[[ChatWindow, Any], None]]] = {
+        Greeting: _on_greeting,
+        Welcome: _on_welcome,
+        LinkBroken: _on_link_broken,
+        LinkRestored: _on_link_restored,
+        Gap: _on_gap,
+        Notice: _on_notice,
+        Refused: _on_refused,
+        Message: _show_message,
+        Say: _on_bare_text,
+        Joined: _on_joined,
+        Left: _on_left,
+        Announcement: _on_announcement,
+        Error: _on_error,
+        Rejected: _on_rejected,
+        Taken: _on_taken,
+        NotSent: _on_not_sent,
+        EndConn: _on_end_conn,
+        Disconnected: _on_disconnected,
+    }
+    """What the window does at each event of the session."""
 
     def _note_arrival(self, number: int) -> None:
         """Add a rule after the last event from before the user joined."""
@@ -603,15 +515,6 @@ class ChatWindow:
         self._asked_name = name
         self._session.join(name)
 
-    def _end(self) -> None:
-        """Announce that the server has closed the connection, and close the window after CLOSE_MS."""
-        self._is_ending = True
-        self._is_connected = False
-        self._show_status()
-        self._tell(self._words.disconnected)
-        self._tell(self._words.closing_soon)
-        self._end_id = self._root.after(CLOSE_MS, self.close)
-
     def _show_disconnected(self) -> None:
         self._tell(self._words.connection_error, Kind.ERROR)
         self._tell(self._words.restart, Kind.ERROR)
@@ -623,11 +526,8 @@ class ChatWindow:
         self._show(Entry(time.time(), kind, text))
 
     def _show(self, entry: Entry, is_news: bool = False) -> None:
-        if is_news and not self._has_focus:
-            if not self._unread:
-                self.conversation.mark_left_off()
-            self._unread += 1
-            self._show_title()
+        if is_news and self._attention.note_news():
+            self.conversation.mark_left_off()
         self.conversation.add(entry, is_news)
 
     def _show_pending(self) -> None:
@@ -644,41 +544,10 @@ class ChatWindow:
             self.people.frame.grid_remove()
 
     def _show_linked(self, names: Iterable[str]) -> None:
-        self._retry_at = None
+        self._status_line.note_linked()
         self.people.set(names)
         self._show_people()
         self._show_status()
 
     def _show_status(self) -> None:
-        words = self._words
-        wait_s = 0 if self._retry_at is None else math.ceil(self._retry_at - time.monotonic())
-        is_reconnecting = self._is_connected and self._retry_at is not None
-        if not self._is_connected:
-            sentence = words.status_not_connected
-        elif not is_reconnecting:
-            sentence = words.status_connected
-        else:
-            sentence = words.status_waiting if wait_s > 0 else words.status_retrying
-        status = sentence.format(host=self._session.host, port=self._session.port, wait=wait_s)
-        if self._is_connected and not is_reconnecting and self.people.names:
-            status += " · " + words.status_people.format(count=len(self.people.names))
-        if status != self.status["text"]:
-            self.status.configure(text=status)
-        if is_reconnecting:
-            self.retry_button.grid()
-        else:
-            self.retry_button.grid_remove()
-
-    def _show_title(self) -> None:
-        unread = f"({self._unread}) " if self._unread else ""
-        self._root.title(f"{unread}Chat – {self._session.host}")
-
-    def _note_focus(self) -> None:
-        """Note whether this program has the focus. Polled, since a move between two widgets looks like a loss."""
-        has_focus = bool(str(self._root.tk.call("focus", "-displayof", self._root)))
-        if has_focus and not self._has_focus and self._unread:
-            self._unread = 0
-            self._show_title()
-            if self._root.tk.call("tk", "windowingsystem") == "x11":
-                set_urgency(self._root, is_urgent=False)
-        self._has_focus = has_focus
+        self._status_line.show(self._is_connected, len(self.people.names))

@@ -76,6 +76,18 @@ class ClientWords(protocol.Words):
     menu_normal_size: str
     menu_people: str
     menu_sound: str
+    menu_italian: str
+    menu_english: str
+    key_find_back: str
+    key_find_on: str
+    key_page_up: str
+    key_page_down: str
+    key_send: str
+    key_new_line: str
+    key_complete: str
+    key_older: str
+    key_newer: str
+    key_context_menu: str
     unreachable_unknown: str
     unreachable_refused: str
     unreachable_silent: str
@@ -159,6 +171,18 @@ ITALIAN = ClientWords(
     menu_normal_size="Caratteri normali",
     menu_people="Elenco delle persone",
     menu_sound="Suono quando si fa il mio nome",
+    menu_italian="Italiano",
+    menu_english="English",
+    key_find_back="Trova il risultato precedente",
+    key_find_on="Trova il risultato successivo",
+    key_page_up="Scorri la conversazione all'indietro",
+    key_page_down="Scorri la conversazione in avanti",
+    key_send="Invia il messaggio",
+    key_new_line="Vai a capo",
+    key_complete="Completa un nome; di nuovo per il nome successivo",
+    key_older="Riprendi un tuo messaggio precedente",
+    key_newer="Torna verso il testo che stavi scrivendo",
+    key_context_menu="Apri il menu contestuale",
     unreachable_unknown="Il server «{host}» non esiste o non si trova. Controlla il nome o usa l'indirizzo IP che il "
     "server mostra all'avvio.",
     unreachable_refused="{host} non accetta connessioni sulla porta {port}. Controlla che il server sia avviato e che "
@@ -246,6 +270,18 @@ ENGLISH = ClientWords(
     menu_normal_size="Normal text",
     menu_people="List of people",
     menu_sound="Sound when my name is said",
+    menu_italian="Italiano",
+    menu_english="English",
+    key_find_back="Find the previous match",
+    key_find_on="Find the next match",
+    key_page_up="Scroll back in the conversation",
+    key_page_down="Scroll forward in the conversation",
+    key_send="Send the message",
+    key_new_line="Begin a new line",
+    key_complete="Complete a name; again for the next name",
+    key_older="Take an earlier message of yours",
+    key_newer="Go back towards what you were writing",
+    key_context_menu="Open the context menu",
     unreachable_unknown="There is no server “{host}”, or it cannot be found. Check the name, or use the IP address "
     "that the server shows when it starts.",
     unreachable_refused="{host} does not accept connections on port {port}. Check that the server is running and that "

@@ -30,7 +30,8 @@ from collections import Counter
 from pathlib import Path
 
 from lan_chat.client import session as sessions
-from lan_chat.client.session import Disconnected, Gap, LinkRestored, NotSent, Rejected, Session, Taken
+from lan_chat.client.ledger import Gap, LinkRestored, NotSent, Rejected, Taken
+from lan_chat.client.session import Disconnected, Session
 from protocol import Event, Joined, Left, Message, Refused, Welcome
 from tests.support.programs import ServerProgram
 from tests.support.proxy import Proxy

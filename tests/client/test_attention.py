@@ -69,7 +69,7 @@ def test_a_line_with_ones_own_name_is_marked(sit: ReaderSit) -> None:
 def called(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """How attention was asked for."""
     calls: list[str] = []
-    monkeypatch.setattr("lan_chat.client.window.ask_for_attention", lambda root: calls.append("attention"))
+    monkeypatch.setattr("lan_chat.client.attention.ask_for_attention", lambda root: calls.append("attention"))
     monkeypatch.setattr(tk.Misc, "bell", lambda *_: calls.append("bell"))
     return calls
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 import protocol
-from lan_chat.client.session import Disconnected, Rejected
+from lan_chat.client.ledger import Rejected
+from lan_chat.client.session import Disconnected
 from lan_chat.client.words import ITALIAN
 from lan_chat.server.server import ChatServer
 from protocol import Error, Greeting, Reason, Refused

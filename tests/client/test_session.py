@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 import protocol
-from lan_chat.client.session import Disconnected, LinkBroken, Rejected, Session
+from lan_chat.client.ledger import Rejected
+from lan_chat.client.session import Disconnected, LinkBroken, Session, State
 from lan_chat.client.words import ITALIAN, LANGUAGES
 from lan_chat.server.server import ChatServer
 from protocol import EndConn, Error, Greeting, Joined, Message, Refused, Say, Welcome
 from tests.support.peers import GREETING, LinePeer
 from tests.support.played_server import Play, message
-from tests.support.sessions import Meet, come_in, events_until, next_event, why_not
+from tests.support.sessions import Meet, arrows_in_picture, come_in, events_until, next_event, why_not
 from tests.support.waiting import wait_until
 
 ORIGINAL_GREETING = ITALIAN.greeting
@@ -180,6 +181,15 @@ def test_a_failure_of_our_own_in_writing_is_logged_and_breaks_the_link(
     events_until(session, LinkBroken)
     assert "ZeroDivisionError" in caplog.text
     caplog.clear()
+
+
+# --- states -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_picture_of_the_states_names_each_state_and_each_method() -> None:
+    arrows = arrows_in_picture()
+    assert {state for arrow in arrows for state in arrow} == {state.name for state in State}
+    assert all(callable(getattr(Session, verb)) for verb in arrows.values())
 
 
 # --- leaving ----------------------------------------------------------------------------------------------------------

@@ -28,12 +28,29 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from lan_chat.client.session import Disconnected, Gap, LinkBroken, LinkRestored, NotSent, Rejected, Session, Taken
+from lan_chat.client.ledger import Gap, LinkRestored, NotSent, Rejected, Taken
+from lan_chat.client.session import Disconnected, LinkBroken, Session, State
 from protocol import Announcement, Error, Event, Joined, Left, Message, Refused, Welcome
 from tests.support.played_room import KEPT_EVENTS, NO_CHAT, Cut, Loss, PlayedRoom
+from tests.support.sessions import arrows_in_picture
 from tests.support.waiting import DEADLINE_S, wait_until
 
 pytestmark = pytest.mark.slow
+
+
+class StatefulSession(Session):
+    """A session that notes its transitions."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if isinstance(value, State):
+            before = getattr(self, name, value)
+            if value is not before:
+                self.transitions.add((before.name, value.name))
+        super().__setattr__(name, value)
+
+    def __init__(self, host: str, port: int) -> None:
+        self.transitions: set[tuple[str, str]] = set()
+        super().__init__(host, port)
 
 
 class Watcher:
@@ -162,7 +179,7 @@ class SessionModel(RuleBasedStateMachine):
         self.stays_for = stays_for
         self.server = PlayedRoom(backlog)
         self.server.names_to_refuse = names_to_refuse
-        self.session = Session("127.0.0.1", self.server.port)
+        self.session = StatefulSession("127.0.0.1", self.server.port)
         self.watcher = Watcher(self.session)
         self.session.connect()
         self.session.start()
@@ -324,6 +341,7 @@ class SessionModel(RuleBasedStateMachine):
         self.session.join("Ada")
         assert self.session.events.empty(), self.watcher
         self.check_ends()
+        assert self.session.transitions <= arrows_in_picture().keys(), self.watcher
 
     def check_ends(self) -> None:
         server, watcher = self.server, self.watcher

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from lan_chat.client.session import MAX_PAUSE_S, Disconnected, Gap, LinkBroken, LinkRestored, NotSent, Session, Taken
+from lan_chat.client.ledger import Gap, LinkRestored, NotSent, Taken
+from lan_chat.client.session import MAX_PAUSE_S, Disconnected, LinkBroken, Session
 from lan_chat.client.words import ITALIAN
 from protocol import EndConn, Event, Greeting, Hello, Join, Joined, Message, Quit, Refused, Resume, Say, Welcome
 from tests.support.peers import GREETING

@@ -130,6 +130,12 @@ class SessionSeat:
         if self.is_open:
             self.root.update()
 
+    def choose(self, number: int, label: str) -> None:
+        """Choose something in a menu of the bar, by the menu's place."""
+        bar = self.root.nametowidget(self.root["menu"])
+        menu = self.root.nametowidget(bar.entrycget(number, "menu"))
+        menu.invoke(menu.index(label))
+
     def resize(self, geometry: str) -> None:
         self.root.geometry(geometry)
         self.wait(lambda: f"{self.root.winfo_width()}x{self.root.winfo_height()}" == geometry)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,13 @@ from tests.support.played_server import Play, PlayedServer
 from tests.support.waiting import DEADLINE_S
 
 Meet = Callable[..., Session]
+ARCHITECTURE = Path(__file__).resolve().parent.parent.parent / "docs" / "ARCHITECTURE.md"
+
+
+def arrows_in_picture() -> dict[tuple[str, str], str]:
+    """The transitions of a session in the picture of docs/ARCHITECTURE.md: from and to which state, by which method."""
+    section = ARCHITECTURE.read_text("utf-8").partition("\n## The states of a session\n")[2].partition("\n## ")[0]
+    return {(before, after): verb for before, after, verb in re.findall(r"(\w+) --> (\w+): (\w+)", section)}
 
 
 def next_event(session: Session) -> Event:

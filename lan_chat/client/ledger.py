@@ -1,0 +1,233 @@
+"""What was said and is not confirmed, what was seen, and what is in doubt after a broken link.
+
+Pure: no socket, no thread, no lock, no clock. `Session` calls every method with its lock held, puts the `Say`s that a
+method returns to the link, and the other events into the queue of the window.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import protocol
+from protocol import Announcement, Error, Event, Joined, Left, Message, Say, Welcome
+
+
+@dataclass(frozen=True)
+class Rejected(Event):
+    """The server did not accept a message of the user: its `Error`, with the text that it is about."""
+
+    text: str
+    error: Error
+
+
+@dataclass(frozen=True)
+class LinkRestored(Event):
+    """The link is restored, and the session resumed; `names` are the people in the room now.
+
+    `names` is empty where the user has not asked for a name yet.
+    """
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Gap(Event):
+    """`count` events of the room are missing here: it no longer kept them."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class NotSent(Event):
+    """The user's message with this nonce was not accepted, as far as the client can know."""
+
+    nonce: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Taken(Event):
+    """The user's message with this nonce was accepted, and is among the events that are missing here."""
+
+    nonce: int
+
+
+class Ledger:
+    """What a member said and saw, over as many links as it takes: each message said gets one end, and no other.
+
+    The end of a message is its `Message`, a `Rejected`, a `NotSent` or a `Taken`; or it stays in `unsent`.
+    """
+
+    def __init__(self) -> None:
+        self._unconfirmed: dict[int, str] = {}
+        """The texts that the server has not confirmed, by nonce."""
+        self._last_nonce = 0
+        self._put_nonce = 0
+        """The highest nonce that was put to any link."""
+        self._name = ""
+        """The member's name; empty before the first `Welcome`, and where the server no longer knows the token."""
+        self._room_id: str | None = None
+        self._last_id = 0
+        """The `id` of the last event received; 0 for none."""
+        self._shown_until = 0
+        """Up to this `id` a newcomer gets only the backlog, not every event."""
+        self._was_away = False
+        """Whether the next event is the first after a broken link: its `id` tells how many are missing."""
+        self._settled_at = 0
+        """The `id` of the last event that the broken link may have held back."""
+        self._doubtful: dict[int, bool] = {}
+        """Nonces that the server has handled or may have handled; their messages should arrive up to `_settled_at`.
+
+        True where the server resumed the session and so confirmed it; False where it had forgotten the token.
+        """
+        self._may_be_in_gap = False
+        """Whether a doubtful message that has not arrived may be among the events that are missing."""
+
+    @property
+    def unsent(self) -> tuple[str, ...]:
+        """The texts that the server has not confirmed, in the order in which they were said."""
+        return tuple(self._unconfirmed.values())
+
+    @property
+    def resumes_after(self) -> int:
+        """The `id` after which the server has to resume; 0 where the member has seen nothing under its token."""
+        return self._last_id if self._name else 0
+
+    # What the user does.
+
+    def say(self, text: str, is_put: bool) -> Say:
+        """Note a message, and whether it is put to the link at once; return it with its nonce."""
+        self._last_nonce += 1
+        self._unconfirmed[self._last_nonce] = text
+        if is_put:
+            self._put_nonce = self._last_nonce
+        return Say(text, self._last_nonce)
+
+    def confirm(self, nonce: int) -> str:
+        """Note that a message has its end; return its text, empty where no such message is unconfirmed."""
+        return self._unconfirmed.pop(nonce, "")
+
+    def last_words(self, is_resuming: bool) -> list[Say]:
+        """Return what has to be said before the user leaves: all that was never put to a link.
+
+        Where the server has yet to answer a `Resume`, everything: it accepts no nonce twice.
+        """
+        return [Say(text, nonce) for nonce, text in self._unconfirmed.items() if is_resuming or nonce > self._put_nonce]
+
+    # What the server says.
+
+    def forget_membership(self) -> None:
+        """Note that the server does not know the token: everything that went out is in doubt.
+
+        It stays in doubt also if this link breaks before its `Welcome`.
+        """
+        self._name = ""
+        self._doubtful = {nonce: False for nonce in self._unconfirmed if nonce <= self._put_nonce}
+
+    def settle_in(self, welcome: Welcome, is_known: bool, is_first: bool) -> tuple[list[Say], list[Event]]:
+        """Begin or resume as a member; return what to say now, and what to show.
+
+        `is_known`: the server answers a `Resume`. `is_first`: no `Welcome` has come on this link before.
+        """
+        # Without a name, it became a member just before the link broke, and its `Welcome` was lost.
+        is_back = is_known and bool(self._name)
+        if not is_back:
+            if welcome.room != self._room_id or welcome.room is None:
+                self._last_id = 0  # the `id`s were those of another room
+            self._shown_until = welcome.last
+        self._was_away, self._may_be_in_gap = bool(self._last_id), is_known and not is_back
+        self._settled_at = welcome.last
+        self._name, self._room_id = welcome.name, welcome.room
+        says = self._sort_out(welcome.nonce if is_known else self._put_nonce, is_known) if is_first else []
+        return says, [LinkRestored(welcome.names), *self._settle_doubts()] if is_back else [welcome]
+
+    def take(self, event: Event) -> list[Event]:
+        """Note any other event of the server; return what is to be shown in its place."""
+        handler = self._HANDLERS.get(type(event))
+        shown = handler(self, event) if handler is not None else [event]
+        return [*shown, *self._settle_doubts()] if shown else []
+
+    def _sort_out(self, taken: int | None, is_known: bool) -> list[Say]:
+        """Note what is in doubt: what the server took, up to this nonce, and what was in doubt before; return the rest.
+
+        Where it does not know the member, that is everything that went out; else it tells what it accepted.
+        """
+        self._doubtful = {
+            nonce: self._doubtful.get(nonce, is_known)
+            for nonce in self._unconfirmed
+            if nonce in self._doubtful or (taken is not None and nonce <= taken)
+        }
+        says = [Say(text, nonce) for nonce, text in self._unconfirmed.items() if nonce not in self._doubtful]
+        self._put_nonce = max([self._put_nonce, *self._unconfirmed.keys() - self._doubtful.keys()])
+        return says
+
+    def _take_error(self, error: Error) -> list[Event]:
+        text = "" if error.nonce is None else self.confirm(error.nonce)
+        return [Rejected(text, error) if text else error]
+
+    def _take_message(self, message: Message) -> list[Event]:
+        if message.id <= self._last_id:
+            return []
+        gap = self._note_id(message.id)
+        if message.nonce is not None and message.name == self._name:
+            if message.id > self._shown_until or self._is_in_doubt(message):
+                self.confirm(message.nonce)
+            else:  # a former member of this name used the same nonce
+                message = dataclasses.replace(message, nonce=None)
+        return [*gap, message]
+
+    def _take_joined(self, joined: Joined) -> list[Event]:
+        if joined.id <= self._last_id:
+            return []
+        gap = self._note_id(joined.id)
+        if joined.name == self._name:
+            self._may_be_in_gap = False  # everything that the member said comes after it
+        return [*gap, joined]
+
+    def _take_numbered(self, event: Left | Announcement) -> list[Event]:
+        return [] if event.id <= self._last_id else [*self._note_id(event.id), event]
+
+    def _note_id(self, number: int) -> list[Event]:
+        """Note the `id` of the latest event; return how many are missing before it, if any are."""
+        before = self._last_id if self._was_away else max(self._last_id, self._shown_until)
+        self._was_away = False
+        self._last_id = number
+        if before and number > before + 1:
+            self._may_be_in_gap = True
+            return [Gap(number - before - 1)]
+        return []
+
+    def _is_in_doubt(self, message: Message) -> bool:
+        """Return whether a message from the backlog is a doubtful one of ours, and not of a former member of this name.
+
+        Both may have the same nonce; the text decides.
+        """
+        nonce = message.nonce
+        text = self._unconfirmed.get(nonce, "") if nonce in self._doubtful else ""
+        return bool(text) and protocol.clean_text(text) == message.text
+
+    def _settle_doubts(self) -> list[Event]:
+        """Settle the doubtful messages, once all that may bring them has come.
+
+        Each that has not arrived was not accepted, or is among the missing events.
+        """
+        if not self._doubtful or self._last_id < self._settled_at:
+            return []
+        settled: list[Event] = []
+        doubtful, self._doubtful = self._doubtful, {}
+        for nonce, is_dealt_with in sorted(doubtful.items()):
+            if text := self.confirm(nonce):
+                settled.append(Taken(nonce) if is_dealt_with and self._may_be_in_gap else NotSent(nonce, text))
+        return settled
+
+    _HANDLERS: ClassVar[dict[type[Event], Callable[[Ledger, Any], list[Event]]]] = {
+        Error: _take_error,
+        Message: _take_message,
+        Joined: _take_joined,
+        Left: _take_numbered,
+        Announcement: _take_numbered,
+    }
+    """What is noted of each event; all others are only shown."""
