@@ -98,7 +98,14 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
         return 2
 
     history, notice = open_history(arguments.history, words)
-    options = Options(arguments.max_clients, arguments.rate, arguments.grace, arguments.backlog)
+    options = Options(
+        max_clients=arguments.max_clients,
+        max_per_host=arguments.max_per_host,
+        rate=arguments.rate,
+        grace_s=arguments.grace,
+        backlog=arguments.backlog,
+        greeting_wait_s=arguments.greeting_wait,
+    )
     server = ChatServer(listener, options, words, history, notice)
     has_stopped.clear()
     terminal.start()
@@ -179,9 +186,11 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--host", words.help_host, "", metavar="ADDR")
     add("--port", words.help_port, protocol.DEFAULT_PORT, type=int, metavar="N")
     add("--max-clients", words.help_max_clients, usual.max_clients, type=int, metavar="N")
+    add("--max-per-host", words.help_max_per_host, usual.max_per_host, type=int, metavar="N")
     add("--rate", words.help_rate, usual.rate, type=float, metavar="N")
     add("--grace", words.help_grace, usual.grace_s, type=float, metavar="S")
     add("--backlog", words.help_backlog, usual.backlog, type=int, metavar="N")
+    add("--greeting-wait", words.help_greeting_wait, usual.greeting_wait_s, type=float, metavar="S")
     add("--history", words.help_history, type=Path, metavar="FILE")
     add("--export", words.help_export, type=Path, metavar="FILE")
     add("--attendance", words.help_attendance, False, action="store_true")
@@ -190,6 +199,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if not 0 <= arguments.port <= 65535:
         parser.error(words.bad_port_option)
+    if arguments.max_per_host < 0 or not 0 <= arguments.greeting_wait <= 10:
+        parser.error(words.bad_waits)
     if arguments.max_clients < 1 or not (arguments.rate == 0 or 0.01 <= arguments.rate < float("inf")):
         parser.error(words.bad_limits)
     if not 0 <= arguments.grace <= 86_400 or not 0 <= arguments.backlog <= KEPT_EVENTS:

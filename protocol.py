@@ -31,6 +31,8 @@ VERSION = 1
 
 MAX_MESSAGE_BYTES = 16 * 1024
 """The longest text of one message, in bytes of UTF-8."""
+MAX_MESSAGE_LINES = 500
+"""The most lines that one message may have: to bare and line peers each has the name in front."""
 MAX_NAME_CHARACTERS = 32
 MAX_NAME_INPUT = 8 * MAX_NAME_CHARACTERS
 """Characters of the longest input that is parsed as a name: NFKC can shorten it, though hardly from more than this."""
@@ -47,6 +49,8 @@ BARE_RECV_BYTES = 1024
 """The size of the original's `recv`: the longest message that its two scripts receive as one."""
 BARE_PAUSE_S = 0.010
 """Between two sends to a bare peer, so that each arrives as a separate `recv`."""
+BARE_SHORTEST_PAUSE_S = 0.002
+"""Between two `send`s to a bare peer for which much waits: with less, one `recv` is cut inside a character."""
 BARE_FAREWELL_S = 0.100
 """Before a control word to a bare peer: merged with a message it would not be recognised."""
 SETTLE_S = 0.3
@@ -81,6 +85,7 @@ class Reason(str, Enum):
     FULL = "full"
     UNKNOWN_TOKEN = "unknown token"
     TOO_LONG = "too long"
+    TOO_MANY_LINES = "too many lines"
     EMPTY = "empty"
     MALFORMED = "malformed"
     NOT_JOINED = "not joined"
@@ -90,6 +95,10 @@ class Reason(str, Enum):
     MUTED = "muted"
     KICKED = "kicked"
     BANNED = "banned"
+
+
+LIMITS = {Reason.TOO_LONG: MAX_MESSAGE_BYTES, Reason.TOO_MANY_LINES: MAX_MESSAGE_LINES}
+"""The limit that a message is over, told with the reason."""
 
 
 class Event:
@@ -115,6 +124,9 @@ class LineEnd(Event):
 @dataclass(frozen=True)
 class Quit(Event):
     """`{quit}`, client to server: I leave."""
+
+    waits: bool = dataclasses.field(default=False, compare=False)
+    """Whether it was `<quit>`, at which the original's client does not close by itself."""
 
 
 @dataclass(frozen=True)
@@ -253,14 +265,13 @@ class Fault(Event):
 
     def answer(self) -> Error:
         """Return the `Error` to send to the peer."""
-        limit = MAX_MESSAGE_BYTES if self.reason is Reason.TOO_LONG else None
-        return Error(self.reason.value, limit, self.nonce)
+        return Error(self.reason.value, LIMITS.get(self.reason), self.nonce)
 
 
 CONTROL_WORDS: dict[str, Event] = {
     "{quit}": Quit(),
     "{end_conn}": EndConn(),
-    "<quit>": Quit(),
+    "<quit>": Quit(waits=True),
     "<end_conn>": EndConn(),
 }
 """The control words that are understood; only those in braces are sent."""
@@ -281,11 +292,15 @@ class Words:
     taken: str
     invalid: str
     full: str
+    host_full: str
+    stranger: str
+    too_slow: str
     unknown_token: str
     welcome: str
     joined: str
     left: str
     too_long: str
+    too_many_lines: str
     empty: str
     malformed: str
     not_joined: str
@@ -306,8 +321,10 @@ class Words:
             Reason.TAKEN: self.taken,
             Reason.INVALID: self.invalid,
             Reason.FULL: self.full,
+            Reason.TOO_SLOW: self.too_slow,
             Reason.UNKNOWN_TOKEN: self.unknown_token,
             Reason.TOO_LONG: self.too_long,
+            Reason.TOO_MANY_LINES: self.too_many_lines,
             Reason.EMPTY: self.empty,
             Reason.MALFORMED: self.malformed,
             Reason.NOT_JOINED: self.not_joined,
@@ -318,7 +335,9 @@ class Words:
             Reason.BANNED: self.banned,
         }
         sentence = sentences.get(reason, self.refused)
-        explained = sentence.format(reason=reason, limit=MAX_MESSAGE_BYTES if limit is None else limit)
+        if limit is None:
+            limit = LIMITS.get(Reason.TOO_MANY_LINES if reason == Reason.TOO_MANY_LINES else Reason.TOO_LONG)
+        explained = sentence.format(reason=reason, limit=limit)
         return f"{explained} {detail}" if detail else explained
 
     def tell_left(self, name: str, reason: str | None) -> str:
@@ -333,11 +352,15 @@ ITALIAN = Words(
     taken="Il nome scelto è già assegnato, inserire un nome diverso:",
     invalid="Il nome scelto non è valido (da 1 a 32 caratteri visibili, senza i due punti), inserire un nome diverso:",
     full="La chat è al completo, riprova più tardi.",
+    host_full="Troppi collegamenti da questo indirizzo, riprova più tardi.",
+    stranger="Qui risponde una chat: si entra con chat_client, o con netcat.",
+    too_slow="Collegamento chiuso: ricevevi troppo lentamente.",
     unknown_token="Il server non ricorda più questa connessione, inserire di nuovo il nome:",
     welcome="Benvenuto {name}! Se vuoi lasciare la Chat, scrivi {{quit}} per uscire.",
     joined="{name} si è unito alla chat!",
     left="{name} ha abbandonato la Chat.",
     too_long="Messaggio non inviato: supera il limite di {limit} byte. Dividilo in più parti.",
+    too_many_lines="Messaggio non inviato: supera il limite di {limit} righe. Dividilo in più parti.",
     empty="Messaggio non inviato: è vuoto.",
     malformed="Messaggio non inviato: il server non lo ha capito.",
     not_joined="Messaggio non inviato: prima scegli un nome.",
@@ -358,11 +381,15 @@ ENGLISH = Words(
     taken="That name is already taken, enter a different name:",
     invalid="That name is not valid (1 to 32 visible characters, no colon), enter a different name:",
     full="The chat is full, try again later.",
+    host_full="Too many connections from this address, try again later.",
+    stranger="A chat answers here: come in with chat_client, or with netcat.",
+    too_slow="Connection closed: you received too slowly.",
     unknown_token="The server does not remember this connection any more, enter your name again:",
     welcome="Welcome {name}! To leave the chat, type {{quit}}.",
     joined="{name} has joined the chat!",
     left="{name} has left the chat.",
     too_long="Message not sent: it is over the limit of {limit} bytes. Split it up.",
+    too_many_lines="Message not sent: it is over the limit of {limit} lines. Split it up.",
     empty="Message not sent: it is empty.",
     malformed="Message not sent: the server did not understand it.",
     not_joined="Message not sent: choose a name first.",
@@ -389,12 +416,25 @@ _UNWANTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\u
 """Control characters, direction overrides and isolates, byte order marks, lone surrogates; also all line breaks but
 `\\n`. None of them is printable (`str.isprintable`)."""
 
-_NOT_IN_NAMES = re.compile("[:\u02d0\u0589\u05c3\u2236\ua789\ufffd]")
-"""Characters that look like the colon behind a name, and the replacement character of bytes that are no UTF-8."""
-_INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+_NOT_IN_NAMES = re.compile(
+    "[:\u01c3\u02d0\u02f8\u0589\u05c3\u0703\u0704\u0903\u0a83\u16ec\u1803\u1809\u205a\u2236\u2d51\ua4fd\ua789\ufe30]"
+    "|[\ufffc\ufffd]"
 )
-"""Characters without a glyph: with them two names can look the same, or a name look empty."""
+"""The colon behind a name, what looks like it or like the `!` that ends a notice (Unicode's table of confusables, UTS
+#39), and what stands for a character that is not there."""
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\U00013441\U00013442\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+"""Characters without a glyph: with them two names can look the same, or a name look empty. Unicode's
+Default_Ignorable_Code_Point, and what is drawn as nothing."""
+_JOINERS = "\u200c\u200d"
+"""What joins or parts two characters: part of Persian and Indic words, and of emoji."""
+_EMOJI_STYLE = "\ufe0f"
+"""Asks for the coloured form of the character before, and counts as part of it."""
+_ADDRESS = re.compile(r"\d+(\.\d+){3}")
+"""What can be taken for an IPv4 address; an IPv6 address has colons."""
+_LETTERS = re.compile(r"[^\W_]")
 
 
 def clean_text(text: str) -> str:
@@ -407,6 +447,21 @@ def clean_text(text: str) -> str:
 def is_too_long(text: str) -> bool:
     """Return whether a text is longer than MAX_MESSAGE_BYTES."""
     return 4 * len(text) > MAX_MESSAGE_BYTES and len(text.encode()) > MAX_MESSAGE_BYTES
+
+
+def fault_of(text: str) -> Reason | None:
+    """Return why a cleaned text cannot be said, or None if it can."""
+    if is_too_long(text):
+        return Reason.TOO_LONG
+    if text.count("\n") >= MAX_MESSAGE_LINES:
+        return Reason.TOO_MANY_LINES
+    return None if text.strip() else Reason.EMPTY
+
+
+def split_lines(text: str, max_lines: int) -> list[str]:
+    """Cut a text into pieces of so many lines at most."""
+    lines = text.split("\n")
+    return ["\n".join(lines[start : start + max_lines]) for start in range(0, len(lines), max_lines)]
 
 
 def split_text(text: str, max_bytes: int) -> list[str]:
@@ -427,16 +482,43 @@ def parse_name(raw: str) -> str | None:
     if len(raw) > MAX_NAME_INPUT:
         return None
     name = unicodedata.normalize("NFKC", raw).strip(" ")
+    key = name_key(name)
     valid = (
         0 < len(name) <= MAX_NAME_CHARACTERS
-        and name.isprintable()
-        and not _NOT_IN_NAMES.search(name)
+        and _without_joiners(name).isprintable()
+        and not any(_is_foreign_mark(name, match.start()) for match in _NOT_IN_NAMES.finditer(name))
         and not name.startswith('{"')  # the beginning of an event that was cut
-        and not any(notice in name_key(name) for notice in _NOTICES)
+        and not any(notice in _letters_of(name) for notice in _NOTICES)
         and not unicodedata.combining(name[0])  # an accent without a base character
-        and name_key(name) not in ("", *CONTROL_WORDS)
+        and not _ADDRESS.fullmatch(key)
+        and key.strip("*\u204e\u2217") not in ("", *CONTROL_WORDS)  # nor `*`, which means everybody
     )
     return name if valid else None
+
+
+def _without_joiners(name: str) -> str:
+    """Remove the joiners that stand between two visible characters: letters, marks or symbols."""
+    kept = []
+    for place, character in enumerate(name):
+        if character in _JOINERS:
+            before, after = name[:place].rstrip(_EMOJI_STYLE)[-1:], name[place + 1 : place + 2]
+            if before and after and all(unicodedata.category(one)[0] in "LMS" for one in (before, after)):
+                continue
+        kept.append(character)
+    return "".join(kept)
+
+
+def _is_foreign_mark(name: str, place: int) -> bool:
+    """Return whether what looks like a colon is no sign of the script that it stands in, as a visarga is."""
+    if unicodedata.category(name[place])[0] != "M" or not place:
+        return True
+    script, before = (unicodedata.name(name[at], "").partition(" ")[0] for at in (place, place - 1))
+    return script != before
+
+
+def _letters_of(text: str) -> str:
+    """Return the letters and digits of a text, folded."""
+    return "".join(_LETTERS.findall(name_key(text)))
 
 
 def name_key(name: str) -> str:
@@ -449,9 +531,10 @@ def name_key(name: str) -> str:
 
 
 _NOTICES = tuple(
-    name_key(notice.format(name="")) for words in LANGUAGES.values() for notice in (words.joined, words.left)
+    _letters_of(notice.format(name="")) for words in LANGUAGES.values() for notice in (words.joined, words.left)
 )
-"""What a name must not contain, or its notices would read like another member's."""
+"""What a name must not contain, or its notices would read like another member's; letters alone, so that no blank or
+full stop makes a difference."""
 
 TOKEN = re.compile(r"[0-9A-Za-z_-]{16,64}")
 """What a client may propose as its token; `secrets.token_urlsafe` creates such."""
@@ -586,8 +669,10 @@ class Bare:
     @staticmethod
     def _say(text: str) -> list[Event]:
         # A bare stream is cut anywhere by the network, so one more cut loses nothing.
-        pieces = (piece.strip("\n") for piece in split_text(text, MAX_MESSAGE_BYTES))
-        return [Say(piece) for piece in pieces if piece.strip()]
+        pieces = (
+            piece for part in split_text(text, MAX_MESSAGE_BYTES) for piece in split_lines(part, MAX_MESSAGE_LINES)
+        )
+        return [Say(piece.strip("\n")) for piece in pieces if piece.strip()]
 
 
 class _Framed:
@@ -791,10 +876,9 @@ def _build_event(cls: type[Event], found: dict[str, Any]) -> Event:
             return Fault(Reason.MALFORMED, _nonce_of(found))
         if name == "text":
             value = clean_text(str(value))
-            if is_too_long(value):
-                return Fault(Reason.TOO_LONG, _nonce_of(found))
-            if not value.strip():
-                return Fault(Reason.EMPTY, _nonce_of(found))
+            reason = fault_of(value)
+            if reason is not None and (reason is not Reason.TOO_MANY_LINES or cls is Say):  # a server has other limits
+                return Fault(reason, _nonce_of(found))
         values[name] = tuple(value) if isinstance(value, list) else value
     return cls(**values)
 
@@ -814,6 +898,50 @@ def _begins_as_event(received: bytes) -> bool:
 def settle_s(received: bytes) -> float:
     """Return how many seconds to wait for more, while `recognise_client` returns None."""
     return HELLO_SETTLE_S if _begins_as_event(received) else SETTLE_S
+
+
+class Stranger(Enum):
+    """What a client speaks that has come to the wrong program."""
+
+    WEB = "web"
+    TLS = "tls"
+    OTHER = "other"
+
+
+_WEB_LINE = re.compile(rb"[A-Z]{1,20} [^\r\n]* HTTP/1\.")
+_OTHER_LINE = re.compile(
+    rb"SSH-\d|[A-Z]{1,20} [^\r\n]* [A-Z]{2,10}/\d|(EHLO|HELO) |CAP LS|(NICK|USER|PASS) [^\r\n]*\r\n"
+)
+"""How the clients of some other protocols begin: SSH, RTSP, SIP and HTTP/2, SMTP, IRC."""
+
+
+def stranger_in(received: bytes) -> Stranger | None:
+    """Return which other protocol the first bytes of a client belong to; None where they may be of a chat's client."""
+    if received.startswith(b"\x16\x03"):
+        return Stranger.TLS
+    if _WEB_LINE.match(received):
+        return Stranger.WEB
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        decoder.decode(received)
+    except UnicodeDecodeError:
+        return Stranger.OTHER
+    return Stranger.OTHER if b"\0" in received or _OTHER_LINE.match(received) else None
+
+
+def answer_stranger(stranger: Stranger, status: int, phrase: str, sentence: str) -> bytes:
+    """Write a sentence in the protocol that a stranger understands; `status` and `phrase` are HTTP's."""
+    if stranger is Stranger.TLS:
+        return TLS_ALERT
+    if stranger is Stranger.OTHER:
+        return f"{sentence}\r\n".encode()
+    body = f"{sentence}\n".encode()
+    lines = (f"HTTP/1.1 {status} {phrase}", "Content-Type: text/plain; charset=utf-8", f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
+
+
+TLS_ALERT = bytes.fromhex("15030300020228")
+"""A fatal alert, `handshake_failure` (RFC 8446, section 6)."""
 
 
 def recognise_client(received: bytes, is_over: bool, has_ended: bool = False) -> type[Events | Lines | Bare] | None:
@@ -850,6 +978,15 @@ def recognise_server(received: bytes, is_over: bool) -> type[Events | Bare] | No
         if marked.startswith(received) and not is_over:
             return None
     return Bare
+
+
+def behind_greeting(received: bytes) -> bytes | None:
+    """Return what a server that speaks events has said behind its greeting; None where that is not whole."""
+    for words in LANGUAGES.values():
+        marked = (words.greeting + MARK).encode()
+        if received.startswith(marked):
+            return received[len(marked) :]
+    return None
 
 
 def is_stranger(received: bytes) -> bool:

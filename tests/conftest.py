@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from lan_chat.server.listening import open_listener
-from lan_chat.server.options import Options
 from lan_chat.server.server import ChatServer
+from tests.support.servers import limits
 from tests.support.waiting import wait_until
 from tools import xvfb
 
@@ -85,7 +85,7 @@ def own_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def server() -> Iterator[ChatServer]:
     """A server with one room, in this process: no limit on how fast one may talk, and whose link breaks has left."""
-    server = ChatServer(open_listener("127.0.0.1", 0), Options(rate=0, grace_s=0.0, backlog=0))
+    server = ChatServer(open_listener("127.0.0.1", 0), limits(rate=0, grace_s=0.0, backlog=0))
     server.start()
     yield server
     server.stop()

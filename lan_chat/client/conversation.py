@@ -27,6 +27,8 @@ MAX_ENTRIES = 12_000
 """The most entries that are kept, messages and notices; the oldest are dropped."""
 MAX_CHARACTERS = 16 * 1024 * 1024
 """The most characters of entries that are kept, for the case of very long messages."""
+MAX_LINES = 100_000
+"""The most lines to scroll back through: each takes some 200 bytes, however short it is."""
 MAX_FOUND = 1000
 """How many matches a search highlights at once, the latest ones; it counts and visits all."""
 
@@ -51,6 +53,7 @@ class Conversation:
         """The blocks of the text, from its first line on."""
         self._marker = Block(0, 0, is_entry=False)
         self._characters = 0
+        self._lines = 0
         self._waiting: list[str | tuple[str, ...]] = []
         """What `flush` will insert: texts and their tags, alternating."""
         self.waiting_characters = 0
@@ -159,6 +162,7 @@ class Conversation:
         self._entries.append(entry)
         self._blocks.append(Block(lines, size, is_entry=True))
         self._characters += size
+        self._lines += lines
         self.waiting_characters += size
         if is_news and not self._is_at_end:
             self._unseen += 1
@@ -331,14 +335,19 @@ class Conversation:
             text.insert("end-1c", "\n", ("pending",))
         text.mark_set("pending", place)
 
+    @property
+    def _is_too_large(self) -> bool:
+        return self._characters > MAX_CHARACTERS or self._lines > MAX_LINES
+
     def _drop_oldest(self) -> None:
         lines = 0
-        while len(self._entries) > MAX_ENTRIES or (self._characters > MAX_CHARACTERS and len(self._entries) > 1):
+        while len(self._entries) > MAX_ENTRIES or (self._is_too_large and len(self._entries) > 1):
             block = self._blocks.popleft()
             lines += block.lines
             self._characters -= block.characters
             if block.is_entry:
                 self._entries.popleft()
+                self._lines -= block.lines
         if lines:
             self.text.delete("1.0", f"{lines + 1}.0")
             for name in list(itertools.takewhile(lambda name: not self.text.tag_ranges(name), self._undrawn)):

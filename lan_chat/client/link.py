@@ -44,8 +44,17 @@ class BannedError(UnreachableError):
 class Link:
     """One connection to a server: its socket, its dialect, and the thread that writes to it."""
 
-    def __init__(self, host: str, port: int, words: ClientWords, note_sent: Callable[[Say], object]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        words: ClientWords,
+        note_sent: Callable[[Say], object],
+        first: Event | None = None,
+    ) -> None:
         """Connect, and find out which dialect the server speaks. Blocks.
+
+        `first` is said before the greeting, to a server that is known to speak events: it need not wait for it then.
 
         Raises:
             UnreachableError: no chat server could be reached.
@@ -55,6 +64,8 @@ class Link:
         """Called in the send thread with what was written to an original server, which confirms nothing."""
         self._sock = sock = self._open()
         try:
+            if first is not None:
+                sock.sendall(Events().encode(first))
             received = self._read_greeting(sock)
             tune(sock)
             sock.setblocking(False)  # `incoming` and `_send_all` wait with `select`, each in its thread
@@ -64,7 +75,9 @@ class Link:
         except UnreachableError:
             sock.close()
             raise
-        self.is_bare = protocol.recognise_server(received, is_over=True) is not Events
+        self._early = protocol.behind_greeting(received) if first is not None else None
+        """What the server said right behind its greeting; None where it was not spoken to first."""
+        self.is_bare = self._early is None and protocol.recognise_server(received, is_over=True) is not Events
         self._dialect: Dialect = Bare(words) if self.is_bare else Events(protocol.MAX_SERVER_LINE_BYTES)
         self.greeting: list[Event] = self._dialect.feed(received) if self.is_bare else [Greeting()]
         """The events that the server sent first."""
@@ -97,6 +110,8 @@ class Link:
 
     def incoming(self) -> Iterator[Event]:
         """Yield the server's events until the connection ends. Receive thread only. Raises OSError."""
+        if self._early:
+            yield from self._dialect.feed(self._early)
         while not self._is_cut:
             is_in_doubt = self._dialect.is_waiting
             if select.select([self._sock], [], [], protocol.SETTLE_S if is_in_doubt else LOOK_UP_S)[0]:
@@ -139,10 +154,13 @@ class Link:
             is_over = not data
         if not received or protocol.is_stranger(received):
             raise UnreachableError(self._explain(self._words.unreachable_stranger))
+        sentence = received.removesuffix(b"{end_conn}").decode(errors="replace")
         for words in protocol.LANGUAGES.values():
-            if received == words.full.encode():
+            if sentence == words.full:
                 raise UnreachableError(self._words.full)
-            if received == words.banned.encode():
+            if sentence == words.host_full:
+                raise UnreachableError(self._words.host_full)
+            if sentence == words.banned:
                 raise BannedError(self._words.banned)
         return received
 

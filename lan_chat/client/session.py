@@ -253,7 +253,8 @@ class Session:
                 if self._is_leaving.is_set():
                     break
             try:
-                link = Link(self.host, self.port, self._words, self._confirm)
+                hello = Hello(protocol.VERSION, self._language)
+                link = Link(self.host, self.port, self._words, self._confirm, first=hello)
             except BannedError:
                 self.events.put(Error(Reason.BANNED.value))
                 self.events.put(EndConn())
@@ -274,7 +275,6 @@ class Session:
             if is_wanted:
                 self._link = link
                 self._state = State.RESUMING if is_member else State.CHOOSING
-                link.put(Hello(protocol.VERSION, self._language))
                 if is_member:
                     link.put(Resume(self._token, self._ledger.resumes_after))
         if not is_wanted:

@@ -115,6 +115,10 @@ class ChatWindow:
             size, limit = len(text.encode()), protocol.MAX_MESSAGE_BYTES
             self._tell(self._words.draft_too_long.format(size=size, over=size - limit, limit=limit), Kind.ERROR)
             self.conversation.show_latest()
+        elif text.count("\n") >= protocol.MAX_MESSAGE_LINES:
+            count, limit = 1 + text.count("\n"), protocol.MAX_MESSAGE_LINES
+            self._tell(self._words.draft_too_many_lines.format(count=count, limit=limit), Kind.ERROR)
+            self.conversation.show_latest()
         elif self._name or self._session.is_bare:
             if self._say(text):  # else it stays, and an event that waits says why
                 self.message_input.add_said(text)

@@ -29,6 +29,7 @@ class ClientWords(protocol.Words):
     connection_error: str
     restart: str
     draft_too_long: str
+    draft_too_many_lines: str
     not_sent: str
     send_again: str
     discard: str
@@ -124,6 +125,8 @@ ITALIAN = ClientWords(
     restart="Chiudi la finestra e riavvia l'applicazione per collegarti di nuovo.",
     draft_too_long="Messaggio non inviato: è di {size} byte, {over} oltre il limite di {limit}. Il testo resta "
     "nel campo del messaggio.",
+    draft_too_many_lines="Messaggio non inviato: è di {count} righe, e il limite è di {limit}. Il testo resta nel "
+    "campo del messaggio.",
     not_sent="non inviato",
     send_again="Invia di nuovo",
     discard="Scarta",
@@ -222,6 +225,8 @@ ENGLISH = ClientWords(
     connection_error="ERROR: The connection with the server failed.",
     restart="Close the window and start the application again to reconnect.",
     draft_too_long="Message not sent: it has {size} bytes, {over} over the limit of {limit}. The text stays in the "
+    "message input.",
+    draft_too_many_lines="Message not sent: it has {count} lines, and the limit is {limit}. The text stays in the "
     "message input.",
     not_sent="not sent",
     send_again="Send again",

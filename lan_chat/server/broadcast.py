@@ -18,6 +18,10 @@ from protocol import Announcement, Bare, Dialect, Event, Events, Greeting, Lines
 
 MAX_UNSENT_BYTES = 8 * 1024 * 1024
 """What may wait for one client that reads too slowly."""
+MAX_BACKLOG_BYTES = 256 * 1024
+"""The most that a newcomer is shown of what was said before, as it is written in its dialect."""
+REPLAY_BYTES, REPLAY_EVENTS = 64 * 1024, 200
+"""What is written at once of all that a member has missed: more follows when it has taken that."""
 LARGE_ROOM = 200
 """Members from which on arrivals and departures may wait for each other: n of them to n members is O(n²), so batch."""
 NOTICES_S = 0.1
@@ -51,6 +55,8 @@ class Broadcast:
     """Writes the room's events, batch by batch, to the members, and answers to one."""
 
     def __init__(self, timeline: Timeline, words: ServerWords, notice: Notice | None) -> None:
+        self.too_slow: list[Recipient] = []
+        """Those that read too slowly and can be told so; the delivery thread takes them out."""
         self.notice = notice
         """What a newcomer is told about the recording."""
         self._timeline = timeline
@@ -64,13 +70,18 @@ class Broadcast:
         """What has happened in the room and was not sent to all."""
         self._notices_until: float | None = None
         """Until when the batch, which holds nothing but arrivals and departures, may wait for more of them."""
+        self._replays: dict[Recipient, int] = {}
+        """The members that are still being shown what they missed, and the last `id` that was written."""
         self._ahead: list[Recipient] = []
         """Those that were sent a part of the batch before the others; `Recipient.seen` says how much."""
 
     @property
-    def is_pending(self) -> bool:
-        """Whether something is waiting to be sent."""
-        return bool(self._batch or self._behind)
+    def tick_s(self) -> float | None:
+        """How long nothing will be due, in seconds; None where nothing waits to be sent."""
+        if not (self._batch or self._behind or self._replays):
+            return None
+        is_crowded = any(recipient.outbox.is_crowded for recipient in self._behind)
+        return protocol.BARE_SHORTEST_PAUSE_S if is_crowded else protocol.BARE_PAUSE_S
 
     # Who hears the room.
 
@@ -83,10 +94,11 @@ class Broadcast:
     def remove(self, recipient: Recipient) -> None:
         """Have a connection hear nothing more of the room."""
         self._members.pop(recipient, None)
+        self._replays.pop(recipient, None)
 
     def forget(self, recipient: Recipient) -> None:
         """Write nothing more to a connection, not even what waits for it."""
-        self._members.pop(recipient, None)
+        self.remove(recipient)
         self._behind.discard(recipient)
         recipient.outbox.clear()
 
@@ -112,10 +124,45 @@ class Broadcast:
         kind = Bare if isinstance(event, Greeting) else recipient.kind  # it is the same for all, whoever answers first
         self._write(recipient, write_events(self._writers[kind], [event]))
 
-    def show(self, recipient: Recipient, events: Iterable[Event], backlog: Sequence[RoomEvent] = ()) -> None:
-        """Show one connection what happened before it came."""
+    def tell_last(self, recipient: Recipient, event: Event) -> None:
+        """Tell one connection a control word after all else, to a bare peer as a `recv` of its own."""
+        try:
+            recipient.outbox.push_last(self._writers[recipient.kind].encode(event))
+        except OSError as error:
+            self.break_off(recipient, self._words.why_failed.format(error=error))
+
+    def answer(self, recipient: Recipient, data: bytes) -> None:
+        """Write bytes of another protocol."""
+        recipient.outbox.is_paced = False
+        self._write(recipient, [data])
+
+    def show_backlog(self, recipient: Recipient, backlog: Sequence[RoomEvent]) -> None:
+        """Show a newcomer what was said before, as much of the end of it as fits into MAX_BACKLOG_BYTES."""
         writer = self._writers[recipient.kind]
-        self._write(recipient, write_events(writer, events) + (write_backlog(writer, backlog) if backlog else []))
+        written: list[bytes] = []
+        for event in reversed(backlog):
+            written = write_backlog(writer, [event]) + written
+            if sum(map(len, written)) > MAX_BACKLOG_BYTES:
+                break
+        self._write(recipient, [b"".join(written)] if written else [])
+
+    def replay(self, recipient: Recipient, last: int) -> None:
+        """Show a member all that happened after a number, a piece at a time; then it hears the room."""
+        self._replays[recipient] = last
+        self._continue_replay(recipient)
+
+    def _continue_replay(self, recipient: Recipient) -> None:
+        """Write as much as the member takes. Each piece is one `send`; only what is kept is read."""
+        self.record()
+        while recipient in self._replays and recipient.outbox.unsent_bytes < REPLAY_BYTES:
+            events = self._timeline.since(self._replays[recipient], REPLAY_EVENTS)
+            if not events:
+                self.add(recipient, len(self._batch))
+                del self._replays[recipient]
+                return
+            self._replays[recipient] = events[-1].id
+            chunks = write_events(self._writers[recipient.kind], events)
+            self._write(recipient, chunks)
 
     def hear(self, recipient: Recipient) -> None:
         """Send a member its part of the batch now, ahead of the others."""
@@ -175,10 +222,23 @@ class Broadcast:
             return
         if outbox.unsent_bytes:
             self._behind.add(recipient)
-            if outbox.unsent_bytes > MAX_UNSENT_BYTES:
-                log.warning(self._words.log_reads_too_slowly.format(address=recipient, unsent=outbox.unsent_bytes))
-                self.break_off(recipient, self._words.why_too_slow, Reason.TOO_SLOW)
-                recipient.mailbox.shut()
+            if outbox.unsent_bytes > MAX_UNSENT_BYTES and recipient.state is ConnectionState.MEMBER:
+                self._give_up(recipient)
+
+    def _give_up(self, recipient: Recipient) -> None:
+        """Write no more to a connection that reads too slowly.
+
+        Our own client comes back by itself when its link breaks; any other is told, and let go.
+        """
+        log.warning(self._words.log_reads_too_slowly.format(address=recipient, unsent=recipient.outbox.unsent_bytes))
+        recipient.mailbox.shut()
+        if recipient.kind is Events:
+            self.break_off(recipient, self._words.why_too_slow, Reason.TOO_SLOW)
+        else:
+            recipient.end_because(self._words.why_too_slow, Reason.TOO_SLOW)
+            recipient.outbox.keep_first()
+            self.remove(recipient)
+            self.too_slow.append(recipient)
 
     def break_off(self, recipient: Recipient, why: str, why_left: Reason | None = None) -> None:
         """Write no more to a connection, and wake its thread, which meets the end and hands that over."""
@@ -193,6 +253,8 @@ class Broadcast:
         for recipient in list(self._behind):
             if self.flush(recipient):
                 self._behind.discard(recipient)
+        for recipient in list(self._replays):
+            self._continue_replay(recipient)
 
     def flush(self, recipient: Recipient) -> bool:
         """Send a connection what it takes, and return whether nothing is left that it could be sent."""

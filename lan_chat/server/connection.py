@@ -20,7 +20,7 @@ from lan_chat.server.mailbox import Mailbox
 from lan_chat.server.membership import Recipient
 from lan_chat.server.outbox import Outbox
 from lan_chat.sockets import Address
-from protocol import Bare, Dialect, Event, Events, Join, Say, Words
+from protocol import Bare, Dialect, Event, Events, Join, Say, Stranger, Words
 
 RECV_BYTES = 16 * 1024
 MAX_FIRST_CHUNKS = protocol.MAX_HELLO_BYTES
@@ -30,7 +30,7 @@ IDLE_S = 0.5 if sys.platform == "win32" else 3600.0
 
 On Windows nobody promises that a shutdown wakes a reader, and wine's does not: there it looks up by itself.
 """
-LINGER_S = 0.5
+LINGER_S = 1.0
 """How long a client may take to close its side after us; closing earlier could destroy what it has not read."""
 
 
@@ -44,6 +44,18 @@ class Settled(Event):
     """Never on the wire: this client speaks this dialect."""
 
     kind: type[Dialect]
+
+
+@dataclass(frozen=True)
+class Strange(Event):
+    """Never on the wire: this client speaks another protocol."""
+
+    stranger: Stranger
+
+
+@dataclass(frozen=True)
+class TurnAway(Event):
+    """Never on the wire: there is no place for this client."""
 
 
 @dataclass(frozen=True)
@@ -80,24 +92,62 @@ class Connection:
         self._sock.settimeout(IDLE_S)
         self._words = words
         self._dialect: Dialect = Bare(words)
+        self._received = b""
+        """The first bytes, as long as the dialect is not settled."""
         self._first_chunks: list[bytes] = []
+        self._has_ended = False
+        """Whether the client has ended its stream before the dialect was settled."""
         self.slowed_until = -math.inf
         """When this client may speak again that was too fast, on the monotonic clock."""
+        self.is_extra = False
+        """Whether it came when the room was full; written by the accept thread before this one starts."""
         self.is_cut = False
         """Whether nothing more is to be read; set from any thread."""
 
-    def settle(self) -> type[Dialect]:
-        """Read until it is known which dialect this client speaks. Raises OSError where the connection fails."""
-        received, kind = b"", None
-        while kind is None:
-            data = self._receive(protocol.settle_s(received) if received else None)
-            if data:
-                self._first_chunks.append(bytes(memoryview(data)))  # a copy: `recv` got its bytes in a block of 16 KiB
-                received += data
-            is_over = data is None or len(self._first_chunks) == MAX_FIRST_CHUNKS
-            kind = protocol.recognise_client(received, is_over, has_ended=data == b"")
+    def wait_to_be_spoken_to(self, wait_s: float) -> None:
+        """Wait for the first bytes, which a browser and a TLS client send at once.
+
+        Raises OSError where the connection fails.
+        """
+        self._note_first(self._receive(wait_s))
+
+    def settle(self) -> type[Dialect] | Stranger:
+        """Read until it is known which dialect this client speaks, or which other protocol.
+
+        Raises OSError where the connection fails.
+        """
+        is_over = False
+        while True:
+            stranger = protocol.stranger_in(self._received)
+            if stranger is not None:
+                return stranger
+            is_over = is_over or len(self._first_chunks) >= MAX_FIRST_CHUNKS
+            kind = protocol.recognise_client(self._received, is_over, self._has_ended)
+            if kind is not None:
+                break
+            data = self._receive(protocol.settle_s(self._received) if self._received else None)
+            is_over = data is None
+            self._note_first(data)
+        self._received = b""
         self._dialect = Events() if issubclass(kind, Events) else kind(self._words)
         return kind
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether first bytes have come that are no other protocol's."""
+        return bool(self._received) and not self.is_strange
+
+    @property
+    def is_strange(self) -> bool:
+        """Whether the first bytes are another protocol's."""
+        return protocol.stranger_in(self._received) is not None
+
+    def _note_first(self, data: bytes | None) -> None:
+        if data:
+            self._first_chunks.append(bytes(memoryview(data)))  # a copy: `recv` got its bytes in a block of 16 KiB
+            self._received += data
+        elif data == b"":
+            self._has_ended = True
 
     def incoming(self) -> Iterator[list[Event]]:
         """Yield what the client says, whenever something came, until it ends its stream.
@@ -122,21 +172,10 @@ class Connection:
         with contextlib.suppress(OSError):  # the other side may have been faster
             self._sock.shutdown(socket.SHUT_RDWR)
 
-    def turn_away(self, sentence: str) -> None:
-        """Say one sentence and close: for a connection that never got a thread. Accept thread only."""
-        try:
-            self.recipient.outbox.push(sentence.encode())
-            self._sock.shutdown(socket.SHUT_WR)
-            self._sock.setblocking(False)
-            self._sock.recv(RECV_BYTES)  # closed before this is read, it could destroy the sentence
-        except OSError:
-            pass  # it has gone already, or has said nothing
-        self.discard()
-
-    def discard(self) -> None:
-        """Close the socket at once."""
+    def give_up(self) -> socket.socket:
+        """Return the socket to the caller, for a connection that never got a thread."""
         self.recipient.outbox.detach()
-        self._sock.close()
+        return self._sock
 
     def close(self) -> None:
         """Say that we are done, let the other side read that, close. When the mailbox is done."""

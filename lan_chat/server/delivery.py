@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import logging
 import queue
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -17,13 +18,17 @@ from typing import TypeVar
 
 import protocol
 from lan_chat.process import POLL_S
-from lan_chat.server.broadcast import Broadcast
-from lan_chat.server.connection import Connected, Ended, NameProposed, Settled
+from lan_chat.server.broadcast import REPLAY_EVENTS, Broadcast
+from lan_chat.server.connection import Connected, Ended, NameProposed, Settled, Strange, TurnAway
+from lan_chat.server.hosts import Hosts
 from lan_chat.server.membership import ConnectionState, Member, MemberState, Recipient
 from lan_chat.server.options import Options
+from lan_chat.server.places import Places
 from lan_chat.server.room import Room
 from lan_chat.server.timeline import Timeline
+from lan_chat.server.turned_away import Doorstep
 from lan_chat.server.words import ServerWords
+from lan_chat.sockets import Address
 from protocol import (
     Announcement,
     Bare,
@@ -45,13 +50,16 @@ from protocol import (
     Refused,
     Resume,
     Say,
+    Stranger,
     Welcome,
 )
 
 NAME_S = 300.0
 """How long a client may take to choose a name."""
-MAX_AWAY = 1000
-"""How many places the room holds at once: coming and breaking off costs nothing."""
+SILENT_S = 30.0
+"""How long a client in a full room must have said nothing before another one may take its place."""
+LINGER_S = 1.0
+"""How long a client may take to read the rest after our side was closed."""
 GATHER_SHARE = 3.0
 """How long after a turn the thread may wait for as many clients again, as a share of what the turn took."""
 MAX_GATHER_S = 0.005
@@ -69,9 +77,16 @@ class Delivery:
     """The thread that decides and writes. Public methods are for any thread, except where it says otherwise."""
 
     def __init__(
-        self, room: Room, timeline: Timeline, options: Options, words: ServerWords, notice: Notice | None
+        self,
+        room: Room,
+        hosts: Hosts,
+        timeline: Timeline,
+        options: Options,
+        words: ServerWords,
+        notice: Notice | None,
     ) -> None:
         self._room = room
+        self._hosts = hosts
         self._timeline = timeline
         self._options = options
         self._words = words
@@ -82,6 +97,8 @@ class Delivery:
         self._handlers: dict[type[Event], Callable[..., None]] = {
             Connected: self._greet,
             Settled: self._settle,
+            Strange: self._send_away,
+            TurnAway: self._turn_away,
             NameProposed: self._take_proposal,
             Resume: self._take_resume,
             Join: self._take_join,
@@ -96,14 +113,14 @@ class Delivery:
         """The connections that were greeted and have not left; a dict for its order."""
         self._choosing: dict[Recipient, None] = {}
         """Those of them that have no name yet; the first to run out of time is first."""
-        self._away: dict[Member, None] = {}
-        """The members whose place is held; the first to run out of time is first."""
+        self._places = Places(options.grace_s, hosts, words)
         self._leaving: dict[Recipient, None] = {}
+        self._doorstep = Doorstep()
         self._is_over = False
         self._now = 0.0
         """The time of this turn, in seconds since the epoch."""
         for member in room.members():  # who was here when the server ended without a goodbye
-            self._hold(member)
+            self._places.hold(member)
 
     def start(self) -> None:
         """Start the thread."""
@@ -132,13 +149,20 @@ class Delivery:
                 outcomes.put(error)
 
         self._queue.put(act)
-        while self._thread.is_alive():
+        is_alive = True
+        while is_alive:
+            is_alive = self._thread.is_alive()  # asked first: it may have done this, and ended
             with contextlib.suppress(queue.Empty):
-                outcome = outcomes.get(timeout=POLL_S)
+                outcome = outcomes.get(timeout=POLL_S if is_alive else 0.0)
                 if isinstance(outcome, Exception):
                     raise outcome
                 return outcome
         raise RuntimeError("the room is closed")
+
+    def turn_away(self, sock: socket.socket, address: Address, sentence: str) -> None:
+        """Turn a connection away that has no thread, and close it."""
+        wait_s = self._options.greeting_wait_s
+        self._queue.put(lambda: self._doorstep.add(sock, address, sentence, wait_s))
 
     # What the operator does. Delivery thread only: through `call`.
 
@@ -149,6 +173,8 @@ class Delivery:
     def kick(self, member: Member, reason: Reason = Reason.KICKED, detail: str | None = None) -> None:
         """Have a member leave, and tell it why."""
         self._room.revoke(member)
+        if member.recipient is not None:
+            self._carry_out_all(member.recipient)  # what was said before counts, and whether the link is broken
         if member.state is MemberState.AWAY:
             self._leave(member, Reason.KICKED)
             log.info(self._words.log_left.format(who=member.name, why=self._words.why_kicked))
@@ -172,14 +198,24 @@ class Delivery:
         why = self._words.why_banned if reason is Reason.BANNED else self._words.why_kicked
         recipient.end_because(f"{why}: {detail}" if detail else why, Reason.KICKED)
         self._broadcast.tell(recipient, Error(reason.value, detail=detail))
-        self._broadcast.tell(recipient, EndConn())
+        self._broadcast.tell_last(recipient, EndConn())
         self._dismiss(recipient)
+
+    def make_room(self) -> bool:
+        """Have the client leave that has been silent for the longest, and return whether there was one."""
+        for recipient in self._choosing:
+            if time.monotonic() < recipient.deadline - NAME_S + SILENT_S:
+                break
+            if not recipient.is_settled:
+                self._turn_away(recipient)
+                return True
+        return False
 
     # The loop.
 
     def _run(self) -> None:
         count, took_s = 0, 0.0
-        while not self._is_over:
+        while True:
             work = self._collect(count, min(MAX_GATHER_S, GATHER_SHARE * took_s))
             count = len(work)
             started, began = time.perf_counter(), time.monotonic()
@@ -189,9 +225,13 @@ class Delivery:
                     self._carry_out_all(item)
                 else:
                     self._attempt(item)
+                if self._is_over:
+                    return  # what has come since then finds a room that is closed
             self._attempt(self._look_at_the_time, began)
             self._attempt(self._broadcast.send, started)
             self._attempt(self._broadcast.catch_up)
+            self._attempt(self._let_slow_ones_go)
+            self._attempt(self._doorstep.proceed)
             self._attempt(self._let_go)
             took_s = time.perf_counter() - started
 
@@ -221,10 +261,14 @@ class Delivery:
 
     def _limit_s(self) -> float | None:
         """Return how long nothing will be due, in seconds; None for ever."""
-        if self._broadcast.is_pending or self._leaving:
-            return TICK_S
-        deadlines = [member.deadline for member in itertools.islice(self._away, 1)]
-        deadlines += [recipient.deadline for recipient in itertools.islice(self._choosing, 1)]
+        waits_s = [TICK_S] if self._leaving or self._doorstep else []
+        if self._broadcast.tick_s is not None:
+            waits_s.append(self._broadcast.tick_s)
+        if waits_s:
+            return min(waits_s)
+        deadlines = [recipient.deadline for recipient in itertools.islice(self._choosing, 1)]
+        if self._places.next_deadline is not None:
+            deadlines.append(self._places.next_deadline)
         return max(TICK_S, min(deadlines) - time.monotonic()) if deadlines else None
 
     def _carry_out_all(self, recipient: Recipient) -> None:
@@ -243,31 +287,57 @@ class Delivery:
 
         `now` is when this turn began: what was said until then has been heard, however long it took.
         """
-        while self._away and (member := next(iter(self._away))).deadline <= now:
+        for member in self._places.overdue(now):
             log.info(self._words.log_left.format(who=member.name, why=self._words.why_not_back))
             self._leave(member)
         while self._choosing and (recipient := next(iter(self._choosing))).deadline <= now:
             recipient.end_because(self._words.why_no_name)
             self._broadcast.tell(recipient, Refused(Reason.TOO_LATE.value))
-            self._broadcast.tell(recipient, EndConn())
+            self._broadcast.tell_last(recipient, EndConn())
             self._dismiss(recipient)
 
     # What a client said.
 
     def _greet(self, recipient: Recipient, _: Connected) -> None:
+        if recipient.state is not ConnectionState.NEW:  # it was banned meanwhile
+            return
         recipient.state = ConnectionState.CHOOSING
         recipient.deadline = time.monotonic() + NAME_S
         self._greeted[recipient] = self._choosing[recipient] = None
         self._broadcast.tell(recipient, Greeting())
 
     def _settle(self, recipient: Recipient, settled: Settled) -> None:
-        recipient.kind = settled.kind
+        recipient.kind, recipient.is_settled = settled.kind, True
         recipient.outbox.is_paced = settled.kind is Bare
         if settled.kind is Lines and recipient.state is ConnectionState.CHOOSING:
             self._broadcast.tell(recipient, LineEnd())
 
+    def _send_away(self, recipient: Recipient, strange: Strange) -> None:
+        """Answer a client of another protocol in that, unless it was greeted and knows by now where it is."""
+        stranger, is_greeted = strange.stranger, recipient.state is ConnectionState.CHOOSING
+        log.info(self._words.log_stranger.format(address=recipient, kind=stranger.value))
+        recipient.end_because(self._words.why_stranger)
+        if not is_greeted or stranger is Stranger.OTHER:
+            answer = protocol.answer_stranger(stranger, 501, "Not Implemented", self._words.stranger)
+            self._broadcast.answer(recipient, answer)
+        self._dismiss(recipient)
+
+    def _turn_away(self, recipient: Recipient, _: TurnAway | None = None) -> None:
+        """Have a client leave that found no place, or has lost it."""
+        log.warning(self._words.log_turned_away_full.format(address=recipient))
+        recipient.end_because(self._words.why_no_place)
+        self._broadcast.tell(recipient, Refused(Reason.FULL.value))
+        self._broadcast.tell_last(recipient, EndConn())
+        self._dismiss(recipient)
+
     def _take_proposal(self, recipient: Recipient, proposed: NameProposed) -> None:
         """Let a client in under a name; where it has one already, what it said may be a message."""
+        try:
+            self._decide(recipient, proposed)
+        finally:
+            recipient.mailbox.note_decided()
+
+    def _decide(self, recipient: Recipient, proposed: NameProposed) -> None:
         said = proposed.said
         if isinstance(said, Say) and (self._speaks(recipient) or recipient.kind is Events):
             self._take_say(recipient, said)
@@ -292,15 +362,27 @@ class Delivery:
         self._refuse(recipient, Fault(Reason.ALREADY_JOINED))
 
     def _take_resume(self, recipient: Recipient, resume: Resume) -> None:
+        try:
+            self._decide_resume(recipient, resume)
+        finally:
+            recipient.mailbox.note_decided()
+
+    def _decide_resume(self, recipient: Recipient, resume: Resume) -> None:
         if self._speaks(recipient):
             self._refuse(recipient, Fault(Reason.ALREADY_JOINED))
-        elif recipient.state is ConnectionState.CHOOSING:
-            member = self._room.member_with(resume.token)
-            if member is None:
-                log.info(self._words.log_token_refused.format(address=recipient))
-                self._broadcast.tell(recipient, Refused(Reason.UNKNOWN_TOKEN.value))
-            else:
-                self._resume(recipient, member, resume.last, resume.token)
+            return
+        if recipient.state is not ConnectionState.CHOOSING:
+            return
+        member = self._room.member_with(resume.token)
+        if member is None:
+            self._hosts.ask(recipient.address[0])
+            log.info(self._words.log_token_refused.format(address=recipient))
+            self._broadcast.tell(recipient, Refused(Reason.UNKNOWN_TOKEN.value))
+        elif self._is_late(recipient, member):
+            recipient.end_because(self._words.why_superseded)
+            self._dismiss(recipient)
+        else:
+            self._resume(recipient, member, resume.last, resume.token)
 
     def _take_say(self, recipient: Recipient, say: Say) -> None:
         member = recipient.member
@@ -333,9 +415,10 @@ class Delivery:
             log.info(self._words.log_message_refused.format(address=recipient, why=why))
         self._broadcast.tell(recipient, fault.answer())
 
-    def _take_quit(self, recipient: Recipient, _: Quit) -> None:
-        recipient.is_read = False
+    def _take_quit(self, recipient: Recipient, quits: Quit) -> None:
         recipient.end_because(self._words.why_quit)
+        if quits.waits and recipient.kind is Bare:
+            self._broadcast.tell_last(recipient, EndConn())
         self._dismiss(recipient)
 
     def _take_end(self, recipient: Recipient, ended: Ended) -> None:
@@ -343,8 +426,8 @@ class Delivery:
         recipient.is_read = False
         recipient.end_because(ended.why)
         member = recipient.member
-        may_come_back = recipient.kind is Events and recipient.why_left is None and self._options.grace_s > 0
-        if member is not None and self._speaks(recipient) and may_come_back and len(self._away) < MAX_AWAY:
+        may_come_back = self._speaks(recipient) and recipient.kind is Events and recipient.why_left is None
+        if member is not None and may_come_back and self._places.has_one_for(member):
             self._hold_place(recipient, member)
         else:
             self._dismiss(recipient)
@@ -373,23 +456,26 @@ class Delivery:
         self._broadcast.tell_room(Joined(member.joined_id, self._now, member.name))
         self._timeline.note_arrival(member)
         self._welcome(recipient, member, last)
-        notice = self._broadcast.notice
-        self._broadcast.show(recipient, [notice] if notice else [], backlog)
+        if self._broadcast.notice:
+            self._broadcast.tell(recipient, self._broadcast.notice)
+        self._broadcast.show_backlog(recipient, backlog)
         self._broadcast.add(recipient, seen)  # what follows it hears with the others
 
     def _resume(self, recipient: Recipient, member: Member, last: int, token: str | None) -> None:
         """Let a member hear the room over another connection, after all that it has missed."""
         if member.state is MemberState.PRESENT and member.recipient is not None:
             self._supersede(member.recipient)
-        self._away.pop(member, None)
-        member.state, member.recipient = MemberState.PRESENT, recipient
+        self._places.give_up(member)
+        member.state, member.recipient, member.linked_at = MemberState.PRESENT, recipient, time.monotonic()
         recipient.token = token or ""
         self._timeline.skip_to(last)
         log.info(self._words.log_resumed.format(address=recipient, name=member.name))
         self._welcome(recipient, member, self._timeline.last_id)
-        notice = [self._broadcast.notice] if self._broadcast.notice and not last else []  # it never heard it was let in
-        self._broadcast.show(recipient, [*notice, *self._timeline.since(max(last, member.replay_from))])
-        self._broadcast.add(recipient, self._broadcast.batch_size)
+        if self._broadcast.notice and not last:  # it never heard that it was let in
+            self._broadcast.tell(recipient, self._broadcast.notice)
+        seen = max(last, member.replay_from)
+        self._hosts.ask(recipient.address[0], max(0, self._timeline.last_id - seen) / REPLAY_EVENTS)  # it pays for it
+        self._broadcast.replay(recipient, seen)
 
     def _welcome(self, recipient: Recipient, member: Member, last: int) -> None:
         self._choosing.pop(recipient, None)
@@ -410,17 +496,12 @@ class Delivery:
         """Keep the place of a member whose link is broken."""
         log.info(self._words.log_lost_link.format(address=recipient, name=member.name))
         self._drop(recipient)
-        self._hold(member)
-
-    def _hold(self, member: Member) -> None:
-        member.state = MemberState.AWAY
-        member.deadline = time.monotonic() + self._options.grace_s
-        self._away[member] = None
+        self._places.hold(member)
 
     def _leave(self, member: Member, reason: Reason | None = None) -> None:
         """Have a member leave: its name is free, and the room is told."""
+        self._places.give_up(member)
         member.state = MemberState.GONE
-        self._away.pop(member, None)
         self._room.release(member)
         left = Left(self._timeline.next_id(), self._now, member.name, reason.value if reason else None)
         self._timeline.note_departure(member, left.id)
@@ -450,11 +531,28 @@ class Delivery:
         recipient.mailbox.shut()
         self._leaving[recipient] = None
 
+    def _let_slow_ones_go(self) -> None:
+        """Have those leave that read too slowly, each with its sentence."""
+        slow, self._broadcast.too_slow = self._broadcast.too_slow, []
+        for recipient in slow:
+            self._broadcast.tell(recipient, Error(Reason.TOO_SLOW.value))
+            self._broadcast.tell_last(recipient, EndConn())
+            self._dismiss(recipient)
+
     def _let_go(self) -> None:
-        """Give the connections that are leaving, and have it all or have had their time, back to their threads."""
+        """Give the connections that are leaving back to their threads.
+
+        Each has first been sent the rest, then our side is closed, then it has read that and closed its own, or has had
+        its time.
+        """
         now = time.monotonic()
         for recipient in list(self._leaving):
-            if self._broadcast.flush(recipient) or now > recipient.deadline:
+            if not (recipient.is_shut_down or self._broadcast.flush(recipient)) and now <= recipient.deadline:
+                continue
+            if recipient.is_read and not recipient.is_shut_down:
+                recipient.outbox.shut_down()
+                recipient.is_shut_down, recipient.deadline = True, now + LINGER_S
+            elif not recipient.is_read or now > recipient.deadline:
                 del self._leaving[recipient]
                 self._close(recipient)
 
@@ -472,21 +570,17 @@ class Delivery:
         self._is_over = True
         self._broadcast.send_now()
         deadline = time.monotonic() + FLUSH_S
-        bare = [recipient for recipient in self._greeted if recipient.kind is Bare]
         for recipient in self._greeted:
-            if recipient.kind is not Bare:
-                self._broadcast.tell(recipient, EndConn())
-        if bare:
-            self._flush_all(bare, deadline - FLUSH_S / 2)
-            time.sleep(protocol.BARE_FAREWELL_S)  # or the control word merges with the last message
-            for recipient in bare:
-                self._broadcast.tell(recipient, EndConn())
+            self._broadcast.tell_last(recipient, EndConn())
         everybody = [*self._greeted, *self._leaving]
         self._flush_all(everybody, deadline)
         for member in self._room.members():
+            self._places.give_up(member)
             member.state = MemberState.GONE
             self._room.release(member)
+        self._choosing.clear()
         self._timeline.close()
+        self._doorstep.close()
         for recipient in everybody:
             recipient.is_read = True
             recipient.end_because(self._words.why_server_stops)

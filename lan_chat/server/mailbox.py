@@ -21,6 +21,8 @@ class Mailbox:
         self._changed = threading.Condition()
         """Guards all that follows, and wakes the thread that waits for it; one for all saves memory per connection."""
         self._said: list[Event] = []
+        self._is_decided = True
+        """Whether the delivery thread has decided about the last thing that was to be decided."""
         self._is_shut = False
         self._is_done = False
         self.is_joined = False
@@ -37,6 +39,14 @@ class Mailbox:
             self._said += events
         if is_first:
             self._announce()
+
+    def propose(self, event: Event) -> None:
+        """Hand over what has to be decided before more is said, and wait for that; not for ever, if the room ends."""
+        with self._changed:
+            self._is_decided = False
+        self.hand_over([event])
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_decided or self._is_shut)
 
     @property
     def is_shut(self) -> bool:
@@ -61,6 +71,12 @@ class Mailbox:
             said, self._said = self._said, []
             self._changed.notify_all()
             return said
+
+    def note_decided(self) -> None:
+        """Let the client's thread go on that has proposed something."""
+        with self._changed:
+            self._is_decided = True
+            self._changed.notify_all()
 
     def shut(self) -> None:
         """Let nothing more count that this client says. May be called twice."""

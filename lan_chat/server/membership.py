@@ -6,6 +6,7 @@ docs/ARCHITECTURE.md has a picture of both states and of the verbs that change t
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable
 from enum import Enum
@@ -68,6 +69,10 @@ class Recipient:
         """How much of the batch that goes to everybody it was sent ahead of the others."""
         self.deadline = 0.0
         """Until when it may choose a name, or read the rest; on the monotonic clock."""
+        self.is_settled = False
+        """Whether it has said what shows its dialect."""
+        self.is_shut_down = False
+        """Whether our side is closed, and the other may read the rest."""
         self.told_muting: tuple[int, int] | None = None
         """The last muting that this client was told of, as `Room.muting_of` returns it."""
         self.refused: set[Reason] = set()
@@ -105,6 +110,10 @@ class Member:
         self.mutings = 0
         self.deadline = 0.0
         """Until when it may come back; on the monotonic clock."""
+        self.grace_left_s = math.inf
+        """What was left of the time to come back when it did."""
+        self.linked_at = time.monotonic()
+        """Since when it has its connection."""
 
 
 def token_key(token: str) -> bytes:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+BURST = 100
+"""Burst of one client, in units."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -12,8 +15,12 @@ class Options:
     max_clients: int = 1000
     """Connections at the same time."""
     rate: float = 20.0
-    """Sustained rate of one client, in messages a second; 0 for no limit."""
+    """Sustained rate of one client, in units a second (`rate.cost`); 0 for no limit."""
     grace_s: float = 60.0
     """How long a member whose link broke may take to come back, in seconds; 0 for not at all."""
     backlog: int = 50
     """How many of the last messages a newcomer is shown."""
+    max_per_host: int = 100
+    """Connections from one address; 0 lifts all limits of an address."""
+    greeting_wait_s: float = 0.25
+    """How long a client may take to speak first, before it is greeted, in seconds."""

@@ -5,6 +5,7 @@ Delivery thread only. The socket is closed elsewhere, by the client's own thread
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections import deque
@@ -23,6 +24,7 @@ class Outbox:
     A chunk is sent at once as far as the socket takes it; the rest waits for `flush`. For a bare peer a chunk is one
     message, and each has its own `send`, BARE_PAUSE_S apart. When more than BARE_QUEUE wait, as many whole ones as fit
     into its `recv` share a `send`: cut anywhere else, a text could begin a row, and look like another member's message.
+    The more waits, the shorter is the pause: it is ours, so it must not count against the peer.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -31,6 +33,8 @@ class Outbox:
         self._sock.setblocking(False)
         self._chunks: deque[bytes | memoryview] = deque()
         self._next_at = 0.0
+        self._farewell = b""
+        """The control word that a bare peer is sent last."""
         self.is_paced = True
         """Whether this is a bare peer, as each is until the client's thread recognises another dialect."""
         self.unsent_bytes = 0
@@ -38,6 +42,11 @@ class Outbox:
     def detach(self) -> None:
         """Give up the descriptor. Has to be called before the connection closes its socket."""
         self._sock.detach()
+
+    def shut_down(self) -> None:
+        """Tell the other side that nothing more will come."""
+        with contextlib.suppress(OSError):  # it has gone
+            self._sock.shutdown(socket.SHUT_WR)
 
     def push(self, chunk: bytes) -> None:
         """Send a chunk, and keep what the socket does not take. Raises OSError where the connection has failed."""
@@ -53,6 +62,15 @@ class Outbox:
 
     def flush(self) -> bool:
         """Send what is due, and return whether nothing is left. Raises OSError where the connection has failed."""
+        if not self._flush_chunks():
+            return False
+        if self._farewell:
+            if time.monotonic() < self._next_at - self._pause_s() + protocol.BARE_FAREWELL_S:
+                return False
+            self._farewell = self._farewell[self._send(self._farewell) :]
+        return not self._farewell
+
+    def _flush_chunks(self) -> bool:
         while self._chunks:
             if self.is_paced:
                 if time.monotonic() < self._next_at:
@@ -63,7 +81,7 @@ class Outbox:
                 self._merge(MERGED_BYTES)
             chunk = self._chunks.popleft()
             sent = self._send(chunk)
-            self._next_at = time.monotonic() + protocol.BARE_PAUSE_S
+            self._next_at = time.monotonic() + self._pause_s()
             self.unsent_bytes -= sent
             if sent < len(chunk):
                 self._chunks.appendleft(memoryview(chunk)[sent:])
@@ -73,7 +91,36 @@ class Outbox:
     def clear(self) -> None:
         """Discard what was not sent."""
         self._chunks.clear()
+        self._farewell = b""
         self.unsent_bytes = 0
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so much waits for a bare peer that the pauses are shorter."""
+        return self.is_paced and len(self._chunks) > BARE_QUEUE
+
+    def push_last(self, control_word: bytes) -> None:
+        """Send a control word after all else; to a bare peer as a `recv` of its own: merged, it means nothing to it.
+
+        Raises OSError where the connection has failed.
+        """
+        if self.is_paced:
+            self._farewell = control_word
+            self.flush()
+        else:
+            self.push(control_word)
+
+    def keep_first(self) -> None:
+        """Discard what was not sent, but for the rest of a chunk that was begun."""
+        begun = self._chunks[0] if self._chunks and isinstance(self._chunks[0], memoryview) else None
+        self.clear()
+        if begun is not None:
+            self._keep(begun)
+
+    def _pause_s(self) -> float:
+        """Return how long a bare peer is left alone after a `send`."""
+        pause_s = protocol.BARE_PAUSE_S * BARE_QUEUE / max(BARE_QUEUE, len(self._chunks))
+        return max(protocol.BARE_SHORTEST_PAUSE_S, pause_s)
 
     def _merge(self, max_bytes: int) -> None:
         """Replace the first chunks by one: as many whole ones as fit into `max_bytes`."""

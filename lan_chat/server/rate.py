@@ -1,36 +1,56 @@
-"""The rate limit of one client: a token bucket. Client thread only; nothing to close."""
+"""How much a client may say, and an address with all its clients: token buckets."""
 
 from __future__ import annotations
 
+import threading
+
 from protocol import Event, Say
 
+BYTES_PER_UNIT = 1024
+LINES_PER_UNIT = 10
+"""What a text costs follows what it costs the others: to bare and line peers each line has the name in front."""
 
-def cost(event: Event | None) -> int:
-    """Return for how many messages an event counts: one, and one more for each further line and each KiB of text.
 
-    To bare and line peers each line is sent as a message, with the name in front.
-    """
-    return 1 + event.text.count("\n") + len(event.text) // 1024 if isinstance(event, Say) else 1
+def cost(event: Event | None) -> float:
+    """Return for how many units an event counts: the most of one, its KiB of UTF-8, and a tenth of its lines."""
+    if not isinstance(event, Say):
+        return 1.0
+    text = event.text
+    size = len(text) if text.isascii() else len(text.encode())
+    if size <= BYTES_PER_UNIT and "\n" not in text:
+        return 1.0
+    return max(1.0, size / BYTES_PER_UNIT, (1 + text.count("\n")) / LINES_PER_UNIT)
 
 
 class Allowance:
-    """A token bucket: `rate` messages a second sustained, `burst` at once."""
+    """A token bucket: `rate` units a second sustained, `burst` at once. What is taken beyond that is a debt.
 
-    def __init__(self, rate: float, burst: int) -> None:
+    Any thread.
+    """
+
+    def __init__(self, rate: float, burst: float) -> None:
         self._rate = rate
         self._burst = burst
-        self._left = float(burst)
+        self._lock = threading.Lock()
+        """Guards the two that follow."""
+        self._left = burst
         self._filled_at: float | None = None
 
-    def take(self, wanted: int, now: float) -> float:
-        """Take `wanted` messages, at most a burst, and return how many seconds they have to wait.
+    def take(self, wanted: float, now: float) -> float:
+        """Take so many units, and return how many seconds they have to wait.
 
         `now` is in seconds of a monotonic clock. A rate of 0 means no limit.
         """
         if not self._rate:
             return 0.0
-        if self._filled_at is not None:
-            self._left = min(self._burst, self._left + (now - self._filled_at) * self._rate)
-        self._filled_at = now
-        self._left -= min(wanted, self._burst)
-        return max(0.0, -self._left / self._rate)
+        with self._lock:
+            if self._filled_at is not None:
+                self._left = min(self._burst, self._left + (now - self._filled_at) * self._rate)
+            self._filled_at = now
+            self._left -= wanted
+            return max(0.0, -self._left / self._rate)
+
+    def is_full(self, now: float) -> bool:
+        """Return whether nothing is owed or missing: forgetting this one and making another changes nothing."""
+        self.take(0.0, now)
+        return self._left >= self._burst or not self._rate

@@ -15,6 +15,9 @@ from lan_chat.server.membership import Member, Recipient, token_key
 from lan_chat.sockets import Address, parse_address
 from protocol import Reason
 
+MAX_EXTRA = 32
+"""How many more may come to a full room and be heard for a moment: one that speaks may take a silent one's place."""
+
 
 class Room:
     """The registries `addresses` and `names`, and what the operator has forbidden."""
@@ -39,10 +42,12 @@ class Room:
     # Connections.
 
     def register(self, connection: Connection) -> bool:
-        """Note a new connection, and return whether there was a place for it."""
+        """Note a new connection, and return whether there was a place for it, or it may be heard for a moment."""
         with self._lock:
-            if len(self.addresses) >= self._max_clients:
+            count = len(self.addresses)
+            if count >= self._max_clients + MAX_EXTRA:
                 return False
+            connection.is_extra = count >= self._max_clients
             self.addresses[connection] = connection.address
             return True
 

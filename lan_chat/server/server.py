@@ -16,19 +16,27 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from lan_chat.process import POLL_S
-from lan_chat.server.connection import Connected, Connection, Ended, Settled, as_proposal
+from lan_chat.server.connection import (
+    Connected,
+    Connection,
+    Ended,
+    NameProposed,
+    Settled,
+    Strange,
+    TurnAway,
+    as_proposal,
+)
 from lan_chat.server.delivery import Delivery
 from lan_chat.server.history import History
-from lan_chat.server.options import Options
+from lan_chat.server.hosts import Hosts
+from lan_chat.server.options import BURST, Options
 from lan_chat.server.rate import Allowance, cost
 from lan_chat.server.room import Room
 from lan_chat.server.timeline import Timeline
 from lan_chat.server.words import HAS_CONNECTED, HAS_LEFT, ITALIAN, ServerWords
 from lan_chat.sockets import Address, parse_address, tune
-from protocol import Event, Events, Notice, Quit
+from protocol import Event, Events, Notice, Quit, Resume, Stranger
 
-BURST = 100
-"""Burst of one client, in messages."""
 ACCEPT_PAUSE_S = 1.0
 """How long accepting pauses when the system has no descriptor or thread left."""
 JOIN_S = 5.0
@@ -58,7 +66,8 @@ class ChatServer:
         self.room = Room(self._options.max_clients)
         if history is not None:
             self.room.restore(history.record.members)
-        self.delivery = Delivery(self.room, Timeline(history), self._options, words, notice)
+        self.hosts = Hosts(self._options, words)
+        self.delivery = Delivery(self.room, self.hosts, Timeline(history), self._options, words, notice)
         self._stopping = threading.Event()
         self._accept_thread = threading.Thread(target=self._accept_connections, name="accept", daemon=True)
 
@@ -119,34 +128,38 @@ class ChatServer:
         except OSError:  # the client has already disconnected
             sock.close()
             return
-        connection = Connection(sock, address, self._words, self.delivery.note_mail)
-        try:
-            self._start_thread(connection)
-        except BaseException:  # the caller closes the socket
-            self.room.forget(connection)
-            connection.recipient.outbox.detach()
-            raise
+        words, label = self._words, "{}:{}".format(*address)
+        if self.room.is_banned(address[0]):
+            log.warning(words.log_turned_away_banned.format(address=label))
+            self.delivery.turn_away(sock, address, words.banned)
+        elif not self.hosts.enter(address[0]):
+            log.warning(words.log_turned_away_host.format(address=label))
+            self.delivery.turn_away(sock, address, words.host_full)
+        else:
+            self._start_thread(Connection(sock, address, words, self.delivery.note_mail))
 
     def _start_thread(self, connection: Connection) -> None:
-        if self.room.is_banned(connection.address[0]):
-            log.warning(self._words.log_turned_away_banned.format(address=connection.recipient))
-            connection.turn_away(self._words.banned)
-            return
-        if not self.room.register(connection):
-            log.warning(self._words.log_turned_away_full.format(address=connection.recipient))
-            connection.turn_away(self._words.full)
-            return
-        log.info(HAS_CONNECTED, *connection.address)
-        name = f"client {connection.recipient}"
-        connection.thread = threading.Thread(target=self._handle_client, args=(connection,), name=name, daemon=True)
+        words, address = self._words, connection.address
+        is_started = False
         try:
-            connection.thread.start()
+            if not self.room.register(connection):
+                log.warning(words.log_turned_away_full.format(address=connection.recipient))
+                return
+            log.info(HAS_CONNECTED, *address)
+            name = f"client {connection.recipient}"
+            thread = threading.Thread(target=self._handle_client, args=(connection,), name=name, daemon=True)
+            connection.thread = thread
+            thread.start()
+            is_started = True
         except RuntimeError as error:
             connection.thread = None
-            self.room.forget(connection)
-            connection.turn_away(self._words.full)
-            log.warning(self._words.log_turned_away_no_thread.format(address=connection.recipient))
+            log.warning(words.log_turned_away_no_thread.format(address=connection.recipient))
             self._pause_accepting(error)
+        finally:
+            if not is_started:
+                self.room.forget(connection)
+                self.hosts.leave(address[0])
+                self.delivery.turn_away(connection.give_up(), address, words.full)
 
     def _pause_accepting(self, error: Exception) -> None:
         """Accept nothing for a while: the system has no descriptor or thread left."""
@@ -171,27 +184,61 @@ class ChatServer:
             connection.close()
             log.info(words.log_left.format(who=recipient, why=recipient.why or words.why_server_stops))
             log.info(HAS_LEFT, *connection.address)
+            self.hosts.leave(connection.address[0])
             self.room.forget(connection)  # last: `stop` waits for the connections in the registry
 
     def _process_input(self, connection: Connection) -> bool:
         """Process a client's input until it quits or disconnects, and return whether it quit."""
         mailbox = connection.mailbox
-        mailbox.hand_over([Connected()])
+        connection.wait_to_be_spoken_to(self._options.greeting_wait_s)
+        if connection.is_extra and not (connection.has_spoken and self._make_room()):
+            mailbox.hand_over([TurnAway()])
+            return False
+        if not connection.is_strange:
+            mailbox.hand_over([Connected()])
         kind = connection.settle()
+        if isinstance(kind, Stranger):
+            mailbox.hand_over([Strange(kind)])
+            return False
         mailbox.hand_over([Settled(kind)])
         allowance = Allowance(self._options.rate, BURST)
         for events in connection.incoming():
             for granted in self._grant(connection, allowance, events):
                 said = granted
-                if not mailbox.is_joined:
-                    said = [as_proposal(event, names_may_be_said=kind is not Events) for event in granted]
+                while said and not (mailbox.is_joined or mailbox.is_shut or connection.is_cut):
+                    said = self._ask_to_join(connection, said, names_may_be_said=kind is not Events)
                 if said:
                     mailbox.hand_over(said)
-                if Quit in map(type, said):
+                if Quit in map(type, granted):
                     return True
             if mailbox.is_shut:
                 break
         return False
+
+    def _make_room(self) -> bool:
+        """Return whether a client that was silent has left for one that has come to the full room."""
+        try:
+            return self.call(self.delivery.make_room)
+        except RuntimeError:  # the server has stopped meanwhile
+            return False
+
+    def _ask_to_join(self, connection: Connection, events: list[Event], names_may_be_said: bool) -> list[Event]:
+        """Have the first thing decided that a client without a name says, and return the rest.
+
+        An address that asks too often waits here. What does not ask for anything is just handed over.
+        """
+        event, *rest = events
+        proposal = as_proposal(event, names_may_be_said)
+        if isinstance(proposal, NameProposed | Resume):
+            units = 1.0 if isinstance(proposal, NameProposed) else 0.0  # a known token costs what it brings
+            wait_s = self.hosts.ask(connection.address[0], units)
+            if wait_s and connection.mailbox.wait_until_shut(wait_s):
+                return []
+        if isinstance(proposal, NameProposed | Resume):
+            connection.mailbox.propose(proposal)
+        else:
+            connection.mailbox.hand_over([event])
+        return rest
 
     def _grant(self, connection: Connection, allowance: Allowance, events: list[Event]) -> Iterator[list[Event]]:
         """Yield a client's events as its rate allows. Its own thread waits meanwhile, and TCP slows the sender down."""
@@ -201,7 +248,8 @@ class ChatServer:
         granted: list[Event] = []
         charged: list[Event | None] = [*events] or [None]  # input without an event is work, too
         for event in charged:
-            wait_s = allowance.take(cost(event), time.monotonic())
+            units = cost(event)
+            wait_s = max(allowance.take(units, time.monotonic()), self.hosts.talk(connection.address[0], units))
             if wait_s:
                 yield granted
                 granted = []

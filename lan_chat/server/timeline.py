@@ -5,6 +5,7 @@ No socket and no thread: it belongs to the delivery thread.
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import itertools
 import secrets
@@ -72,9 +73,10 @@ class Timeline:
         """Have the record know that a member has left, with its next entry."""
         self._departures.append((left_id, member.joined_id))
 
-    def since(self, last: int) -> list[RoomEvent]:
-        """Return the kept events after a number."""
-        return [event for event in self._kept if event.id > last]
+    def since(self, last: int, count: int) -> list[RoomEvent]:
+        """Return the first kept events after a number, so many at most."""
+        start = bisect.bisect_right(self._kept, last, key=lambda event: event.id)
+        return list(itertools.islice(self._kept, start, start + count))
 
     def backlog(self, count: int) -> list[Message | Announcement]:
         """Return the last things that were said, oldest first."""

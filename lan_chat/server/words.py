@@ -66,10 +66,19 @@ class ServerWords(protocol.Words):
     log_slowed_down: str
     log_reads_too_slowly: str
     log_banned: str
+    log_host_limit: str
+    log_stranger: str
     log_turned_away_banned: str
     log_turned_away_full: str
+    log_turned_away_host: str
     log_turned_away_no_thread: str
     log_accept_paused: str
+
+    # The limits of an address.
+    limit_connections: str
+    limit_talking: str
+    limit_asking: str
+    limit_places: str
 
     # Why a connection or a membership ended.
     why_quit: str
@@ -77,6 +86,8 @@ class ServerWords(protocol.Words):
     why_failed: str
     why_superseded: str
     why_no_name: str
+    why_stranger: str
+    why_no_place: str
     why_not_back: str
     why_too_slow: str
     why_kicked: str
@@ -99,9 +110,11 @@ class ServerWords(protocol.Words):
     help_host: str
     help_port: str
     help_max_clients: str
+    help_max_per_host: str
     help_rate: str
     help_grace: str
     help_backlog: str
+    help_greeting_wait: str
     help_history: str
     help_export: str
     help_attendance: str
@@ -109,6 +122,7 @@ class ServerWords(protocol.Words):
     help_log_level: str
     bad_port_option: str
     bad_limits: str
+    bad_waits: str
     bad_memory: str
     export_needs_history: str
     attendance_needs_export: str
@@ -185,15 +199,24 @@ ITALIAN = ServerWords(
     log_slowed_down="{address} scrive troppo in fretta e viene rallentato.",
     log_reads_too_slowly="{address} riceve troppo lentamente: {unsent} byte in attesa.",
     log_banned="{what} è escluso dall'operatore.",
+    log_host_limit="{host} ha raggiunto un limite: {limit}. Se dietro ci sono molte persone: --max-per-host 0.",
+    log_stranger="{address} non parla con una chat ({kind}).",
     log_turned_away_banned="{address} respinto: il suo indirizzo è escluso.",
     log_turned_away_full="{address} respinto: la chat è al completo.",
+    log_turned_away_host="{address} respinto: troppi collegamenti dal suo indirizzo.",
     log_turned_away_no_thread="{address} respinto: il sistema non concede altri thread.",
     log_accept_paused="Nessuna nuova connessione per {pause:g} s: {error}",
+    limit_connections="{count} collegamenti",
+    limit_talking="i messaggi di tutti i suoi collegamenti insieme",
+    limit_asking="le richieste di entrare",
+    limit_places="{count} posti tenuti per chi ha perso il collegamento",
     why_quit="ha chiesto di uscire",
     why_ended="ha chiuso la connessione",
     why_failed="la connessione si è interrotta ({error})",
     why_superseded="è tornato con un'altra connessione",
     why_no_name="non ha scelto un nome in tempo",
+    why_stranger="non è un programma di chat",
+    why_no_place="la chat era al completo",
     why_not_back="non è tornato in tempo",
     why_too_slow="riceveva troppo lentamente",
     why_kicked="allontanato dall'operatore",
@@ -212,9 +235,11 @@ ITALIAN = ServerWords(
     help_host="ascolta solo su questo indirizzo (predefinito: tutti)",
     help_port="la porta (predefinita: {default}; 0: una qualsiasi)",
     help_max_clients="collegamenti contemporanei (predefinito: {default})",
-    help_rate="messaggi al secondo che ciascuno può scrivere; 0: senza limite (predefinito: {default})",
+    help_max_per_host="collegamenti da uno stesso indirizzo; 0: nessun limite per indirizzo (predefinito: {default})",
+    help_rate="unità al secondo (messaggi, KiB, decine di righe) per ciascuno; 0: nessuno (predefinito: {default})",
     help_grace="secondi entro cui può tornare chi ha perso il collegamento; 0: nessuno (predefinito: {default})",
     help_backlog="messaggi precedenti mostrati a chi arriva (predefinito: {default})",
+    help_greeting_wait="secondi in cui chi si collega può parlare per primo (predefinito: {default})",
     help_history="registra la stanza in questo file, e riprende da lì",
     help_export="scrive la registrazione come testo, o come CSV se il nome finisce in .csv, ed esce",
     help_attendance="con --export: chi c'era, e quando",
@@ -222,6 +247,7 @@ ITALIAN = ServerWords(
     help_log_level="quanto dice il registro (predefinito: {default})",
     bad_port_option="--port: da 0 a 65535",
     bad_limits="--max-clients: 1 o più; --rate: 0, oppure 0.01 o più",
+    bad_waits="--max-per-host: 0 o più; --greeting-wait: da 0 a 10",
     bad_memory="--grace: da 0 a 86400; --backlog: da 0 a {backlog}",
     export_needs_history="--export e --attendance richiedono --history FILE",
     attendance_needs_export="--attendance richiede --export FILE",
@@ -284,15 +310,24 @@ ENGLISH = ServerWords(
     log_slowed_down="{address} talks too fast, and is slowed down.",
     log_reads_too_slowly="{address} reads too slowly: {unsent} bytes are waiting for it.",
     log_banned="{what} is banned by the operator.",
+    log_host_limit="{host} has met a limit: {limit}. If many people are behind it, --max-per-host 0 lifts it.",
+    log_stranger="{address} does not speak to a chat ({kind}).",
     log_turned_away_banned="{address} was turned away: its address is banned.",
     log_turned_away_full="{address} was turned away: the chat is full.",
+    log_turned_away_host="{address} was turned away: too many connections from its address.",
     log_turned_away_no_thread="{address} was turned away: the system has no thread left.",
     log_accept_paused="No new connections for {pause:g} s: {error}",
+    limit_connections="{count} connections",
+    limit_talking="the messages of all its connections together",
+    limit_asking="requests to be let in",
+    limit_places="{count} places held for members whose link broke",
     why_quit="it quit",
     why_ended="it closed the connection",
     why_failed="the connection failed ({error})",
     why_superseded="its member came back on another connection",
     why_no_name="it chose no name in time",
+    why_stranger="it is no chat program",
+    why_no_place="the chat was full",
     why_not_back="it did not come back in time",
     why_too_slow="it read too slowly",
     why_kicked="kicked by the operator",
@@ -311,9 +346,11 @@ ENGLISH = ServerWords(
     help_host="listen on this address only (default: all)",
     help_port="the port (default: {default}; 0: any)",
     help_max_clients="connections at the same time (default: {default})",
-    help_rate="messages a second that each may say; 0: no limit (default: {default})",
+    help_max_per_host="connections from one address; 0: no limits for an address (default: {default})",
+    help_rate="units a second (messages, KiB or tens of lines) for each; 0: no limit (default: {default})",
     help_grace="seconds that a member whose link broke may take to come back; 0: none (default: {default})",
     help_backlog="messages said before that a newcomer is shown (default: {default})",
+    help_greeting_wait="seconds that a client has to speak first before it is greeted (default: {default})",
     help_history="record the room in this file, and go on from it",
     help_export="write the history as text, or as CSV to a name in .csv, and exit",
     help_attendance="with --export: who was there, and when",
@@ -321,6 +358,7 @@ ENGLISH = ServerWords(
     help_log_level="how much the log says (default: {default})",
     bad_port_option="--port: 0 to 65535",
     bad_limits="--max-clients: 1 or more; --rate: 0, or 0.01 or more",
+    bad_waits="--max-per-host: 0 or more; --greeting-wait: 0 to 10",
     bad_memory="--grace: 0 to 86400; --backlog: 0 to {backlog}",
     export_needs_history="--export and --attendance need --history FILE",
     attendance_needs_export="--attendance needs --export FILE",

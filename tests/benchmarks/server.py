@@ -349,7 +349,17 @@ def server_of(kind: str, yardstick: str) -> Iterator[tuple[str, int, int]]:
         kind, _, addition = kind.partition("+")
         dialect = {"ngircd": "irc", "inspircd": "irc", "original": "bare", "yardstick": "lines"}.get(kind, kind)
         options = ["--host", "127.0.0.1", "--port", str(port)]
-        command = [sys.executable, str(TOP / "chat_server.py"), *options, "--rate", "0", "--max-clients", "20000"]
+        command = [
+            sys.executable,
+            str(TOP / "chat_server.py"),
+            *options,
+            "--rate",
+            "0",
+            "--max-per-host",
+            "0",
+            "--max-clients",
+            "20000",
+        ]
         if addition == "history":
             command += ["--history", str(Path(folder) / "chat.db")]
         if kind == "original":

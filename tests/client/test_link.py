@@ -11,11 +11,11 @@ from lan_chat.client.link import Link, UnreachableError
 from lan_chat.client.session import Session
 from lan_chat.client.words import ITALIAN
 from lan_chat.server.listening import open_listener
-from lan_chat.server.options import Options
 from lan_chat.server.server import ChatServer
 from protocol import Greeting, Say
 from tests.support.peers import GREETING, LinePeer
 from tests.support.played_server import Play, PlayedServer
+from tests.support.servers import limits
 from tests.support.sessions import Meet, next_event, why_not
 from tests.support.waiting import DEADLINE_S
 
@@ -104,7 +104,7 @@ def test_each_failure_to_connect_has_its_sentence(
 
 
 def test_a_full_server_is_named_so() -> None:
-    server = ChatServer(open_listener("127.0.0.1", 0), Options(max_clients=1))
+    server = ChatServer(open_listener("127.0.0.1", 0), limits(max_clients=1))
     server.start()
     try:
         with LinePeer(server.port, "Ada"):

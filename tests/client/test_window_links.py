@@ -12,11 +12,11 @@ from lan_chat.client.desktop import is_aqua
 from lan_chat.client.session import Session
 from lan_chat.client.words import ITALIAN
 from lan_chat.server.listening import open_listener
-from lan_chat.server.options import Options
 from lan_chat.server.server import ChatServer
 from protocol import RECORDED, Notice
 from tests.support.peers import EventPeer, LinePeer
 from tests.support.proxy import Proxy
+from tests.support.servers import limits
 from tests.support.session_seats import LinkedSeat, LinkedSit, SessionSeat
 
 pytestmark = pytest.mark.screen
@@ -27,7 +27,7 @@ BACK = ITALIAN.link_restored
 
 def make_server(port: int = 0, notice: Notice | None = None, grace_s: float = 60.0, backlog: int = 50) -> ChatServer:
     listener = open_listener("127.0.0.1", port)
-    server = ChatServer(listener, Options(rate=0, grace_s=grace_s, backlog=backlog), notice=notice)
+    server = ChatServer(listener, limits(rate=0, grace_s=grace_s, backlog=backlog), notice=notice)
     server.start()
     return server
 

@@ -13,11 +13,10 @@ import protocol
 from lan_chat.server.commands import Operator
 from lan_chat.server.history import History
 from lan_chat.server.listening import open_listener
-from lan_chat.server.options import Options
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ENGLISH
 from protocol import Notice
-from tests.support.servers import Serve
+from tests.support.servers import Serve, limits
 
 
 @pytest.fixture
@@ -29,7 +28,7 @@ def serve() -> Iterator[Serve]:
             notice = Notice(protocol.RECORDED) if history else None
             server = ChatServer(
                 open_listener("127.0.0.1", 0),
-                Options(rate=0, grace_s=grace_s, backlog=backlog),
+                limits(rate=0, grace_s=grace_s, backlog=backlog),
                 history=history,
                 notice=notice,
             )

@@ -122,7 +122,7 @@ def test_accepting_pauses_without_threads_and_resumes(
 
             patch.setattr(threading.Thread, "start", fail)
             with Peer(server.port) as unlucky:
-                assert unlucky.expect_end() == ITALIAN.full
+                assert unlucky.expect_end() == ITALIAN.full + "{end_conn}"
         wait_until(lambda: "can't start new thread" in caplog.text)
         with LinePeer(server.port, "Bob"):
             ada.expect("Bob si è unito alla chat!\n")

@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from lan_chat.server.commands import Operator
-from lan_chat.server.options import Options
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ITALIAN
 from protocol import Error, Say
 from tests.support.peers import EventPeer, LinePeer, Peer, reset
 from tests.support.programs import TOP, Program, ServerProgram
-from tests.support.servers import start
+from tests.support.servers import limits, start
 from tests.support.waiting import wait_until
 
 
@@ -23,7 +22,7 @@ def test_the_log_file_has_the_time_and_the_level(tmp_path: Path) -> None:
     file = tmp_path / "chat.log"
     with ServerProgram("--log-file", str(file), "--log-level", "warning", "--max-clients", "1") as program:
         with Peer(program.port) as first, Peer(program.port) as second:
-            assert second.expect_end() == ITALIAN.full
+            assert second.expect_end() == ITALIAN.full + "{end_conn}"
             del first
         program.interrupt()
         _, output = program.expect_end()
@@ -59,7 +58,7 @@ def test_the_log_says_once_for_each_reason_that_something_was_refused(
 
 def test_the_log_says_who_did_not_come_back(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    server = start(Options(grace_s=0.05))
+    server = start(limits(grace_s=0.05))
     with LinePeer(server.port, "Ada") as ada:
         reset(EventPeer(server.port, "Eva").sock)
         ada.expect("Eva ha abbandonato la Chat.\n")

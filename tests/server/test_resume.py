@@ -243,21 +243,25 @@ def test_who_comes_back_before_its_join_was_answered_is_let_in() -> None:
 
 
 def test_a_join_that_comes_after_its_resume_ends_in_one_member() -> None:
-    with room() as server, EventPeer(server.port, "Bob") as bob, EventPeer(server.port) as ada:
-        with EventPeer(server.port) as back:
-            ada.settle()
-            back.settle()
-            with held(server) as waiting:
-                back.tell(Resume(TOKEN, 0))
-                waiting.expect_mail(Resume)
-                ada.tell(Join("Ada", TOKEN))
-                waiting.expect_mail(NameProposed)
-            assert back.expect_event(Refused) == UNKNOWN
-            back.tell(Join("Ada", TOKEN))  # as the session does
-            assert back.expect_event(Welcome).names == ("Bob", "Ada")
-            drain(ada)
-            back.say("dentro")
-            assert [type(event) for event in bob.events_until("dentro")] == [Joined, Message]
+    with (
+        room() as server,
+        EventPeer(server.port, "Bob") as bob,
+        EventPeer(server.port) as ada,
+        EventPeer(server.port) as back,
+    ):
+        ada.settle()
+        back.settle()
+        with held(server) as waiting:
+            back.tell(Resume(TOKEN, 0))
+            waiting.expect_mail(Resume)
+            ada.tell(Join("Ada", TOKEN))
+            waiting.expect_mail(NameProposed)
+        assert back.expect_event(Refused) == UNKNOWN
+        back.tell(Join("Ada", TOKEN))  # as the session does
+        assert back.expect_event(Welcome).names == ("Bob", "Ada")
+        drain(ada)
+        back.say("dentro")
+        assert [type(event) for event in bob.events_until("dentro")] == [Joined, Message]
 
 
 def test_a_join_that_nobody_saw_answered_ends_in_one_member() -> None:
@@ -376,7 +380,7 @@ def test_a_token_reaches_its_owner_alone() -> None:
 
 
 def test_no_more_than_so_many_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lan_chat.server.delivery.MAX_AWAY", 2)
+    monkeypatch.setattr("lan_chat.server.places.MAX_AWAY", 2)
     with room() as server, EventPeer(server.port, "Bob") as bob:
         peers = []
         for number in range(3):

@@ -115,7 +115,8 @@ class ServerProgram(Program):
     """`python chat_server.py` on a port that was free; whose link breaks has left, unless `options` say otherwise."""
 
     def __init__(self, *options: str, stdin: int = subprocess.DEVNULL) -> None:
-        usual = ("--host", "127.0.0.1", "--port", "0", "--grace", "0", "--backlog", "0")
+        usual = [*("--host", "127.0.0.1", "--port", "0", "--grace", "0", "--backlog", "0")]
+        usual += ["--greeting-wait", "0.02", "--max-per-host", "0"]
         super().__init__(TOP / "chat_server.py", *usual, *options, stdin=stdin)
         self.expect("127.0.0.1  port")
         self.port = int(self.expect("\n").split()[-1])

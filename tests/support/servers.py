@@ -23,6 +23,11 @@ IT = ITALIAN
 Serve = Callable[..., ChatServer]
 
 
+def limits(**given: float) -> Options:
+    """The limits of a server for tests: nobody waits long for its greeting, and all come from one address."""
+    return Options(**{"greeting_wait_s": 0.02, "max_per_host": 0, **given})  # type: ignore[arg-type]
+
+
 def talk_to(server: ChatServer) -> Peer:
     """Connect somebody who has only read the greeting."""
     peer = Peer(server.port)
@@ -32,7 +37,7 @@ def talk_to(server: ChatServer) -> Peer:
 
 def start(options: Options | None = None) -> ChatServer:
     """Start a server that the test stops."""
-    server = ChatServer(open_listener("127.0.0.1", 0), options)
+    server = ChatServer(open_listener("127.0.0.1", 0), options or limits())
     server.start()
     return server
 
@@ -47,7 +52,9 @@ def room(
 ) -> Iterator[ChatServer]:
     """A server in this process."""
     listener = open_listener("127.0.0.1", 0)
-    server = ChatServer(listener, Options(100, rate, grace_s, backlog), IT, history, notice)
+    server = ChatServer(
+        listener, limits(max_clients=100, rate=rate, grace_s=grace_s, backlog=backlog), IT, history, notice
+    )
     server.start()
     try:
         yield server

@@ -35,7 +35,7 @@ if sys.platform != "win32":
 
 pytestmark = pytest.mark.slow
 
-FULL = ITALIAN.full
+FULL = ITALIAN.full + "{end_conn}"
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="what the server uses is read from Linux's /proc")
 

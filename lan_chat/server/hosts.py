@@ -1,0 +1,116 @@
+"""What one address may do, however many clients it has: connections, talking, asking to be let in. Any thread.
+
+Many people can be behind one address, so the operator is told when one meets a limit. A machine may own many IPv6
+addresses: these limits do not bind it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from lan_chat.server.options import BURST, Options
+from lan_chat.server.rate import Allowance
+from lan_chat.server.words import ServerWords
+
+TALK_SHARES = 5
+"""For how many members' worth of talking an address is good, also over reconnections."""
+ASK_RATE, ASK_BURST = 5.0, 100.0
+"""How often an address may ask to be let in: so many a second sustained, and at once."""
+FORGET_S = 60.0
+"""How often the addresses that have nobody here any more are looked through."""
+
+log = logging.getLogger(__name__)
+
+
+class Host:
+    """One address."""
+
+    def __init__(self, rate: float) -> None:
+        self.connections = 0
+        self.talking = Allowance(TALK_SHARES * rate, TALK_SHARES * BURST)
+        self.asking = Allowance(ASK_RATE, ASK_BURST)
+        self.told: set[str] = set()
+        """The limits that the operator was told of."""
+
+
+class Hosts:
+    """The addresses that have, or had a moment ago, a connection here."""
+
+    def __init__(self, options: Options, words: ServerWords) -> None:
+        self._options = options
+        self._words = words
+        self._lock = threading.Lock()
+        """Guards all that follows, and what a Host counts."""
+        self._hosts: dict[str, Host] = {}
+        self._looked_at = time.monotonic()
+
+    @property
+    def are_limited(self) -> bool:
+        """Whether there are limits for an address."""
+        return self._options.max_per_host > 0
+
+    def enter(self, address: str) -> bool:
+        """Count a new connection, and return whether there was a place for it."""
+        with self._lock:
+            self._forget_idle()
+            host = self._host(address)
+            is_full = self.are_limited and host.connections >= self._options.max_per_host
+            if not is_full:
+                host.connections += 1
+        if is_full:
+            self.tell(address, self._words.limit_connections.format(count=self._options.max_per_host))
+        return not is_full
+
+    def leave(self, address: str) -> None:
+        """Count a connection that is closed."""
+        with self._lock:
+            self._host(address).connections -= 1
+
+    def talk(self, address: str, units: float) -> float:
+        """Charge an address with what it said, and return how many seconds that has to wait."""
+        if not self.are_limited:
+            return 0.0
+        with self._lock:
+            host = self._host(address)
+        wait_s = host.talking.take(units, time.monotonic())
+        if wait_s:
+            self.tell(address, self._words.limit_talking)
+        return wait_s
+
+    def ask(self, address: str, units: float = 1.0) -> float:
+        """Charge an address with asking to be let in, and return how many seconds that has to wait."""
+        if not self.are_limited:
+            return 0.0
+        with self._lock:
+            host = self._host(address)
+        wait_s = host.asking.take(units, time.monotonic())
+        if wait_s:
+            self.tell(address, self._words.limit_asking)
+        return wait_s
+
+    def tell(self, address: str, limit: str) -> None:
+        """Tell the operator, once for each address and limit, and how to lift it."""
+        with self._lock:
+            host = self._host(address)
+            if limit in host.told:
+                return
+            host.told.add(limit)
+        log.warning(self._words.log_host_limit.format(host=address, limit=limit))
+
+    def _host(self, address: str) -> Host:
+        host = self._hosts.get(address)
+        if host is None:
+            host = self._hosts[address] = Host(self._options.rate)
+        return host
+
+    def _forget_idle(self) -> None:
+        """Forget the addresses of which nothing would be known better."""
+        now = time.monotonic()
+        if now < self._looked_at + FORGET_S:
+            return
+        self._looked_at = now
+        for address, host in list(self._hosts.items()):
+            if not host.connections and host.talking.is_full(now) and host.asking.is_full(now):
+                del self._hosts[address]

@@ -1,0 +1,84 @@
+"""The places that are held for members whose link broke, and until when. Delivery thread only."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+from lan_chat.server.hosts import Hosts
+from lan_chat.server.membership import Member, MemberState
+from lan_chat.server.words import ServerWords
+
+MAX_AWAY, MAX_AWAY_PER_HOST = 1000, 100
+"""How many places the room holds at once, and for one address: coming and breaking off costs nothing."""
+BRIEF_LINK_S, LONG_LINK_S = 10.0, 60.0
+"""A link that breaks so soon does not add to the time to come back; one that lasted so long restores all of it."""
+
+
+class Places:
+    """Which members are away, and how long each may be."""
+
+    def __init__(self, grace_s: float, hosts: Hosts, words: ServerWords) -> None:
+        self._grace_s = grace_s
+        self._hosts = hosts
+        self._words = words
+        self._away: set[Member] = set()
+        self._deadlines: list[tuple[float, int, Member]] = []
+        """Until when they may come back, as a heap; the entry of a member that came back means nothing."""
+        self._numbers = itertools.count()
+        self._away_of: Counter[str] = Counter()
+        """How many places are held for each address."""
+
+    def __len__(self) -> int:
+        return len(self._away)
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When the next place may have to be given up, on the monotonic clock."""
+        return self._deadlines[0][0] if self._deadlines else None
+
+    def has_one_for(self, member: Member) -> bool:
+        """Return whether one more place may be held, for an address that has not too many."""
+        host = _host_of(member)
+        if self._hosts.are_limited and self._away_of[host] >= MAX_AWAY_PER_HOST:
+            self._hosts.tell(host, self._words.limit_places.format(count=MAX_AWAY_PER_HOST))
+            return False
+        return self._grace_s > 0 and len(self._away) < MAX_AWAY
+
+    def hold(self, member: Member) -> None:
+        """Hold the place of a member whose link broke, for what it has left of the time to come back."""
+        now = time.monotonic()
+        linked_s = now - member.linked_at
+        if linked_s >= LONG_LINK_S:
+            member.grace_left_s = self._grace_s
+        elif linked_s >= BRIEF_LINK_S:
+            member.grace_left_s += linked_s
+        member.state = MemberState.AWAY
+        member.deadline = now + min(self._grace_s, member.grace_left_s)
+        self._away.add(member)
+        self._away_of[_host_of(member)] += 1
+        heapq.heappush(self._deadlines, (member.deadline, next(self._numbers), member))
+
+    def give_up(self, member: Member) -> None:
+        """Hold the place of a member no more, be it back or gone. May be called for any member."""
+        if member in self._away:
+            self._away.discard(member)
+            member.grace_left_s = max(0.0, member.deadline - time.monotonic())
+            host = _host_of(member)
+            self._away_of[host] -= 1
+            if not self._away_of[host]:
+                del self._away_of[host]
+
+    def overdue(self, now: float) -> Iterator[Member]:
+        """Yield the members that did not come back in time."""
+        while self._deadlines and self._deadlines[0][0] <= now:
+            deadline, _, member = heapq.heappop(self._deadlines)
+            if member in self._away and member.deadline == deadline:
+                yield member
+
+
+def _host_of(member: Member) -> str:
+    return member.recipient.address[0] if member.recipient is not None else ""

@@ -1,0 +1,118 @@
+"""A connection or a member that changes its state just as something else happens to it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from lan_chat.server.connection import Ended
+from lan_chat.server.delivery import Delivery
+from lan_chat.server.listening import open_listener
+from lan_chat.server.mailbox import Mailbox
+from lan_chat.server.membership import ConnectionState, MemberState, Recipient
+from lan_chat.server.server import ChatServer
+from lan_chat.server.words import ITALIAN
+from protocol import EndConn, Event, Joined, Left, Refused, Resume
+from tests.support.peers import EventPeer, Peer, answer_to, drain, reset
+from tests.support.servers import held, limits, lose, member_of, room, start
+from tests.support.waiting import DEADLINE_S, wait_until
+
+
+def kick(server: ChatServer, name: str) -> None:
+    server.call(lambda: server.delivery.kick(member_of(server, name)))
+
+
+def test_who_is_kicked_just_as_its_link_breaks_has_left() -> None:
+    with room() as server, EventPeer(server.port, "Bob") as bob, EventPeer(server.port, "Ada") as ada:
+        bob.expect_event(Joined)
+        caller = threading.Thread(target=kick, args=(server, "Ada"))
+        with held(server) as waiting:
+            waiting.start_call(caller)
+            reset(ada.sock)
+            waiting.expect_mail(Ended)
+        caller.join()
+        assert [member.name for member in server.room.members()] == ["Bob"]
+        left = bob.expect_event(Left)
+        assert (left.name, left.reason) == ("Ada", "kicked")
+        assert answer_to(server.port, Resume(ada.welcome.token, 0)) == Refused("unknown token")
+
+
+def test_who_is_banned_before_it_was_greeted_is_not_greeted_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_go_on, has_gone_on = threading.Event(), threading.Event()
+    hand_over = Mailbox.hand_over
+
+    def hand_over_late(self: Mailbox, events: list[Event]) -> None:
+        assert may_go_on.wait(DEADLINE_S)
+        hand_over(self, events)
+        has_gone_on.set()
+
+    monkeypatch.setattr(Mailbox, "hand_over", hand_over_late)
+    with room() as server, Peer(server.port) as peer:
+        wait_until(server.room.connections)
+        (connection,) = server.room.connections()
+        server.call(lambda: server.delivery.ban("127.0.0.1"))
+        assert connection.recipient in server.delivery._leaving
+        may_go_on.set()
+        assert has_gone_on.wait(DEADLINE_S)
+        assert server.call(lambda: connection.recipient.state) in (ConnectionState.LEAVING, ConnectionState.CLOSED)
+        assert server.delivery._greeted == server.delivery._choosing == {}
+        assert drain(peer).decode() == ITALIAN.banned + "{end_conn}"
+        peer.close()
+        wait_until(lambda: not server.room.connections())
+        assert connection.recipient.state is ConnectionState.CLOSED
+
+
+def test_a_grace_that_ends_just_as_the_server_stops_ends_once() -> None:
+    with room(grace_s=0.2) as server, EventPeer(server.port, "Bob") as bob, EventPeer(server.port, "Ada") as ada:
+        bob.expect_event(Joined)
+        lose(server, ada, "Ada")
+        member = member_of(server, "Ada")
+        stop = threading.Thread(target=server.stop)
+        with held(server) as waiting:
+            waiting.start_call(stop)
+            wait_until(lambda: time.monotonic() > member.deadline)
+        bob.expect_event(EndConn)
+        stop.join()
+        assert member.state is MemberState.GONE
+        assert server.room.members() == []
+
+
+def test_who_comes_to_a_full_room_as_the_server_stops_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    flush_all = Delivery._flush_all
+    server = start(limits(max_clients=1, greeting_wait_s=DEADLINE_S))
+    with Peer(server.port) as ada, Peer(server.port) as extra:
+        ada.send("Ada\n")
+        ada.expect("Benvenuto Ada!")
+        wait_until(lambda: len(server.room.connections()) == 2)
+
+        def flush_late(self: Delivery, recipients: list[Recipient], deadline: float) -> None:
+            extra.send("Bea\n")  # it has spoken, and asks for a place
+            wait_until(lambda: not self._queue.empty())
+            flush_all(self, recipients, deadline)
+
+        monkeypatch.setattr(Delivery, "_flush_all", flush_late)
+        server.stop()
+        assert server.room.connections() == []
+
+
+def test_what_was_done_just_before_the_room_closed_was_done() -> None:
+    class LateQueue(queue.SimpleQueue[Any]):
+        """Goes on only when the room is closed."""
+
+        def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+            super().put(item)
+            if item != delivery._close_room:
+                delivery.stop(DEADLINE_S)
+
+    server = ChatServer(open_listener("127.0.0.1", 0), limits())
+    delivery = server.delivery
+    delivery._queue = LateQueue()
+    server.start()
+    assert server.call(lambda: "done") == "done"
+    with pytest.raises(RuntimeError):
+        server.call(lambda: "too late")
+    server.stop()
