@@ -51,6 +51,8 @@ class Strange(Event):
     """Never on the wire: this client speaks another protocol."""
 
     stranger: Stranger
+    is_full: bool = False
+    """Whether there is no place for it in any case."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class Ended(Event):
     """Never on the wire: nothing more will be read from this client, which had not said goodbye."""
 
     why: str
+    is_failure: bool = False
+    """Whether the server's own failure is the reason."""
 
 
 class Connection:

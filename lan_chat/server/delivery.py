@@ -318,8 +318,9 @@ class Delivery:
         log.info(self._words.log_stranger.format(address=recipient, kind=stranger.value))
         recipient.end_because(self._words.why_stranger)
         if not is_greeted or stranger is Stranger.OTHER:
-            answer = protocol.answer_stranger(stranger, 501, "Not Implemented", self._words.stranger)
-            self._broadcast.answer(recipient, answer)
+            status = (503, "Service Unavailable") if strange.is_full else (501, "Not Implemented")
+            sentence = self._words.full if strange.is_full else self._words.stranger
+            self._broadcast.answer(recipient, protocol.answer_stranger(stranger, *status, sentence))
         self._dismiss(recipient)
 
     def _turn_away(self, recipient: Recipient, _: TurnAway | None = None) -> None:
@@ -430,6 +431,8 @@ class Delivery:
         if member is not None and may_come_back and self._places.has_one_for(member):
             self._hold_place(recipient, member)
         else:
+            if ended.is_failure and recipient.state in (ConnectionState.CHOOSING, ConnectionState.MEMBER):
+                self._broadcast.tell_last(recipient, EndConn())
             self._dismiss(recipient)
 
     # The states of a connection and of a member: one verb for each transition.

@@ -169,7 +169,7 @@ class ChatServer:
     def _handle_client(self, connection: Connection) -> None:
         """Serve one client, from the greeting to the closed socket. Runs in that client's thread."""
         words, recipient = self._words, connection.recipient
-        why = words.why_ended
+        why, is_failure = words.why_ended, False
         try:
             if self._process_input(connection):
                 why = words.why_quit
@@ -177,9 +177,10 @@ class ChatServer:
             why = words.why_failed.format(error=error)
         except Exception:
             log.exception("A failure in the thread of %s", recipient)
-            why = words.why_server_failed
+            why, is_failure = words.why_server_failed, True
         finally:
-            connection.mailbox.hand_over([Ended(words.why_server_stops if self._stopping.is_set() else why)])
+            why = words.why_server_stops if self._stopping.is_set() else why
+            connection.mailbox.hand_over([Ended(why, is_failure)])
             connection.mailbox.wait_until_done()
             connection.close()
             log.info(words.log_left.format(who=recipient, why=recipient.why or words.why_server_stops))
@@ -191,14 +192,14 @@ class ChatServer:
         """Process a client's input until it quits or disconnects, and return whether it quit."""
         mailbox = connection.mailbox
         connection.wait_to_be_spoken_to(self._options.greeting_wait_s)
-        if connection.is_extra and not (connection.has_spoken and self._make_room()):
-            mailbox.hand_over([TurnAway()])
-            return False
-        if not connection.is_strange:
+        if not connection.is_strange:  # who speaks another protocol is answered in that, and not greeted
+            if connection.is_extra and not (connection.has_spoken and self._make_room()):
+                mailbox.hand_over([TurnAway()])
+                return False
             mailbox.hand_over([Connected()])
         kind = connection.settle()
         if isinstance(kind, Stranger):
-            mailbox.hand_over([Strange(kind)])
+            mailbox.hand_over([Strange(kind, connection.is_extra)])
             return False
         mailbox.hand_over([Settled(kind)])
         allowance = Allowance(self._options.rate, BURST)

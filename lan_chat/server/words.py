@@ -99,6 +99,7 @@ class ServerWords(protocol.Words):
     why_taken: str
     why_invalid: str
     why_too_long: str
+    why_too_many_lines: str
     why_empty: str
     why_malformed: str
     why_not_joined: str
@@ -134,6 +135,7 @@ class ServerWords(protocol.Words):
             Reason.INVALID: self.why_invalid,
             Reason.BANNED: self.why_banned,
             Reason.TOO_LONG: self.why_too_long,
+            Reason.TOO_MANY_LINES: self.why_too_many_lines,
             Reason.EMPTY: self.why_empty,
             Reason.MALFORMED: self.why_malformed,
             Reason.NOT_JOINED: self.why_not_joined,
@@ -226,6 +228,7 @@ ITALIAN = ServerWords(
     why_taken="già assegnato",
     why_invalid="non valido",
     why_too_long="troppo lungo",
+    why_too_many_lines="troppe righe",
     why_empty="vuoto",
     why_malformed="incomprensibile",
     why_not_joined="non ha ancora un nome",
@@ -337,6 +340,7 @@ ENGLISH = ServerWords(
     why_taken="already taken",
     why_invalid="not valid",
     why_too_long="too long",
+    why_too_many_lines="too many lines",
     why_empty="empty",
     why_malformed="not understood",
     why_not_joined="it has no name yet",

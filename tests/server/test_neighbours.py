@@ -64,7 +64,8 @@ def test_a_backlog_of_newline_bombs_keeps_no_newcomer_out() -> None:
     with EventPeer(server.port, LONG_NAME) as eva:
         for number in range(1, 51):
             eva.tell(Say(BOMB, number))
-        eva.events_until(BOMB)
+        eva.tell(Say("fine", 51))
+        eva.events_until("fine")
         for _ in range(3):
             with Peer(server.port) as newcomer:
                 newcomer.send("Ada\nciao\n{quit}\n")
@@ -330,6 +331,24 @@ def test_a_silent_one_is_left_alone_for_a_while(server: ChatServer) -> None:
         silent.send("Ada\n")
         silent.expect("Ada si è unito alla chat!\n")
     server.stop()
+
+
+def test_a_browser_that_meets_a_full_room_is_answered_in_http() -> None:
+    server = start(limits(max_clients=1))
+    with LinePeer(server.port, "Ada"), Peer(server.port) as browser:
+        browser.send("GET / HTTP/1.1\r\n\r\n")
+        assert browser.expect_end().startswith("HTTP/1.1 503 Service Unavailable\r\n")
+    server.stop()
+
+
+def test_one_turned_away_without_a_thread_is_answered_in_its_own_protocol(strict: ChatServer) -> None:
+    strict.room.ban("127.0.0.1")
+    for first, answer in ((b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 503 "), (b"\x16\x03\x01\0", protocol.TLS_ALERT)):
+        with Peer(strict.port) as peer:
+            peer.send(first)
+            assert peer.recv().startswith(answer)
+    with Peer(strict.port) as peer:
+        assert receives(peer) == [ITALIAN.banned.encode(), b"{end_conn}"]
 
 
 # --- the end of an original client ------------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ class StatesModel(RuleBasedStateMachine):
     @initialize(
         grace_s=st.sampled_from([GRACE_S, GRACE_S, 0.03, 0.0]),
         kinds=st.lists(KINDS, min_size=1, max_size=3),
-        stays_for=st.sampled_from([1000, 10, 0]),
+        stays_for=st.sampled_from([1000, 1000, 1000, 15, 0]),
         ends_in_disorder=SWITCH,
         greeting_wait_s=st.sampled_from([0.01, 0.03]),
     )
@@ -222,7 +222,7 @@ class StatesModel(RuleBasedStateMachine):
     @rule(place=PLACES, deeds=st.lists(OPERATORS | CLIENTS, min_size=2, max_size=4), waits=SWITCH)
     def meet(self, place: int, deeds: list[str], waits: bool) -> None:
         """Have several things happen to one guest at once."""
-        those = [guest for guest in self.guests if guest.may_speak and guest.last_asked] or self.guests
+        those = [guest for guest in self.guests if guest.may_speak and guest.is_open and guest.name] or self.guests
         guest = those[place % len(those)]
         asked = guest.last_asked
         self.read_until(guest, lambda: not guest.waits_for)
@@ -251,6 +251,7 @@ class StatesModel(RuleBasedStateMachine):
                     self.stop()
                     break
         self.release(waits)
+        self.unban()
 
     @precondition(lambda self: self.hold_up is None and self.stopper is None)
     @rule(place=PLACES, by_operator=OPERATORS, by_client=CLIENTS, is_first=SWITCH, waits=SWITCH)
