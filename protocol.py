@@ -897,7 +897,10 @@ def _begins_as_event(received: bytes) -> bool:
 
 def settle_s(received: bytes) -> float:
     """Return how many seconds to wait for more, while `recognise_client` returns None."""
-    return HELLO_SETTLE_S if _begins_as_event(received) else SETTLE_S
+    if _begins_as_event(received):
+        return HELLO_SETTLE_S
+    may_be_web = bool(received) and any(method.startswith(received) for method in _WEB_METHODS)
+    return DOUBT_S if may_be_web else SETTLE_S  # a request that comes byte by byte must not become a name
 
 
 class Stranger(Enum):
@@ -908,7 +911,9 @@ class Stranger(Enum):
     OTHER = "other"
 
 
-_WEB_LINE = re.compile(rb"[A-Z]{1,20} [^\r\n]* HTTP/1\.")
+_WEB_METHODS = (b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"CONNECT ", b"OPTIONS ", b"TRACE ", b"PATCH ")
+_WEB_LINE = re.compile(rb"(%s)[/*]|[A-Z]{1,20} [^\r\n]* HTTP/1\." % b"|".join(_WEB_METHODS))
+"""How a request begins (RFC 9112, section 3), also one whose line comes in pieces: nobody is called `GET /`."""
 _OTHER_LINE = re.compile(
     rb"SSH-\d|[A-Z]{1,20} [^\r\n]* [A-Z]{2,10}/\d|(EHLO|HELO) |CAP LS|(NICK|USER|PASS) [^\r\n]*\r\n"
 )

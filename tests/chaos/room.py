@@ -2,15 +2,27 @@
 
     python -m tests.chaos.room                                          # half an hour, and a seed that it prints
     python -m tests.chaos.room --seconds 60 --every 10 --clients 20 --seed 7
+    python -m tests.chaos.room --neighbours 6                           # and six who use up every limit of an address
 
 Clients of all dialects come, talk, flood, fall silent, stop reading, say rubbish, and go: with `{quit}`, closed,
 half-closed, reset, killed; then they come back under the same name. After every round everybody leaves, and the server
 must be as before: its threads, descriptors and memory (Linux only, for /proc), its registries, and two honest members
-who lost nothing and saw the same order. Exit status 0, or 1 and what failed. Ends all that it started. Started in the
-top folder. Not collected as a test; `test_hostile.py` does a short run, and takes its hostile inputs and its honest
-members from here.
+who lost nothing and saw the same order. At the end it prints how long the honest waited for each other's words
+while the others were there.
 
-Threads: one for each client, two for the honest members, and those of `programs.Program`.
+With `--neighbours` the server has the limits that it announces (`--announced`: also without them), everybody an address
+of his own, and some of those addresses are hostile: they do the worst that their limits allow, each in a process of
+its own, so that what the honest wait for is the server, and not this interpreter. To compare what they are worth:
+
+    python -m tests.chaos.room --seconds 300 --seed 7 --announced
+    python -m tests.chaos.room --seconds 300 --seed 7 --neighbours 6
+
+Exit status 0, or 1 and what failed. Ends all that it started; the neighbours end by themselves. Started in the top
+folder. Neighbours need more addresses of this machine than 127.0.0.1, which macOS does not have. Not collected as a
+test; `test_hostile.py` does short runs, and takes its hostile inputs and its honest members from here.
+
+Threads: one for each client, two for the honest members, and those of `programs.Program`; in a neighbour's process one
+or a few.
 """
 
 from __future__ import annotations
@@ -19,9 +31,9 @@ import argparse
 import concurrent.futures
 import contextlib
 import json
+import queue
 import random
 import re
-import select
 import signal
 import socket
 import sys
@@ -33,20 +45,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import protocol
-from protocol import Bare, Dialect, Event, Events, Hello, Join, Joined, Left, Lines, Message, Quit, Say
-from tests.support.peers import GREETING, EventPeer, LinePeer, Peer, reset
+from lan_chat.server.hosts import ASK_RATE, TALK_SHARES
+from protocol import Dialect, Event, Events, Hello, Join, Joined, Left, Message, Quit, Say
+from tests.chaos.neighbours import ANNOUNCED, DIALECTS, MAX_NEIGHBOURS, Street, swallow
+from tests.support.peers import GREETING, EventPeer, LinePeer, Peer, drain, reset
 from tests.support.programs import OriginalClient, ServerProgram
 from tests.support.waiting import DEADLINE_S, wait_until
 
 RATE = 200
 """What the server of the chaos allows each client, in messages a second: floods are slowed, honest people are not."""
 HONEST_PAUSE_S = 0.01
+ANNOUNCED_PAUSE_S = 0.1
+"""How long the honest pause where the server has the limits that it announces: they stay well within their rate."""
+GRACE_S = 2.0
+"""How long the server then holds a place: the announced minute would be a minute's wait at the end of each round."""
+HONEST_ADDRESS = "127.0.0.100"
 VICTIM = "vittima"
 """Who lives in a process of its own, which is killed."""
 MEMORY_SLACK_KB = 8 * 1024
 """What a server may take more in the second half of the storms than in the first: the heaps of its threads shrink as
 they like."""
-DIALECTS: tuple[Dialect, ...] = (Lines(protocol.ITALIAN), Bare(protocol.ITALIAN), Events())
 
 
 # --- hostile inputs -------------------------------------------------------------------------------------------------
@@ -201,14 +219,6 @@ def send_in_cuts(sock: socket.socket, data: bytes, rng: random.Random) -> None:
         data = data[size:]
 
 
-def swallow(sock: socket.socket) -> bytes:
-    """Read what there is by now, without waiting."""
-    received = b""
-    while select.select([sock], [], [], 0)[0] and (data := sock.recv(1 << 20)):
-        received += data
-    return received
-
-
 # --- the honest -----------------------------------------------------------------------------------------------------
 
 FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -227,15 +237,36 @@ def rows_of(event: Event) -> list[str]:
     raise AssertionError(f"an honest member was told {event}")
 
 
+class AtHonestAddress(Peer):
+    """Somebody whose address nobody shares but the other honest one."""
+
+    def __init__(self, port: int, host: str = "127.0.0.1", source: str = HONEST_ADDRESS) -> None:
+        super().__init__(port, host, source)
+
+
+class HonestLinePeer(LinePeer, AtHonestAddress):
+    pass
+
+
+class HonestEventPeer(EventPeer, AtHonestAddress):
+    pass
+
+
 class Conversation:
     """Two honest members who count together, Ada in lines and Bob in events, and what each saw of the room."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, is_limited: bool = False) -> None:
         self.count = 0
+        self.waits_s: list[float] = []
+        """How long it took from each word to when the other one had it."""
         self.strangers: set[str] = set()
         """Who else was ever in the room."""
-        self._ada, self._bob = LinePeer(port, "Ada"), EventPeer(port, "Bob")
+        self._pause_s = ANNOUNCED_PAUSE_S if is_limited else HONEST_PAUSE_S
+        self._ada = (HonestLinePeer if is_limited else LinePeer)(port, "Ada")
+        self._bob = (HonestEventPeer if is_limited else EventPeer)(port, "Bob")
         self._ada.expect("Bob si è unito alla chat!\n")
+        self._said_at = 0.0
+        """When the last word was said, by whichever of them; on `time.perf_counter`."""
         self._present = {"ada", "bob"}
         self._last_id = self._bob.welcome.last + 1
         self._over = threading.Event()
@@ -279,10 +310,12 @@ class Conversation:
 
     def _be_ada(self, number: int) -> str:
         heard = []
-        while not self._over.wait(HONEST_PAUSE_S):
+        while not self._over.wait(self._pause_s):
             number += 1
+            self._said_at = time.perf_counter()
             self._ada.say(f"numero {number} di Ada")
             heard.append(self._ada.expect(f"Bob: numero {number} di Bob\n"))
+            self.waits_s.append(time.perf_counter() - self._said_at)
         self._ada.say(f"basta {number}")
         heard.append(self._ada.expect(f"Ada: basta {number}\n"))
         return "".join(heard)
@@ -295,6 +328,8 @@ class Conversation:
             if isinstance(event, Message) and event.name == "Ada":
                 if event.text.startswith("basta"):
                     return events
+                self.waits_s.append(time.perf_counter() - self._said_at)
+                self._said_at = time.perf_counter()
                 self._bob.say(event.text.replace("Ada", "Bob"))
 
     def _follow(self, event: Event) -> None:
@@ -312,6 +347,13 @@ class Conversation:
             assert key in self._present, f"not in the room: {event}"
             if isinstance(event, Left):
                 self._present.remove(key)
+
+
+def quantiles_of(waits_s: list[float]) -> str:
+    """Return the median, the 99th percentile and the longest of some waits, in words."""
+    ordered = sorted(waits_s)
+    p50, p99 = (1000 * ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.99))
+    return f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, longest {1000 * ordered[-1]:.1f} ms"
 
 
 # --- the server, seen from outside ----------------------------------------------------------------------------------
@@ -336,16 +378,29 @@ def figures_of(pid: int) -> Figures:
     return Figures(threads, len(list((proc / "fd").iterdir())), memory_kb, peak_kb)
 
 
-def wait_until_all_left(server: ServerProgram, base: Figures) -> Figures:
-    """Wait until the server has no more threads and descriptors than it had, and no stranger in the room."""
+def wait_until_all_left(server: ServerProgram, base: Figures, patience_s: float = 0.0) -> Figures:
+    """Wait until the server has no more threads and descriptors than it had, and no stranger in the room.
+
+    `patience_s` is how much longer than usual that may take where the server has limits: whoever has spoken, or asked
+    to be let in, faster than an address may is dealt with when its turn comes, and places are held for a while.
+    """
+    patient_until = time.monotonic() + patience_s
 
     def is_as_before() -> bool:
         now = figures_of(server.process.pid)
         return (now.threads, now.descriptors) == (base.threads, base.descriptors)
 
+    while time.monotonic() < patient_until and not is_as_before():
+        time.sleep(0.05)
     wait_until(is_as_before, lambda: f"{figures_of(server.process.pid)}, before it was {base}")
     with EventPeer(server.port, "Controllo") as peer:
-        assert peer.welcome.names == ("Ada", "Bob", "Controllo"), f"still in the room: {peer.welcome.names}"
+        strangers = {*peer.welcome.names} - {"Ada", "Bob", "Controllo"}
+        while strangers:
+            assert time.monotonic() < patient_until, f"still in the room: {strangers}"
+            if isinstance(event := peer.next_event(), Left):
+                strangers.discard(event.name)
+        peer.tell(Quit())  # or its place would be held, too
+        drain(peer)
     wait_until(is_as_before, lambda: f"{figures_of(server.process.pid)}, before it was {base}")
     return figures_of(server.process.pid)
 
@@ -356,8 +411,25 @@ def end_in_order(server: ServerProgram) -> None:
     server.interrupt()
     status, output = server.expect_end()
     assert status == 0, f"the server ended with status {status}: {output[-2000:]}"
+    look_for_failures(output)
+
+
+def look_for_failures(output: str) -> None:
     for word in ("Traceback", "A failure"):
         assert word not in output, output[output.index(word) :][:3000]
+
+
+def look_through_output(server: ServerProgram) -> None:
+    """Fail if the server has had anything to say about a failure of its own, and forget the rest, which is much."""
+    chunks = [server.output.encode()]
+    with contextlib.suppress(queue.Empty):
+        while True:
+            chunk = server._chunks.get_nowait()
+            assert chunk, f"the server has ended: {b''.join(chunks)[-3000:].decode(errors='replace')}"
+            chunks.append(chunk)
+    output = b"".join(chunks).decode(errors="replace")
+    look_for_failures(output)
+    server.output = output[-100:]  # a word may have been cut in two
 
 
 # --- the chaos ------------------------------------------------------------------------------------------------------
@@ -366,8 +438,8 @@ def end_in_order(server: ServerProgram) -> None:
 class Guest(Peer):
     """Somebody of any dialect, who asks for his name until it is free."""
 
-    def __init__(self, port: int, name: str, dialect: Dialect) -> None:
-        super().__init__(port)
+    def __init__(self, port: int, name: str, dialect: Dialect, source: str = "") -> None:
+        super().__init__(port, source=source)
         self.dialect = dialect
         self.name = name
         self.nonce = 0
@@ -401,9 +473,20 @@ class Guest(Peer):
                 return False
 
 
-def live(port: int, name: str, rng: random.Random, pause: threading.Event) -> None:
+@dataclass(frozen=True)
+class Player:
+    """One of those who live again and again, and where from."""
+
+    port: int
+    name: str
+    source: str
+    rng: random.Random
+
+
+def live(player: Player, pause: threading.Event) -> None:
     """One life of one client: come, do this and that, go in one way or another."""
-    with Guest(port, name, rng.choice(DIALECTS)) as guest, contextlib.suppress(OSError):
+    name, rng = player.name, player.rng
+    with Guest(player.port, name, rng.choice(DIALECTS), player.source) as guest, contextlib.suppress(OSError):
         guest.sock.settimeout(1.0)  # a flood that is slowed ends here
         is_reading = rng.random() < 0.8
         rubbish = Rubbish(rng)
@@ -442,19 +525,20 @@ def read_to_end(peer: Peer, pause: threading.Event) -> None:
         pass
 
 
-def knock(port: int, rng: random.Random) -> None:
+def knock(player: Player) -> None:
     """Come and go without ever having a name."""
-    with Peer(port) as peer, contextlib.suppress(OSError):
-        rubbish = Rubbish(rng)
-        for _ in range(rng.randrange(3)):
-            send_in_cuts(peer.sock, rubbish.raw()[:500], rng)
-        if rng.random() < 0.5:
+    with Peer(player.port, source=player.source) as peer, contextlib.suppress(OSError):
+        rubbish = Rubbish(player.rng)
+        for _ in range(player.rng.randrange(3)):
+            send_in_cuts(peer.sock, rubbish.raw()[:500], player.rng)
+        if player.rng.random() < 0.5:
             reset(peer.sock)
 
 
-def be_killed(port: int, name: str, rng: random.Random, pause: threading.Event) -> None:
+def be_killed(player: Player, pause: threading.Event) -> None:
     """One life of the original's client as a process that is killed while it talks."""
-    with OriginalClient(port) as client:  # whose end is to be killed
+    name, rng = player.name, player.rng
+    with OriginalClient(player.port) as client:  # whose end is to be killed
         client.expect("Salve!")
         client.expect("\n")
         deadline = time.monotonic() + DEADLINE_S
@@ -468,25 +552,72 @@ def be_killed(port: int, name: str, rng: random.Random, pause: threading.Event) 
         pause.wait(0.2 * rng.random())
 
 
-def keep_living(port: int, name: str, rng: random.Random, pause: threading.Event) -> int:
+def keep_living(player: Player, pause: threading.Event) -> int:
     """One client's lives, one after the other; gives how many they were."""
     lives = 0
     while not pause.is_set():
         lives += 1
-        if name == VICTIM:
-            be_killed(port, name, rng, pause)
-        elif rng.random() < 0.2:
-            knock(port, rng)
+        if player.name == VICTIM:
+            be_killed(player, pause)
+        elif player.rng.random() < 0.2:
+            knock(player)
         else:
-            live(port, name, rng, pause)
+            live(player, pause)
     return lives
 
 
-def play_round(port: int, seed: str, names: list[str], seconds: float) -> int:
+# --- the rounds -----------------------------------------------------------------------------------------------------
+
+
+def take_name(player: Player) -> None:
+    """Fail unless the name of somebody who has gone is free."""
+    Guest(player.port, player.name, DIALECTS[0], player.source).close()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is played."""
+
+    seconds: float
+    every: float
+    clients: int
+    neighbours: int
+    is_limited: bool
+    """Whether the server has the limits that it announces."""
+    seed: int
+
+    @property
+    def names(self) -> list[str]:
+        return [VICTIM, *(f"ospite {number}" for number in range(1, self.clients))]
+
+    @property
+    def server_options(self) -> list[str]:
+        if not self.is_limited:
+            return ["--rate", str(RATE), "--grace", "0"]
+        usual = ANNOUNCED
+        limits = ["--rate", f"{usual.rate:g}", "--max-per-host", str(usual.max_per_host), "--grace", f"{GRACE_S:g}"]
+        return [*limits, "--backlog", str(usual.backlog), "--greeting-wait", f"{usual.greeting_wait_s:g}"]
+
+    @property
+    def patience_s(self) -> float:
+        """How long the server may take to deal with all that came from one address faster than that may speak."""
+        return ANNOUNCED.max_per_host * (1 / ASK_RATE + 16 / (TALK_SHARES * ANNOUNCED.rate)) if self.is_limited else 0.0
+
+    def players(self, port: int, seed: str) -> list[Player]:
+        """Return those who live in a round, each at an address of his own if that has limits."""
+        return [
+            Player(
+                port, name, f"127.0.1.{1 + number % 250}" if self.is_limited else "", random.Random(f"{seed}/{name}")
+            )
+            for number, name in enumerate(self.names)
+        ]
+
+
+def play_round(players: list[Player], seconds: float) -> int:
     """Let everybody live for a while, and wait until they have gone; gives how many lives there were."""
     pause = threading.Event()
-    with ThreadPoolExecutor(len(names), "client") as threads:
-        lives = [threads.submit(keep_living, port, name, random.Random(f"{seed}/{name}"), pause) for name in names]
+    with ThreadPoolExecutor(len(players), "client") as threads:
+        lives = [threads.submit(keep_living, player, pause) for player in players]
         try:
             concurrent.futures.wait(lives, seconds, FIRST_EXCEPTION)
         finally:
@@ -494,28 +625,44 @@ def play_round(port: int, seed: str, names: list[str], seconds: float) -> int:
     return sum(life.result() for life in lives)
 
 
-def run(seconds: float, every: float, clients: int, seed: int) -> None:
-    """Play rounds for so many seconds. Raises AssertionError, or OSError, where the server did not hold."""
-    names = [VICTIM, *(f"ospite {number}" for number in range(1, clients))]
-    deadline = time.monotonic() + seconds
-    with ServerProgram("--rate", str(RATE), "--grace", "0") as server, Conversation(server.port) as honest:
+def run(plan: Plan) -> None:
+    """Play rounds. Raises AssertionError, or OSError, where the server did not hold."""
+    deadline = time.monotonic() + plan.seconds
+    with (
+        ServerProgram(*plan.server_options) as server,
+        Conversation(server.port, plan.is_limited) as honest,
+        Street(server.port, plan.neighbours) as street,
+    ):
         base = figures_of(server.process.pid)
         memory_kb: list[int] = []
+        waits_s: list[float] = []
         while time.monotonic() < deadline:
-            number = len(memory_kb) + 1
+            number, seconds = len(memory_kb) + 1, min(plan.every, deadline - time.monotonic())
+            seed, waited = f"{plan.seed}/{number}", len(honest.waits_s)
             honest.begin()
-            lives = play_round(server.port, f"{seed}/{number}", names, min(every, deadline - time.monotonic()))
-            now = wait_until_all_left(server, base)
-            for name in names:
-                Guest(server.port, name, DIALECTS[0]).close()
+            street.let_loose(number, seed, seconds)
+            players = plan.players(server.port, seed)
+            lives = play_round(players, seconds)
+            done = street.wait()
+            waited_s, ended = honest.waits_s[waited:], time.monotonic()
+            waits_s += waited_s
+            now = wait_until_all_left(server, base, plan.patience_s)
+            settled_s = time.monotonic() - ended
+            with ThreadPoolExecutor(len(players), "check") as threads:
+                list(threads.map(take_name, players))
             honest.check()
+            look_through_output(server)
             print(f"round {number}: {lives} lives, {honest.count} honest exchanges so far, {now}", flush=True)
+            if plan.is_limited:
+                print(f"    the honest waited: {quantiles_of(waited_s)}", flush=True)
+                print(f"    all had left after {settled_s:.1f} s; neighbours' connections: {done}", flush=True)
             memory_kb.append(now.memory_kb)
         half = (len(memory_kb) + 1) // 2
         first_kb, second_kb = max(memory_kb[:half]), max(memory_kb[half:], default=0)
         print(f"memory: at most {first_kb} KB in the first half, {second_kb} KB in the second")
+        print(f"the honest waited {len(waits_s)} times, while it lasted: {quantiles_of(waits_s)}", flush=True)
         assert second_kb <= first_kb + MEMORY_SLACK_KB, "memory grows"
-        wait_until_all_left(server, base)
+        wait_until_all_left(server, base, plan.patience_s)
         end_in_order(server)
 
 
@@ -524,12 +671,19 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=1800.0, help="default: %(default)g")
     parser.add_argument("--every", type=float, default=30.0, help="seconds from check to check (default: %(default)g)")
     parser.add_argument("--clients", type=int, default=30, help="default: %(default)s")
+    parser.add_argument("--neighbours", type=int, default=0, help="hostile addresses (default: none)")
+    parser.add_argument("--announced", action="store_true", help="the server's announced limits, as with --neighbours")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="default: a new one")
     arguments = parser.parse_args(argv)
+    if not 0 <= arguments.neighbours <= MAX_NEIGHBOURS:
+        parser.error(f"from 0 to {MAX_NEIGHBOURS} neighbours")
+    is_limited = arguments.announced or arguments.neighbours > 0
+    times, people = (arguments.seconds, arguments.every), (arguments.clients, arguments.neighbours)
+    plan = Plan(*times, *people, is_limited, arguments.seed)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended on the way out
     print(f"seed {arguments.seed}", flush=True)
     try:
-        run(arguments.seconds, arguments.every, arguments.clients, arguments.seed)
+        run(plan)
     except (AssertionError, OSError):
         traceback.print_exc()
         print(f"It did not hold, with --seed {arguments.seed}.", flush=True)

@@ -21,8 +21,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import protocol
+from lan_chat.server.hosts import ASK_BURST
+from lan_chat.server.options import Options
 from lan_chat.server.words import ITALIAN
 from protocol import Error, Events
+from tests.chaos.neighbours import swallow
 from tests.chaos.room import (
     MEMORY_SLACK_KB,
     Conversation,
@@ -30,11 +33,12 @@ from tests.chaos.room import (
     end_in_order,
     figures_of,
     send_in_cuts,
-    swallow,
     wait_until_all_left,
 )
 from tests.support.peers import GREETING, EventPeer, Peer, reset
 from tests.support.programs import TOP, ServerProgram
+from tests.support.servers import start
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -234,3 +238,28 @@ def test_a_short_run_of_the_mixed_chaos_holds() -> None:
     )
     assert chaos.returncode == 0, chaos.stdout
     assert chaos.stdout.endswith("It held.\n")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="this machine has no loopback address but 127.0.0.1")
+def test_a_short_run_of_the_mixed_chaos_holds_beside_hostile_neighbours() -> None:
+    options = ["--seconds", "6", "--every", "6", "--clients", "8", "--neighbours", "6", "--seed", "7"]
+    chaos = subprocess.run(
+        [sys.executable, "-m", "tests.chaos.room", *options],
+        cwd=TOP,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=180,
+    )
+    assert chaos.returncode == 0, chaos.stdout
+    assert chaos.stdout.endswith("It held.\n")
+
+
+def test_a_link_that_broke_before_it_had_a_name_does_not_wait_to_ask_for_one() -> None:
+    """Found by that chaos: each of its lines took one of the places, and of the questions, of its address."""
+    server = start(Options(greeting_wait_s=0.02))
+    server.hosts.ask("127.0.0.1", ASK_BURST)
+    with Peer(server.port) as peer:
+        peer.send("Ada:\n" * 200)
+    wait_until(lambda: not server.room.connections(), server.room.connections)
+    server.stop()

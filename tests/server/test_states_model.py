@@ -65,15 +65,16 @@ CLIENTS = st.sampled_from(["cut", "cut", "resume", "ask", "connect", "say", "qui
 SWITCH = st.booleans()
 
 
-class Errors(logging.Handler):
-    """What the server logs as an error, which is always a bug."""
+class Log(logging.Handler):
+    """What the server logs as an error, which is always a bug, and of whom it warns."""
 
     def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.told: list[str] = []
+        super().__init__(logging.WARNING)
+        self.errors: list[str] = []
+        self.warnings: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.told.append(self.format(record))
+        (self.errors if record.levelno >= logging.ERROR else self.warnings).append(self.format(record))
 
 
 class StatesModel(RuleBasedStateMachine):
@@ -85,8 +86,8 @@ class StatesModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.before = set(threading.enumerate())
-        self.errors = Errors()
-        logging.getLogger("lan_chat").addHandler(self.errors)
+        self.log = Log()
+        logging.getLogger("lan_chat").addHandler(self.log)
         self.guests: list[Guest] = []
         self.gone: list[Guest] = []
         self.numbers = itertools.count(1)
@@ -218,6 +219,17 @@ class StatesModel(RuleBasedStateMachine):
         self.resume(-1, token, False)
         self.ask(-1, name, token)
 
+    @precondition(lambda self: self.stopper is None)
+    @rule(name=NAMES, token=st.sampled_from(TOKENS))
+    def come_back_late(self, name: str, token: str) -> None:
+        """Come back on a link that is older than the one that the member has."""
+        for _ in range(2):
+            self.connect(Events, HOSTS[0])
+        self.ask(-1, name, token)
+        if self.hold_up is None:
+            self.read_until(self.guests[-1], lambda: not self.guests[-1].waits_for)
+        self.resume(-2, token, True)
+
     @precondition(lambda self: self.hold_up is None and self.stopper is None)
     @rule(place=PLACES, deeds=st.lists(OPERATORS | CLIENTS, min_size=2, max_size=4), waits=SWITCH)
     def meet(self, place: int, deeds: list[str], waits: bool) -> None:
@@ -251,6 +263,8 @@ class StatesModel(RuleBasedStateMachine):
                     self.stop()
                     break
         self.release(waits)
+        if guest.may_speak and guest.name:  # it may have lost its place, and not have read so
+            guest.say(next(self.numbers))
         self.unban()
 
     @precondition(lambda self: self.hold_up is None and self.stopper is None)
@@ -351,7 +365,7 @@ class StatesModel(RuleBasedStateMachine):
         self.steps += 1
         if self.steps == 1:
             return
-        assert not self.errors.told, "\n".join(self.errors.told)
+        assert not self.log.errors, "\n".join(self.log.errors)
         assert not self.failures, self.failures
         for guest in [self.watcher, *self.guests]:
             guest.read_what_is_there()
@@ -474,7 +488,7 @@ class StatesModel(RuleBasedStateMachine):
         return sum(isinstance(event, Error) and event.reason == Reason.MALFORMED for event in guest.events)
 
     def teardown(self) -> None:
-        logging.getLogger("lan_chat").removeHandler(self.errors)
+        logging.getLogger("lan_chat").removeHandler(self.log)
         if not hasattr(self, "server"):
             return
         try:
@@ -493,7 +507,7 @@ class StatesModel(RuleBasedStateMachine):
                 guest.lose(is_reset=False)
             if self.stopper is not None:
                 self.stopper.join()
-        assert not self.errors.told, "\n".join(self.errors.told)
+        assert not self.log.errors, "\n".join(self.log.errors)
         assert not self.failures, self.failures
         threads = set(threading.enumerate()) - self.before
         for thread in threads:
@@ -556,7 +570,8 @@ class StatesModel(RuleBasedStateMachine):
             for connection in self.room.connections():
                 if connection.address == guest.address:
                     guest.connection = connection
-            return guest.connection is not None or self.room.is_banned(guest.address[0])
+            was_turned_away = any(text.startswith("{}:{} ".format(*guest.address)) for text in self.log.warnings)
+            return guest.connection is not None or was_turned_away
 
         wait_until(is_found, lambda: guest)
 
