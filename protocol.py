@@ -434,6 +434,8 @@ _EMOJI_STYLE = "\ufe0f"
 """Asks for the coloured form of the character before, and counts as part of it."""
 _ADDRESS = re.compile(r"\d+(\.\d+){3}")
 """What can be taken for an IPv4 address; an IPv6 address has colons."""
+_REQUEST = re.compile(r"[A-Z-]{3,20} [/*]|(?i:.* HTTP/\d)|SSH-|PROXY ")
+"""The first line of another protocol's client."""
 _LETTERS = re.compile(r"[^\W_]")
 
 
@@ -491,6 +493,7 @@ def parse_name(raw: str) -> str | None:
         and not any(notice in _letters_of(name) for notice in _NOTICES)
         and not unicodedata.combining(name[0])  # an accent without a base character
         and not _ADDRESS.fullmatch(key)
+        and not _REQUEST.match(name)
         and key.strip("*\u204e\u2217") not in ("", *CONTROL_WORDS)  # nor `*`, which means everybody
     )
     return name if valid else None
@@ -899,8 +902,8 @@ def settle_s(received: bytes) -> float:
     """Return how many seconds to wait for more, while `recognise_client` returns None."""
     if _begins_as_event(received):
         return HELLO_SETTLE_S
-    may_be_web = bool(received) and any(method.startswith(received) for method in _WEB_METHODS)
-    return DOUBT_S if may_be_web else SETTLE_S  # a request that comes byte by byte must not become a name
+    may_be_strange = bool(received) and any(prefix.startswith(received) for prefix in _PREFIXES)
+    return DOUBT_S if may_be_strange else SETTLE_S  # a request that comes byte by byte must not become a name
 
 
 class Stranger(Enum):
@@ -912,26 +915,31 @@ class Stranger(Enum):
 
 
 _WEB_METHODS = (b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"CONNECT ", b"OPTIONS ", b"TRACE ", b"PATCH ")
-_WEB_LINE = re.compile(rb"(%s)[/*]|[A-Z]{1,20} [^\r\n]* HTTP/1\." % b"|".join(_WEB_METHODS))
+_WEB_LINE = re.compile(rb"(%s)[/*]|(?i:[A-Z-]{1,20} [^\r\n]* HTTP/1\.)" % b"|".join(_WEB_METHODS))
 """How a request begins (RFC 9112, section 3), also one whose line comes in pieces: nobody is called `GET /`."""
 _OTHER_LINE = re.compile(
-    rb"SSH-\d|[A-Z]{1,20} [^\r\n]* [A-Z]{2,10}/\d|(EHLO|HELO) |CAP LS|(NICK|USER|PASS) [^\r\n]*\r\n"
+    rb"SSH-|PROXY (TCP|UNKNOWN)|[A-Z-]{1,20} [^\r\n]* [A-Z]{2,10}/\d|(?i:(EHLO|HELO) )|CAP LS"
+    rb"|(NICK|USER|PASS) [^\r\n]*\r\n"
 )
-"""How the clients of some other protocols begin: SSH, RTSP, SIP and HTTP/2, SMTP, IRC."""
+"""How the clients of some other protocols begin: SSH, a load balancer, RTSP, SIP and HTTP/2, SMTP, IRC."""
+_PREFIXES = (*_WEB_METHODS, b"SSH-", b"\x16\x03")
+_BEFORE = b"\r\n\xef\xbb\xbf"
+"""What may stand before a first line: empty lines, and the mark of UTF-8."""
 
 
 def stranger_in(received: bytes) -> Stranger | None:
     """Return which other protocol the first bytes of a client belong to; None where they may be of a chat's client."""
     if received.startswith(b"\x16\x03"):
         return Stranger.TLS
-    if _WEB_LINE.match(received):
+    line = received.lstrip(_BEFORE)
+    if _WEB_LINE.match(line):
         return Stranger.WEB
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         decoder.decode(received)
     except UnicodeDecodeError:
         return Stranger.OTHER
-    return Stranger.OTHER if b"\0" in received or _OTHER_LINE.match(received) else None
+    return Stranger.OTHER if b"\0" in received or _OTHER_LINE.match(line) else None
 
 
 def answer_stranger(stranger: Stranger, status: int, phrase: str, sentence: str) -> bytes:

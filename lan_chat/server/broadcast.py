@@ -131,6 +131,11 @@ class Broadcast:
         except OSError as error:
             self.break_off(recipient, self._words.why_failed.format(error=error))
 
+    def make_way(self, recipient: Recipient) -> None:
+        """Discard what waits for a bare peer, if that is more than it can be sent before its last sentence."""
+        if recipient.outbox.is_crowded:
+            recipient.outbox.keep_first()
+
     def answer(self, recipient: Recipient, data: bytes) -> None:
         """Write bytes of another protocol."""
         recipient.outbox.is_paced = False
@@ -149,9 +154,9 @@ class Broadcast:
     def replay(self, recipient: Recipient, last: int) -> None:
         """Show a member all that happened after a number, a piece at a time; then it hears the room."""
         self._replays[recipient] = last
-        self._continue_replay(recipient)
+        self._continue_replay(recipient, is_begun=False)
 
-    def _continue_replay(self, recipient: Recipient) -> None:
+    def _continue_replay(self, recipient: Recipient, is_begun: bool = True) -> None:
         """Write as much as the member takes. Each piece is one `send`; only what is kept is read."""
         self.record()
         while recipient in self._replays and recipient.outbox.unsent_bytes < REPLAY_BYTES:
@@ -160,6 +165,11 @@ class Broadcast:
                 self.add(recipient, len(self._batch))
                 del self._replays[recipient]
                 return
+            if is_begun and events[0].id > self._replays[recipient] + 1:
+                # The room forgets faster than this one reads: its client comes back, and knows what it lacks.
+                self.break_off(recipient, self._words.why_too_slow)
+                return
+            is_begun = True
             self._replays[recipient] = events[-1].id
             chunks = write_events(self._writers[recipient.kind], events)
             self._write(recipient, chunks)

@@ -6,7 +6,6 @@ the thread takes all that waits, decides it, numbers and records it, and sends i
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import logging
 import queue
@@ -14,10 +13,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
 
 import protocol
-from lan_chat.process import POLL_S
 from lan_chat.server.broadcast import REPLAY_EVENTS, Broadcast
 from lan_chat.server.connection import Connected, Ended, NameProposed, Settled, Strange, TurnAway
 from lan_chat.server.hosts import Hosts
@@ -28,6 +25,7 @@ from lan_chat.server.room import Room
 from lan_chat.server.timeline import Timeline
 from lan_chat.server.turned_away import Doorstep
 from lan_chat.server.words import ServerWords
+from lan_chat.server.work import Result, Work, call, collect
 from lan_chat.sockets import Address
 from protocol import (
     Announcement,
@@ -65,11 +63,12 @@ GATHER_SHARE = 3.0
 MAX_GATHER_S = 0.005
 TICK_S = protocol.BARE_PAUSE_S
 """How often the thread looks at the connections that are behind."""
+FAREWELL_S = 2 * protocol.BARE_FAREWELL_S
+"""How long a control word may take after that, for a bare peer that is too far behind for the rest."""
 FLUSH_S = 1.0
 """How long a client that leaves, or is told that the server stops, may take to read the rest."""
 FAILURE = "A failure in the delivery thread"
 
-Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
 
@@ -91,7 +90,7 @@ class Delivery:
         self._options = options
         self._words = words
         self._broadcast = Broadcast(timeline, words, notice)
-        self._queue: queue.SimpleQueue[Recipient | Callable[[], object]] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Work] = queue.SimpleQueue()
         """Connections whose mailbox has something, each at most once, and calls."""
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
         self._handlers: dict[type[Event], Callable[..., None]] = {
@@ -140,24 +139,7 @@ class Delivery:
 
         Raises RuntimeError where that thread has ended.
         """
-        outcomes: queue.SimpleQueue[Result | Exception] = queue.SimpleQueue()
-
-        def act() -> None:
-            try:
-                outcomes.put(action())
-            except Exception as error:
-                outcomes.put(error)
-
-        self._queue.put(act)
-        is_alive = True
-        while is_alive:
-            is_alive = self._thread.is_alive()  # asked first: it may have done this, and ended
-            with contextlib.suppress(queue.Empty):
-                outcome = outcomes.get(timeout=POLL_S if is_alive else 0.0)
-                if isinstance(outcome, Exception):
-                    raise outcome
-                return outcome
-        raise RuntimeError("the room is closed")
+        return call(self._queue, self._thread, action)
 
     def turn_away(self, sock: socket.socket, address: Address, sentence: str) -> None:
         """Turn a connection away that has no thread, and close it."""
@@ -197,6 +179,7 @@ class Delivery:
             return
         why = self._words.why_banned if reason is Reason.BANNED else self._words.why_kicked
         recipient.end_because(f"{why}: {detail}" if detail else why, Reason.KICKED)
+        self._broadcast.make_way(recipient)
         self._broadcast.tell(recipient, Error(reason.value, detail=detail))
         self._broadcast.tell_last(recipient, EndConn())
         self._dismiss(recipient)
@@ -216,7 +199,7 @@ class Delivery:
     def _run(self) -> None:
         count, took_s = 0, 0.0
         while True:
-            work = self._collect(count, min(MAX_GATHER_S, GATHER_SHARE * took_s))
+            work = collect(self._queue, count, min(MAX_GATHER_S, GATHER_SHARE * took_s), self._limit_s())
             count = len(work)
             started, began = time.perf_counter(), time.monotonic()
             self._now = round(time.time(), 3)
@@ -241,23 +224,6 @@ class Delivery:
             step(*arguments)
         except Exception:
             log.exception(FAILURE)
-
-    def _collect(self, expected: int, gather_s: float) -> list[Recipient | Callable[[], object]]:
-        """Wait for work, no longer than until something is due, and take all that is there.
-
-        Where several clients talk without a pause, wait until as much has come as the last time, if `gather_s` is not
-        over by then: the clients' threads have the interpreter to themselves meanwhile, and all share one broadcast.
-        """
-        work: list[Recipient | Callable[[], object]] = []
-        gathers_until = time.perf_counter() + gather_s
-        try:
-            work.append(self._queue.get(timeout=self._limit_s()))
-            while len(work) < expected:
-                work.append(self._queue.get(timeout=max(0.0, gathers_until - time.perf_counter())))
-            while True:
-                work.append(self._queue.get_nowait())
-        except queue.Empty:
-            return work
 
     def _limit_s(self) -> float | None:
         """Return how long nothing will be due, in seconds; None for ever."""
@@ -418,7 +384,7 @@ class Delivery:
 
     def _take_quit(self, recipient: Recipient, quits: Quit) -> None:
         recipient.end_because(self._words.why_quit)
-        if quits.waits and recipient.kind is Bare:
+        if quits.waits and recipient.kind is not Events:
             self._broadcast.tell_last(recipient, EndConn())
         self._dismiss(recipient)
 
@@ -477,7 +443,7 @@ class Delivery:
         if self._broadcast.notice and not last:  # it never heard that it was let in
             self._broadcast.tell(recipient, self._broadcast.notice)
         seen = max(last, member.replay_from)
-        self._hosts.ask(recipient.address[0], max(0, self._timeline.last_id - seen) / REPLAY_EVENTS)  # it pays for it
+        self._hosts.ask(recipient.address[0], self._timeline.count_since(seen) / REPLAY_EVENTS)  # it pays for it
         self._broadcast.replay(recipient, seen)
 
     def _welcome(self, recipient: Recipient, member: Member, last: int) -> None:
@@ -550,6 +516,8 @@ class Delivery:
         """
         now = time.monotonic()
         for recipient in list(self._leaving):
+            if now > recipient.deadline and recipient.outbox.skip_to_farewell():
+                recipient.deadline = now + FAREWELL_S
             if not (recipient.is_shut_down or self._broadcast.flush(recipient)) and now <= recipient.deadline:
                 continue
             if recipient.is_read and not recipient.is_shut_down:
@@ -575,8 +543,14 @@ class Delivery:
         deadline = time.monotonic() + FLUSH_S
         for recipient in self._greeted:
             self._broadcast.tell_last(recipient, EndConn())
-        everybody = [*self._greeted, *self._leaving]
-        self._flush_all(everybody, deadline)
+        new = [connection.recipient for connection in self._room.connections()]
+        new = [recipient for recipient in new if recipient.state is ConnectionState.NEW]
+        for recipient in new:
+            self._broadcast.tell_last(recipient, EndConn())
+        everybody = [*self._greeted, *self._leaving, *new]
+        for recipient in self._flush_all(everybody, deadline):
+            recipient.outbox.skip_to_farewell()
+        self._flush_all(everybody, deadline + FAREWELL_S)
         for member in self._room.members():
             self._places.give_up(member)
             member.state = MemberState.GONE
@@ -589,9 +563,10 @@ class Delivery:
             recipient.end_because(self._words.why_server_stops)
             self._close(recipient)
 
-    def _flush_all(self, recipients: list[Recipient], deadline: float) -> None:
-        """Send connections the rest, as far as they take it until the deadline."""
+    def _flush_all(self, recipients: list[Recipient], deadline: float) -> list[Recipient]:
+        """Send connections the rest, as far as they take it until the deadline; return those that lack some."""
         while recipients := [recipient for recipient in recipients if not self._broadcast.flush(recipient)]:
             if time.monotonic() > deadline:
                 break
-            time.sleep(TICK_S)
+            time.sleep(self._broadcast.tick_s or TICK_S)
+        return recipients

@@ -117,6 +117,16 @@ class Outbox:
         if begun is not None:
             self._keep(begun)
 
+    def skip_to_farewell(self) -> bool:
+        """Discard what waits before a control word, and return whether there was something and one to send."""
+        if not (self._farewell and self._chunks):
+            return False
+        farewell = self._farewell
+        self.keep_first()
+        has_skipped = not self._chunks
+        self._farewell = farewell
+        return has_skipped
+
     def _pause_s(self) -> float:
         """Return how long a bare peer is left alone after a `send`."""
         pause_s = protocol.BARE_PAUSE_S * BARE_QUEUE / max(BARE_QUEUE, len(self._chunks))

@@ -78,6 +78,10 @@ class Timeline:
         start = bisect.bisect_right(self._kept, last, key=lambda event: event.id)
         return list(itertools.islice(self._kept, start, start + count))
 
+    def count_since(self, last: int) -> int:
+        """Return how many of the kept events come after a number."""
+        return len(self._kept) - bisect.bisect_right(self._kept, last, key=lambda event: event.id)
+
     def backlog(self, count: int) -> list[Message | Announcement]:
         """Return the last things that were said, oldest first."""
         said = (event for event in reversed(self._kept) if isinstance(event, SAID))

@@ -57,6 +57,13 @@ class TurnedAway:
         except OSError:  # it has gone
             self.close()
 
+    def end_at_once(self) -> None:
+        """Send `{end_conn}` where it was not sent, and close the socket."""
+        if self.stage in (Stage.HEARD, Stage.TOLD) and protocol.stranger_in(self._received) is None:
+            with contextlib.suppress(OSError):
+                self._send(b"{end_conn}")
+        self.close()
+
     def close(self) -> None:
         """Close the socket at once."""
         self.stage = Stage.CLOSED
@@ -113,5 +120,5 @@ class Doorstep:
     def close(self) -> None:
         """Close them all at once."""
         for one in self._waiting:
-            one.close()
+            one.end_at_once()
         self._waiting.clear()

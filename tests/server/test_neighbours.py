@@ -232,6 +232,46 @@ def test_replays_that_nobody_reads_take_next_to_no_memory() -> None:
     server.stop()
 
 
+@pytest.mark.slow
+def test_a_replay_that_falls_behind_what_is_kept_never_skips_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lan_chat.server.timeline.KEPT_EVENTS", 500)
+    server = start(limits(rate=0, grace_s=60.0))
+    with EventPeer(server.port, "Bob") as bob:
+        ada = EventPeer(server.port, "Ada")
+        lose(server, ada, "Ada")
+        for number in range(1, 401):
+            bob.tell(Say("x" * 4000, number))
+        bob.tell(Say("fine", 401))
+        bob.events_until("fine")
+        with EventPeer(server.port) as back:
+            back.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+            back.tell(Resume(ada.welcome.token, ada.welcome.last + 1))
+            last = back.expect_event(Welcome).last
+            for number in range(402, 1402):  # it reads nothing meanwhile
+                bob.tell(Say("y" * 4000, number))
+            bob.tell(Say("ultimo", 1402))
+            bob.events_until("ultimo")
+            ids: list[int] = []
+            with contextlib.suppress(AssertionError, TimeoutError, OSError):
+                while len(ids) < 5000:
+                    event = back.next_event()
+                    ids.append(getattr(event, "id", 0))
+                    if getattr(event, "text", "") == "ultimo":
+                        break
+            assert ids == list(range(ids[0], ids[0] + len(ids)))
+            assert last
+    server.stop()
+
+
+def test_a_resume_pays_for_what_it_is_shown_and_not_for_the_age_of_the_room(strict: ChatServer) -> None:
+    with EventPeer(strict.port, "Ada") as ada:
+        strict.call(lambda: setattr(strict.delivery._timeline, "last_id", 10_000_000))
+        with EventPeer(strict.port) as back:
+            back.tell(Resume(ada.welcome.token, 0))
+            assert back.expect_event(Welcome).last == 10_000_000
+    assert strict.hosts.ask("127.0.0.1", 0.0) == 0.0
+
+
 # --- strangers --------------------------------------------------------------------------------------------------------
 
 REQUEST = "POST / HTTP/1.1\r\nHost: 192.168.1.20:53000\r\nContent-Length: 12\r\n\r\nciao a tutti"
@@ -261,6 +301,32 @@ def test_a_request_that_comes_after_the_greeting_is_closed_without_an_answer(ser
         assert ada.expect("Ada: solo io\n") == "Ada: solo io\n"
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        *(b"\r\nGET / HTTP/1.1\r\n\r\n", b"M-SEARCH * HTTP/1.1\r\n\r\n", b"get / http/1.1\r\n\r\n", b"GET / HT"),
+        *(b"\xef\xbb\xbfGET / HTTP/1.1\r\n\r\n", b"GET /index.html\r\n"),
+    ],
+)
+def test_an_odd_request_is_a_request(server: ChatServer, first: bytes) -> None:
+    with Peer(server.port) as browser:
+        browser.send(first)
+        assert browser.expect_end().startswith("HTTP/1.1 501 ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("request_bytes", [b"GET / HTTP/1.1\r\n\r\n", b"SSH-2.0-x\r\n"])
+def test_a_request_that_comes_byte_by_byte_is_nobody(server: ChatServer, request_bytes: bytes) -> None:
+    with LinePeer(server.port, "Ada") as ada, Peer(server.port) as slow, contextlib.suppress(OSError):
+        for byte in request_bytes[:4]:
+            slow.send(bytes([byte]))
+            threading.Event().wait(0.35)
+        slow.send(request_bytes[4:])
+        assert "Benvenuto" not in slow.expect_end()
+        ada.say("solo io")
+        assert ada.expect("Ada: solo io\n") == "Ada: solo io\n"
+
+
 def test_a_tls_client_gets_an_alert(server: ChatServer) -> None:
     with Peer(server.port) as client:
         client.send(bytes.fromhex("16030100c8010000c4") + bytes(190))
@@ -279,6 +345,7 @@ def test_a_tls_client_gets_an_alert(server: ChatServer) -> None:
             b"\0\0\0\x54\xffSMB",
             b"EHLO pc\r\n",
         ),
+        *(b"\nSSH-2.0-x\n", b"PROXY UNKNOWN\r\nGET / HTTP/1.1\r\n", b"SSH-", b"ehlo pc\r\n"),
         *(b"\xff\xfe\x41\x00", b"NICK ada\r\nUSER ada 0 * :Ada\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     ],
 )
@@ -376,6 +443,39 @@ def test_end_conn_comes_by_itself_after_quit_in_angle_brackets_and_when_kicked(s
         server.call(lambda: server.delivery.kick(member_of(server, "Eva")))
         *rest, last = receives(eva)
         assert (rest[-1].endswith(ITALIAN.kicked.encode()), last) == (True, b"{end_conn}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["stop", "kick", "<quit>"])
+def test_a_bare_client_that_is_far_behind_still_gets_its_end_conn(end: str) -> None:
+    server = start(limits(rate=0))
+    with BarePeer(server.port, "Ugo") as ugo, EventPeer(server.port, "Eva") as eva:
+        for number in range(1, 41):
+            eva.tell(Say("😀" * 4096, number))
+        eva.tell(Say("fine", 41))
+        eva.events_until("fine")
+        if end == "stop":
+            stopping = threading.Thread(target=server.stop)
+            stopping.start()
+        elif end == "kick":
+            server.call(lambda: server.delivery.kick(member_of(server, "Ugo")))
+        else:
+            ugo.say("<quit>")
+        parts = receives(ugo)
+        assert parts[-1] == b"{end_conn}"
+        if end == "stop":
+            stopping.join()
+        elif end == "kick":
+            assert parts[-2].endswith(ITALIAN.kicked.encode())
+    server.stop()
+
+
+def test_who_is_not_greeted_yet_is_told_that_the_server_stops() -> None:
+    server = start(limits(greeting_wait_s=10.0))
+    with Peer(server.port) as peer:
+        wait_until(lambda: server.room.connections())
+        server.stop()
+        assert receives(peer) == [b"{end_conn}"]
 
 
 def test_no_proposal_is_left_without_an_answer(server: ChatServer) -> None:
