@@ -42,6 +42,7 @@ try:
     from lan_chat.server.export import export_history
     from lan_chat.server.history import FILE_ERRORS, KEPT_EVENTS, History
     from lan_chat.server.listening import explain_listen_error, open_listener, where_to_find
+    from lan_chat.server.log_limit import LogLimit
     from lan_chat.server.options import Options
     from lan_chat.server.server import ChatServer
     from lan_chat.server.terminal import Terminal, read_console, show
@@ -85,7 +86,8 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
     raise_file_limit()
     terminal = Terminal(words)
     try:
-        set_up_logging(terminal, arguments.log_level, arguments.log_file)
+        limit = LogLimit(words) if arguments.max_per_host else None
+        set_up_logging(terminal, arguments.log_level, arguments.log_file, limit)
     except OSError as error:
         print(words.cannot_log.format(file=arguments.log_file, error=error), file=sys.stderr)
         return 2
@@ -160,15 +162,18 @@ def wait_for(requests: queue.SimpleQueue[int | str]) -> int | str:
             pass
 
 
-def set_up_logging(terminal: Terminal, level: str, file: str | None) -> None:
+def set_up_logging(terminal: Terminal, level: str, file: str | None, limit: LogLimit | None) -> None:
     """Write the log to the terminal, in the original's way, and to a file with the time if wanted. Raises OSError."""
     log = logging.getLogger("lan_chat")
     logging.raiseExceptions = False  # a full disk is no reason to stop
-    log.addHandler(terminal)
+    handlers: list[logging.Handler] = [terminal]
     log.setLevel(level.upper())
     if file is not None:
-        handler = logging.FileHandler(file, encoding="utf-8")
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        handlers.append(logging.FileHandler(file, encoding="utf-8"))
+        handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    for handler in handlers:
+        if limit is not None:
+            handler.addFilter(limit)
         log.addHandler(handler)
 
 

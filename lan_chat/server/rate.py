@@ -44,13 +44,25 @@ class Allowance:
         if not self._rate:
             return 0.0
         with self._lock:
-            if self._filled_at is not None:
-                self._left = min(self._burst, self._left + (now - self._filled_at) * self._rate)
-            self._filled_at = now
+            self._fill(now)
             self._left -= wanted
             return max(0.0, -self._left / self._rate)
+
+    def take_now(self, wanted: float, now: float) -> bool:
+        """Take so many units if they are there, and return whether they were."""
+        with self._lock:
+            self._fill(now)
+            if self._left < wanted:
+                return False
+            self._left -= wanted
+            return True
 
     def is_full(self, now: float) -> bool:
         """Return whether nothing is owed or missing: forgetting this one and making another changes nothing."""
         self.take(0.0, now)
         return self._left >= self._burst or not self._rate
+
+    def _fill(self, now: float) -> None:
+        if self._filled_at is not None:
+            self._left = min(self._burst, self._left + (now - self._filled_at) * self._rate)
+        self._filled_at = now
