@@ -89,10 +89,10 @@ def test_who_comes_to_a_full_room_as_the_server_stops_is_no_failure(monkeypatch:
         ada.expect("Benvenuto Ada!")
         wait_until(lambda: len(server.room.connections()) == 2)
 
-        def flush_late(self: Delivery, recipients: list[Recipient], deadline: float) -> None:
+        def flush_late(self: Delivery, recipients: list[Recipient], deadline: float) -> list[Recipient]:
             extra.send("Bea\n")  # it has spoken, and asks for a place
             wait_until(lambda: not self._queue.empty())
-            flush_all(self, recipients, deadline)
+            return flush_all(self, recipients, deadline)
 
         monkeypatch.setattr(Delivery, "_flush_all", flush_late)
         server.stop()
