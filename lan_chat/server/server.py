@@ -136,7 +136,12 @@ class ChatServer:
             log.warning(words.log_turned_away_host.format(address=label))
             self.delivery.turn_away(sock, address, words.host_full)
         else:
-            self._start_thread(Connection(sock, address, words, self.delivery.note_mail))
+            try:
+                connection = Connection(sock, address, words, self.delivery.note_mail)
+            except BaseException:  # the caller closes the socket
+                self.hosts.leave(address[0])
+                raise
+            self._start_thread(connection)
 
     def _start_thread(self, connection: Connection) -> None:
         words, address = self._words, connection.address
