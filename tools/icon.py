@@ -21,7 +21,7 @@ WHITE: Colour = (255, 255, 255)
 
 
 def is_in_bubble(x: float, y: float, left: float, top: float, right: float, bottom: float, tail: float) -> bool:
-    """Tell whether a point is in a speech bubble whose tail hangs down at `tail`. All as shares of the icon's side."""
+    """Return whether a point is in a speech bubble whose tail hangs down at `tail`. Shares of the icon's side."""
     radius = 0.12
     dx = max(left + radius - x, x - right + radius, 0.0)
     dy = max(top + radius - y, y - bottom + radius, 0.0)
@@ -30,7 +30,7 @@ def is_in_bubble(x: float, y: float, left: float, top: float, right: float, bott
 
 
 def colour_at(x: float, y: float) -> Colour | None:
-    """Give the drawing's colour at a point, from (0, 0) at the top left to (1, 1); None where there is nothing."""
+    """Return the drawing's colour at a point, from (0, 0) at the top left to (1, 1); None where there is nothing."""
     if is_in_bubble(x, y, 0.02, 0.06, 0.76, 0.54, tail=0.22):
         is_dot = min((x - centre) ** 2 for centre in (0.19, 0.39, 0.59)) + (y - 0.3) ** 2 <= 0.06**2
         return WHITE if is_dot else BLUE

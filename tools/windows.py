@@ -79,13 +79,13 @@ LAST_PROCESS_S = 20.0
 
 
 def packages_missing() -> list[str]:
-    """Give the Debian packages that this needs and the system does not have."""
+    """Return the Debian packages that this needs and the system does not have."""
     pairs = (("wine", "wine"), ("wineserver", "wine"), ("wine64", "wine64"))
     return sorted({package for command, package in pairs if not find_command(command)})
 
 
 def find_command(name: str) -> str | None:
-    """Give the path of a command; Debian keeps wine's own out of the way."""
+    """Return the path of a command; Debian keeps wine's own out of the way."""
     return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/lib/wine")
 
 
@@ -252,7 +252,7 @@ def run(program: str | Path, *arguments: str) -> int:
 
 
 def is_open(fd: int) -> bool:
-    """Tell whether a descriptor is open."""
+    """Return whether a descriptor is open."""
     try:
         os.fstat(fd)
     except OSError:
@@ -261,7 +261,7 @@ def is_open(fd: int) -> bool:
 
 
 def bears_output(fd: int) -> bool:
-    """Tell whether a Windows Python under wine can write there itself: to a terminal, a pipe, /dev/null."""
+    """Return whether a Windows Python under wine can write there itself: to a terminal, a pipe, /dev/null."""
     return is_open(fd) and not stat.S_ISREG(os.fstat(fd).st_mode)
 
 

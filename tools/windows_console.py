@@ -37,7 +37,7 @@ kernel.GetProcAddress.restype = ctypes.c_void_p
 
 
 def processes_of(file: Path) -> list[ctypes.c_void_p]:
-    """Give handles of the processes of an executable, the youngest first."""
+    """Return handles of the processes of an executable, the youngest first."""
     numbers, size = (ctypes.c_uint * MAX_PROCESSES)(), ctypes.c_uint()
     kernel.K32EnumProcesses(numbers, ctypes.sizeof(numbers), ctypes.byref(size))
     found = []
