@@ -146,11 +146,14 @@ class Hello(Event):
 class Join(Event):
     """Client to server: let me in under this name.
 
-    `token` is the client's own proposal for the token, so that it can `resume` even if the `welcome` never arrives.
+    `token` is the client's own proposal for the token, so that it can `resume` even if the `welcome` never arrives. One
+    that was here before, and has left since, says with `last` which `id` it saw last, and with `room` of which room.
     """
 
     name: str
     token: str | None = None
+    last: int | None = None
+    room: str | None = None
 
 
 @dataclass(frozen=True)
@@ -177,9 +180,10 @@ class Say(Event):
 class Welcome(Event):
     """Server to client: you are in, as `name`; `names` are those in the room, `last` the `id` of its latest event.
 
-    `nonce` is the highest that the room has accepted from this member, where it resumes after a broken link. The events
-    that follow with an `id` up to `last` are older: the backlog for a newcomer, the missed ones for a member that
-    resumes. `room` identifies the sequence of `id`s: in another room, no `id` from before means anything.
+    `nonce` is the highest that the room has accepted from this member, where it was here before. The events that follow
+    with an `id` up to `last` are older: the backlog for a newcomer, the missed ones for a member that comes back; of
+    those the room no longer has `missing`, the oldest. `missing` is None for a newcomer. `room` identifies the sequence
+    of `id`s: in another room, no `id` from before means anything.
     """
 
     name: str
@@ -188,6 +192,7 @@ class Welcome(Event):
     last: int
     nonce: int | None = None
     room: str | None = None
+    missing: int | None = None
 
 
 @dataclass(frozen=True)

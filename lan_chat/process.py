@@ -11,7 +11,9 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
 POLL_S = 0.2
@@ -122,6 +124,16 @@ def restore_library_path() -> None:
     os.environ.pop("LD_LIBRARY_PATH", None)
     if before:
         os.environ["LD_LIBRARY_PATH"] = before
+
+
+def boot_id() -> str:
+    """Return what this start of the system can be told from others by.
+
+    Where the clock was changed or the system slept, it may be another for the same start.
+    """
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text("utf-8").strip()
+    return f"minute {round((time.time() - time.monotonic()) / 60)}"
 
 
 def raise_file_limit() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import protocol
-from protocol import Announcement, Error, Event, Joined, Left, Message, Say, Welcome
+from protocol import Announcement, Error, Event, Join, Joined, Left, Message, Refused, Say, Welcome
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,12 @@ class Ledger:
         """The highest nonce that was put to any link."""
         self._name = ""
         """The member's name; empty before the first `Welcome`, and where the server no longer knows the token."""
+        self._shown_name = ""
+        """The name that the window shows the user under; empty where the user has to choose one."""
+        self._names: set[str] = set()
+        """All names that the member has had."""
+        self._is_unwelcomed = False
+        """Whether the server has let the user in before on a link that broke before its `Welcome`."""
         self._room_id: str | None = None
         self._last_id = 0
         """The `id` of the last event received; 0 for none."""
@@ -76,6 +82,8 @@ class Ledger:
         """Up to this `id` a newcomer gets only the backlog, not every event."""
         self._was_away = False
         """Whether the next event is the first after a broken link: its `id` tells how many are missing."""
+        self._counted_until = 0
+        """Up to this `id` the server has counted itself what is missing."""
         self._settled_at = 0
         """The `id` of the last event that the broken link may have held back."""
         self._doubtful: dict[int, bool] = {}
@@ -95,6 +103,12 @@ class Ledger:
     def resumes_after(self) -> int:
         """The `id` after which the server has to resume; 0 where the member has seen nothing under its token."""
         return self._last_id if self._name else 0
+
+    def ask_for(self, name: str, token: str) -> Join:
+        """Return the request for a name, which says what was seen of which room."""
+        if not self._last_id or self._room_id is None:
+            return Join(name, token)
+        return Join(name, token, self._last_id, self._room_id)
 
     # What the user does.
 
@@ -132,17 +146,32 @@ class Ledger:
 
         `is_known`: the server answers a `Resume`. `is_first`: no `Welcome` has come on this link before.
         """
+        has_seen_events = bool(self._last_id) and welcome.room == self._room_id is not None
+        # One that has left and joins again may be known as well.
+        has_returned = not is_known and has_seen_events and welcome.missing is not None
         # Without a name, it became a member just before the link broke, and its `Welcome` was lost.
-        is_back = is_known and bool(self._name)
+        is_back = (is_known and bool(self._name)) or has_returned
+        is_known = is_known or has_returned
+        if has_returned:
+            self._doubtful = {}  # the server tells what it took
         if not is_back:
-            if welcome.room != self._room_id or welcome.room is None:
+            if not has_seen_events:
                 self._last_id = 0  # the `id`s were those of another room
             self._shown_until = welcome.last
+        self._last_id = min(self._last_id, welcome.last)  # else the record has lost its end, and more than that
+        self._counted_until = welcome.last if welcome.missing is not None else 0
         self._was_away, self._may_be_in_gap = bool(self._last_id), is_known and not is_back
         self._settled_at = welcome.last
-        self._name, self._room_id = welcome.name, welcome.room
+        self._is_unwelcomed = is_known and not is_back
+        is_shown = is_back and welcome.name == self._shown_name
+        self._names.add(welcome.name)
+        self._name, self._shown_name, self._room_id = welcome.name, welcome.name, welcome.room
         says = self._sort_out(welcome.nonce if is_known else self._put_nonce, is_known) if is_first else []
-        return says, [LinkRestored(welcome.names), *self._settle_doubts()] if is_back else [welcome]
+        shown: list[Event] = [LinkRestored(welcome.names) if is_shown else welcome]
+        if self._last_id and welcome.missing:
+            self._may_be_in_gap = True
+            shown.append(Gap(welcome.missing))
+        return says, [*shown, *self._settle_doubts()] if is_back else shown
 
     def take(self, event: Event) -> list[Event]:
         """Note any other event of the server; return what is to be shown in its place."""
@@ -168,11 +197,18 @@ class Ledger:
         text = "" if error.nonce is None else self.confirm(error.nonce)
         return [Rejected(text, error) if text else error]
 
+    def _take_refused(self, refused: Refused) -> list[Event]:
+        self._shown_name = ""
+        return [refused]
+
     def _take_message(self, message: Message) -> list[Event]:
         if message.id <= self._last_id:
             return []
         gap = self._note_id(message.id)
-        if message.nonce is not None and message.name == self._name:
+        if message.nonce is not None and message.name in self._names - {self._name}:
+            if self._is_in_doubt(message):  # said before the member came back under another name
+                self.confirm(message.nonce)
+        elif message.nonce is not None and message.name == self._name:
             if message.id > self._shown_until or self._is_in_doubt(message):
                 self.confirm(message.nonce)
             else:  # a former member of this name used the same nonce
@@ -183,7 +219,7 @@ class Ledger:
         if joined.id <= self._last_id:
             return []
         gap = self._note_id(joined.id)
-        if joined.name == self._name:
+        if joined.name == self._name and self._is_unwelcomed:
             self._may_be_in_gap = False  # everything that the member said comes after it
         return [*gap, joined]
 
@@ -193,6 +229,8 @@ class Ledger:
     def _note_id(self, number: int) -> list[Event]:
         """Note the `id` of the latest event; return how many are missing before it, if any are."""
         before = self._last_id if self._was_away else max(self._last_id, self._shown_until)
+        if self._counted_until:
+            before = max(before, min(self._counted_until, number - 1))
         self._was_away = False
         self._last_id = number
         if before and number > before + 1:
@@ -225,6 +263,7 @@ class Ledger:
 
     _HANDLERS: ClassVar[dict[type[Event], Callable[[Ledger, Any], list[Event]]]] = {
         Error: _take_error,
+        Refused: _take_refused,
         Message: _take_message,
         Joined: _take_joined,
         Left: _take_numbered,

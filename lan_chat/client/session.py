@@ -22,7 +22,7 @@ import protocol
 from lan_chat.client.ledger import Ledger, LinkRestored
 from lan_chat.client.link import BannedError, Link, UnreachableError
 from lan_chat.client.words import LANGUAGES
-from protocol import EndConn, Error, Event, Hello, Join, Quit, Reason, Refused, Resume, Say, Welcome
+from protocol import EndConn, Error, Event, Hello, Quit, Reason, Refused, Resume, Say, Welcome
 
 log = logging.getLogger(__name__)
 
@@ -171,7 +171,7 @@ class Session:
         with self._lock:
             self._wanted_name = name
             if self._link is not None and self._state in (State.CHOOSING, State.JOINED):
-                self._link.put(Say(name) if self.is_bare else Join(name, self._token))
+                self._link.put(Say(name) if self.is_bare else self._ledger.ask_for(name, self._token))
 
     def say(self, text: str) -> int | None:
         """Send a message to everybody in the room; return its nonce, or None where the session is over.
@@ -312,9 +312,9 @@ class Session:
         if is_resuming:
             self._state = State.CHOOSING
         if is_resuming and refused.reason == Reason.UNKNOWN_TOKEN:
-            # The grace period is over, or the server was restarted: join again, as a newcomer of the same name.
+            # The grace period is over, or the server was restarted: join again, and say what was seen.
             self._ledger.forget_membership()
-            link.put(Join(self._wanted_name, self._token))
+            link.put(self._ledger.ask_for(self._wanted_name, self._token))
             return []
         self._wanted_name = ""
         return self._ledger.take(refused)

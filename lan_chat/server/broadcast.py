@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterable, Sequence
 
 import protocol
-from lan_chat.server.history import FILE_ERRORS
+from lan_chat.server.history import FILE_ERRORS, RoomEvent
 from lan_chat.server.membership import ConnectionState, Recipient
-from lan_chat.server.timeline import SAID, RoomEvent, Timeline
+from lan_chat.server.timeline import SAID, Timeline
 from lan_chat.server.words import ServerWords
 from protocol import Announcement, Bare, Dialect, Event, Events, Greeting, Lines, Notice, Reason
 
@@ -165,7 +165,7 @@ class Broadcast:
                 self.add(recipient, len(self._batch))
                 del self._replays[recipient]
                 return
-            if is_begun and events[0].id > self._replays[recipient] + 1:
+            if is_begun and self._timeline.count(self._replays[recipient], events[0].id - 1):
                 # The room forgets faster than this one reads: its client comes back, and knows what it lacks.
                 self.break_off(recipient, self._words.why_too_slow)
                 return

@@ -17,8 +17,11 @@ from collections.abc import Callable
 import protocol
 from lan_chat.server.broadcast import REPLAY_EVENTS, Broadcast
 from lan_chat.server.connection import Connected, Ended, NameProposed, Settled, Strange, TurnAway
+from lan_chat.server.former_members import FormerMembers
+from lan_chat.server.history import Departure, clamp_time
 from lan_chat.server.hosts import Hosts
-from lan_chat.server.membership import ConnectionState, Member, MemberState, Recipient
+from lan_chat.server.leaving import TICK_S, Leaving
+from lan_chat.server.membership import ConnectionState, FormerMember, Member, MemberState, Recipient
 from lan_chat.server.options import Options
 from lan_chat.server.places import Places
 from lan_chat.server.room import Room
@@ -56,15 +59,9 @@ NAME_S = 300.0
 """How long a client may take to choose a name."""
 SILENT_S = 30.0
 """How long a client in a full room must have said nothing before another one may take its place."""
-LINGER_S = 1.0
-"""How long a client may take to read the rest after our side was closed."""
 GATHER_SHARE = 3.0
 """How long after a turn the thread may wait for as many clients again, as a share of what the turn took."""
 MAX_GATHER_S = 0.005
-TICK_S = protocol.BARE_PAUSE_S
-"""How often the thread looks at the connections that are behind."""
-FAREWELL_S = 2 * protocol.BARE_FAREWELL_S
-"""How long a control word may take after that, for a bare peer that is too far behind for the rest."""
 FLUSH_S = 1.0
 """How long a client that leaves, or is told that the server stops, may take to read the rest."""
 FAILURE = "A failure in the delivery thread"
@@ -113,13 +110,16 @@ class Delivery:
         self._choosing: dict[Recipient, None] = {}
         """Those of them that have no name yet; the first to run out of time is first."""
         self._places = Places(options.grace_s, hosts, words)
-        self._leaving: dict[Recipient, None] = {}
+        self._former = FormerMembers(timeline.former, is_recorded=timeline.path is not None)
+        self._leaving = Leaving(self._broadcast)
         self._doorstep = Doorstep()
         self._is_over = False
-        self._now = 0.0
+        self._now = _time()
         """The time of this turn, in seconds since the epoch."""
         for member in room.members():  # who was here when the server ended without a goodbye
             self._places.hold(member)
+        if timeline.is_end_doubtful:
+            self.announce(words.record_lacks_its_end)
 
     def start(self) -> None:
         """Start the thread."""
@@ -166,6 +166,7 @@ class Delivery:
     def ban(self, what: str) -> None:
         """Keep out a name or an address, and disconnect the clients that it is about."""
         members, others = self._room.ban(what)
+        self._timeline.forget(self._former.forget_name(protocol.name_key(what)))
         for member in members:
             self.kick(member, Reason.BANNED)
         for recipient in others:
@@ -202,7 +203,7 @@ class Delivery:
             work = collect(self._queue, count, min(MAX_GATHER_S, GATHER_SHARE * took_s), self._limit_s())
             count = len(work)
             started, began = time.perf_counter(), time.monotonic()
-            self._now = round(time.time(), 3)
+            self._now = _time()
             for item in work:
                 if isinstance(item, Recipient):
                     self._carry_out_all(item)
@@ -215,7 +216,7 @@ class Delivery:
             self._attempt(self._broadcast.catch_up)
             self._attempt(self._let_slow_ones_go)
             self._attempt(self._doorstep.proceed)
-            self._attempt(self._let_go)
+            self._attempt(self._leaving.proceed)
             took_s = time.perf_counter() - started
 
     def _attempt(self, step: Callable[..., object], *arguments: object) -> None:
@@ -316,13 +317,19 @@ class Delivery:
             if member is not None and member.name == proposed.name and not self._is_late(recipient, member):
                 self._resume(recipient, member, 0, token)  # it was let in by a link that broke before it heard so
                 return
+            former = self._former.find(token) if self._was_here_before(said) else None
             admitted = self._room.admit(proposed.name, proposed.key, token, recipient)
             if isinstance(admitted, Reason):
                 why = self._words.why_refused(admitted)
                 log.info(self._words.log_name_refused.format(address=recipient, why=why))
                 self._broadcast.tell(recipient, Refused(admitted.value))
             else:
-                self._admit(recipient, admitted)
+                self._former.discard(admitted.token_key)
+                self._admit(recipient, admitted, former, said.last or 0 if isinstance(said, Join) else 0)
+
+    def _was_here_before(self, said: Say | Join) -> bool:
+        """Return whether a client says that it has seen events of this room."""
+        return isinstance(said, Join) and said.last is not None and said.room in (None, self._timeline.room_id)
 
     def _take_join(self, recipient: Recipient, _: Join) -> None:
         """Refuse a name to a client that has one; without one it comes as a `NameProposed`."""
@@ -414,21 +421,33 @@ class Delivery:
         """Return whether a connection is older than the one that the member has: what it says was held up."""
         return member.recipient is not None and member.recipient.number > recipient.number
 
-    def _admit(self, recipient: Recipient, member: Member) -> None:
-        """Let a newcomer in, and show it what was said before."""
+    def _admit(self, recipient: Recipient, member: Member, former: FormerMember | None, seen: int) -> None:
+        """Let a client in, and show it what was said before: to one that was here before, all that it has missed."""
         log.info(self._words.log_joined.format(address=recipient, name=member.name))
+        if former is not None:
+            self._take_up(recipient, member, former, seen)
+            return
         backlog = self._timeline.backlog(self._options.backlog if recipient.kind is not Bare else 0)
         last = self._timeline.last_id
         member.replay_from = backlog[0].id - 1 if backlog else last
-        member.joined_id = self._timeline.next_id()
-        seen = self._broadcast.batch_size
+        member.joined_id = member.first_id = self._timeline.next_id()
+        heard = self._broadcast.batch_size
         self._broadcast.tell_room(Joined(member.joined_id, self._now, member.name))
         self._timeline.note_arrival(member)
         self._welcome(recipient, member, last)
         if self._broadcast.notice:
             self._broadcast.tell(recipient, self._broadcast.notice)
         self._broadcast.show_backlog(recipient, backlog)
-        self._broadcast.add(recipient, seen)  # what follows it hears with the others
+        self._broadcast.add(recipient, heard)  # what follows it hears with the others
+
+    def _take_up(self, recipient: Recipient, member: Member, former: FormerMember, seen: int) -> None:
+        """Let one in that has left and comes back, as whom it likes, after all that it has missed."""
+        member.replay_from = min(max(seen, former.first_id), self._timeline.last_id)
+        member.first_id, member.last_nonce = former.first_id, former.last_nonce
+        member.joined_id = self._timeline.next_id()
+        self._broadcast.tell_room(Joined(member.joined_id, self._now, member.name))
+        self._timeline.note_arrival(member)
+        self._show_missed(recipient, member, member.replay_from, is_new=True)
 
     def _resume(self, recipient: Recipient, member: Member, last: int, token: str | None) -> None:
         """Let a member hear the room over another connection, after all that it has missed."""
@@ -437,23 +456,27 @@ class Delivery:
         self._places.give_up(member)
         member.state, member.recipient, member.linked_at = MemberState.PRESENT, recipient, time.monotonic()
         recipient.token = token or ""
-        self._timeline.skip_to(last)
         log.info(self._words.log_resumed.format(address=recipient, name=member.name))
-        self._welcome(recipient, member, self._timeline.last_id)
-        if self._broadcast.notice and not last:  # it never heard that it was let in
-            self._broadcast.tell(recipient, self._broadcast.notice)
-        seen = max(last, member.replay_from)
-        self._hosts.ask(recipient.address[0], self._timeline.count_since(seen) / REPLAY_EVENTS)  # it pays for it
-        self._broadcast.replay(recipient, seen)
+        seen = min(max(last, member.replay_from), self._timeline.last_id)
+        self._show_missed(recipient, member, seen, is_new=not last)  # then it never heard that it was let in
 
-    def _welcome(self, recipient: Recipient, member: Member, last: int) -> None:
+    def _show_missed(self, recipient: Recipient, member: Member, seen: int, is_new: bool) -> None:
+        """Welcome a member that was here before, and show it what came after `seen`; its address pays for that."""
+        start, missing = self._timeline.first_shown(seen)
+        self._welcome(recipient, member, self._timeline.last_id, missing)
+        if self._broadcast.notice and is_new:
+            self._broadcast.tell(recipient, self._broadcast.notice)
+        self._hosts.ask(recipient.address[0], self._timeline.count(start) / REPLAY_EVENTS)
+        self._broadcast.replay(recipient, start)
+
+    def _welcome(self, recipient: Recipient, member: Member, last: int, missing: int | None = None) -> None:
         self._choosing.pop(recipient, None)
         recipient.state, recipient.member = ConnectionState.MEMBER, member
         recipient.mailbox.is_joined = True
         self._broadcast.record()  # a token that was given away works whatever happens to the server
         names = tuple(present.name for present in self._room.members())
         nonce = member.last_nonce if member.last_nonce >= 0 else None
-        welcome = Welcome(member.name, recipient.token, names, last, nonce, self._timeline.room_id)
+        welcome = Welcome(member.name, recipient.token, names, last, nonce, self._timeline.room_id, missing)
         self._broadcast.tell(recipient, welcome)
 
     def _supersede(self, recipient: Recipient) -> None:
@@ -473,7 +496,10 @@ class Delivery:
         member.state = MemberState.GONE
         self._room.release(member)
         left = Left(self._timeline.next_id(), self._now, member.name, reason.value if reason else None)
-        self._timeline.note_departure(member, left.id)
+        is_final = reason is Reason.KICKED
+        if not is_final:
+            self._former.add(FormerMember(member.name, member.token_key, member.first_id, member.last_nonce))
+        self._timeline.note_departure(Departure(member, left.id, is_final))
         self._broadcast.tell_room(left)
 
     def _dismiss(self, recipient: Recipient) -> None:
@@ -495,10 +521,7 @@ class Delivery:
         self._greeted.pop(recipient, None)
         self._choosing.pop(recipient, None)
         self._broadcast.remove(recipient)
-        recipient.state = ConnectionState.LEAVING
-        recipient.deadline = time.monotonic() + flush_s
-        recipient.mailbox.shut()
-        self._leaving[recipient] = None
+        self._leaving.add(recipient, flush_s)
 
     def _let_slow_ones_go(self) -> None:
         """Have those leave that read too slowly, each with its sentence."""
@@ -508,65 +531,29 @@ class Delivery:
             self._broadcast.tell_last(recipient, EndConn())
             self._dismiss(recipient)
 
-    def _let_go(self) -> None:
-        """Give the connections that are leaving back to their threads.
-
-        Each has first been sent the rest, then our side is closed, then it has read that and closed its own, or has had
-        its time.
-        """
-        now = time.monotonic()
-        for recipient in list(self._leaving):
-            if now > recipient.deadline and recipient.outbox.skip_to_farewell():
-                recipient.deadline = now + FAREWELL_S
-            if not (recipient.is_shut_down or self._broadcast.flush(recipient)) and now <= recipient.deadline:
-                continue
-            if recipient.is_read and not recipient.is_shut_down:
-                recipient.outbox.shut_down()
-                recipient.is_shut_down, recipient.deadline = True, now + LINGER_S
-            elif not recipient.is_read or now > recipient.deadline:
-                del self._leaving[recipient]
-                self._close(recipient)
-
-    def _close(self, recipient: Recipient) -> None:
-        self._broadcast.forget(recipient)
-        recipient.state = ConnectionState.CLOSED
-        if recipient.is_read:
-            recipient.cut()
-        recipient.mailbox.finish()
-
     # The end.
 
     def _close_room(self) -> None:
         """Tell everybody that the server closes, whatever dialect it speaks, and close it."""
         self._is_over = True
         self._broadcast.send_now()
-        deadline = time.monotonic() + FLUSH_S
         for recipient in self._greeted:
             self._broadcast.tell_last(recipient, EndConn())
         new = [connection.recipient for connection in self._room.connections()]
         new = [recipient for recipient in new if recipient.state is ConnectionState.NEW]
         for recipient in new:
             self._broadcast.tell_last(recipient, EndConn())
-        everybody = [*self._greeted, *self._leaving, *new]
-        for recipient in self._flush_all(everybody, deadline):
-            recipient.outbox.skip_to_farewell()
-        self._flush_all(everybody, deadline + FAREWELL_S)
-        for member in self._room.members():
+        members = self._room.members()
+        for member in members:
             self._places.give_up(member)
             member.state = MemberState.GONE
             self._room.release(member)
         self._choosing.clear()
-        self._timeline.close()
+        self._leaving.close_all([*self._greeted, *new], FLUSH_S, self._words.why_server_stops)
+        self._timeline.close(members)
         self._doorstep.close()
-        for recipient in everybody:
-            recipient.is_read = True
-            recipient.end_because(self._words.why_server_stops)
-            self._close(recipient)
 
-    def _flush_all(self, recipients: list[Recipient], deadline: float) -> list[Recipient]:
-        """Send connections the rest, as far as they take it until the deadline; return those that lack some."""
-        while recipients := [recipient for recipient in recipients if not self._broadcast.flush(recipient)]:
-            if time.monotonic() > deadline:
-                break
-            time.sleep(self._broadcast.tick_s or TICK_S)
-        return recipients
+
+def _time() -> float:
+    """Return the time in seconds since the epoch, as events carry it."""
+    return clamp_time(round(time.time(), 3))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import protocol
-from lan_chat.server.history import EVENT_COLUMNS, History, HistoryError, event_from_row, is_time
+from lan_chat.server.history import EVENT_COLUMNS, History, HistoryError, clamp_time, event_from_row
 from lan_chat.server.words import ServerWords
 from protocol import Message
 
@@ -45,7 +45,8 @@ def _history_rows(file: sqlite3.Connection, words: ServerWords) -> Iterator[tupl
     """Yield a heading and each event of a history: as cells, and as a line of text."""
     yield ["id", "time", "type", "name", "text"], ""
     for row in file.execute(f"SELECT {EVENT_COLUMNS} FROM events ORDER BY id"):
-        event, when = event_from_row(row, words), _local_time(row[1])
+        event = event_from_row(row, words)
+        when = _local_time(event.time)
         said = protocol.in_words(event, words) or ""
         mark = "" if isinstance(event, Message) else "* "
         yield [str(row[0]), when, row[2], row[3] or "", row[4] or row[6] or ""], f"{when} {mark}{said}"
@@ -65,7 +66,7 @@ def _attendance_rows(file: sqlite3.Connection, words: ServerWords) -> Iterator[t
     told = "SELECT name, type, time FROM events WHERE name IS NOT NULL ORDER BY id"
     file.execute("BEGIN")  # or a server could write between the two queries
     for name, kind, when in [*file.execute(told), *file.execute(stayed)]:
-        if not (isinstance(name, str) and is_time(when)):
+        if not (isinstance(name, str) and isinstance(when, float)):
             raise HistoryError(words.history_damaged.format(what=f"members, {name!r}"))
         known, first, last, messages = seen.get(protocol.name_key(name), (name, when, when, 0))
         seen[protocol.name_key(name)] = (known, first, max(last, when), messages + (kind == "message"))
@@ -75,7 +76,7 @@ def _attendance_rows(file: sqlite3.Connection, words: ServerWords) -> Iterator[t
 
 
 def _local_time(when: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when))
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(clamp_time(when)))
 
 
 def _harmless(cell: str) -> str:

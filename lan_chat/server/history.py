@@ -11,16 +11,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lan_chat.server.membership import Member
+from lan_chat.server.history_lock import LOCK_ERRORS, HistoryLock
+from lan_chat.server.membership import FormerMember, Member
+from lan_chat.server.numbering import Numbering
 from lan_chat.server.words import ServerWords
 from protocol import Announcement, Event, Joined, Left, Message
 
-KEPT_EVENTS = 10_000
-"""Last events that the room keeps in memory, for members whose link breaks."""
+KEPT_EVENTS = 12_000
+"""Last events that the room keeps in memory, for members that come back: what a window shows."""
+MAX_FORMER = 10_000
+"""The newest ended memberships that are known, so that what was missed can be shown to who comes back."""
+RESERVED_IDS = 1_000
+"""How many numbers are reserved ahead, each time with a write that survives a power cut."""
 HISTORY_LOCK_S = 2.0
 """How long a write waits for another process that has locked the file."""
 MAX_TIME = 32_503_593_600.0
-"""The last time that every system can format as a date, in the year 2999; a recorded time after it is damaged."""
+"""The last time that every system can format as a date, in the year 2999."""
 
 
 EVENT_COLUMNS = "id, time, type, name, text, nonce, reason"
@@ -40,18 +46,40 @@ class Record:
     """The state of a recorded room, from which a server that starts goes on."""
 
     room_id: str
-    last_id: int
+    numbering: Numbering
+    """No greater number was given out before than its last."""
+    is_end_doubtful: bool
+    """Whether the file may have lost its end without a trace, as in a power cut."""
     events: list[Message | Announcement | Joined | Left]
     """The last events, at most KEPT_EVENTS."""
     members: list[Member]
     """The members who were in the room when its server ended without closing it."""
+    former: list[FormerMember]
+    """The newest ended memberships that may be taken up again, oldest first; at most MAX_FORMER."""
+
+    @property
+    def last_id(self) -> int:
+        """The last number that may have been given out."""
+        return self.numbering.last
+
+
+@dataclass(frozen=True)
+class Departure:
+    """The end of a membership, as the file has it."""
+
+    member: Member
+    left_id: int
+    is_final: bool = False
+    """Whether nobody may take it up again: after a kick or a ban."""
 
 
 class History:
     """The history of the room, in an SQLite file. Delivery thread only, except for `__init__`.
 
     A batch is one transaction. With WAL it survives the end of this process, but the last ones may be lost in a power
-    cut; other processes may read the file meanwhile.
+    cut, and where the disk is full, the room goes on without its file. What people may have seen is never numbered
+    again: `HistoryLock` knows the last number, until a power cut, and the file reserves numbers ahead, with a write
+    that survives that. Other processes may read the file meanwhile.
     """
 
     APPLICATION_ID = 0x4C43_6861
@@ -60,66 +88,125 @@ class History:
         CREATE TABLE IF NOT EXISTS events (
             id INTEGER PRIMARY KEY, time REAL NOT NULL, type TEXT NOT NULL, name TEXT, text TEXT, nonce INTEGER,
             reason TEXT);
+        CREATE INDEX IF NOT EXISTS messages_by_name ON events (name, nonce) WHERE type = 'message';
+        CREATE TABLE IF NOT EXISTS holes (
+            after_id INTEGER PRIMARY KEY, until_id INTEGER NOT NULL, was_given INTEGER NOT NULL);
+        CREATE TABLE IF NOT EXISTS members (
+            joined_id INTEGER PRIMARY KEY, name TEXT NOT NULL, token_key BLOB NOT NULL, replay_from INTEGER NOT NULL,
+            left_id INTEGER, first_id INTEGER NOT NULL, last_nonce INTEGER NOT NULL);
+        CREATE TABLE IF NOT EXISTS room (id TEXT NOT NULL, reserved_id INTEGER NOT NULL);
+        INSERT INTO room (id, reserved_id) SELECT lower(hex(randomblob(8))), 0 WHERE NOT EXISTS (SELECT * FROM room);
+    """
+    """The newest version."""
+    FIRST_TABLES = """
         CREATE TABLE IF NOT EXISTS members (
             joined_id INTEGER PRIMARY KEY, name TEXT NOT NULL, token_key BLOB NOT NULL, replay_from INTEGER NOT NULL,
             left_id INTEGER);
         CREATE TABLE IF NOT EXISTS room (id TEXT NOT NULL);
         INSERT INTO room (id) SELECT lower(hex(randomblob(8))) WHERE NOT EXISTS (SELECT * FROM room);
     """
-    """Version 1, and what the first files had, which bear no version."""
-    MIGRATIONS: tuple[str, ...] = ()
+    """Version 1, besides the table `events`; the first files have not all of it, and bear no version."""
+    MIGRATIONS = (
+        """
+        CREATE INDEX messages_by_name ON events (name, nonce) WHERE type = 'message';
+        CREATE TABLE holes (after_id INTEGER PRIMARY KEY, until_id INTEGER NOT NULL, was_given INTEGER NOT NULL);
+        INSERT INTO holes SELECT before, id - 1, 0
+            FROM (SELECT id, lag(id, 1, 0) OVER (ORDER BY id) AS before FROM events) WHERE id > before + 1;
+        ALTER TABLE room ADD COLUMN reserved_id INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE members ADD COLUMN first_id INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE members ADD COLUMN last_nonce INTEGER NOT NULL DEFAULT -1;
+        UPDATE members SET first_id = joined_id, last_nonce = coalesce((SELECT max(nonce) FROM events WHERE type =
+            'message' AND events.name = members.name AND id BETWEEN joined_id AND coalesce(left_id, joined_id)), -1);
+        """,
+    )
     """The steps from version 1 to 2, from 2 to 3, and so on."""
     VERSION = 1 + len(MIGRATIONS)
     """Of the file (`PRAGMA user_version`)."""
 
     WHO_WAS_HERE = """
-        SELECT joined_id, members.name, token_key, replay_from, coalesce(max(nonce), -1), count(events.id)
+        SELECT joined_id, first_id, members.name, token_key, replay_from, max(last_nonce, coalesce(max(nonce), -1)),
+            count(events.id)
         FROM members LEFT JOIN events ON type = 'message' AND events.name = members.name AND events.id > joined_id
         WHERE left_id IS NULL GROUP BY joined_id ORDER BY joined_id"""
+    WHO_WAS_HERE_BEFORE = """
+        SELECT name, token_key, first_id, last_nonce FROM members WHERE left_id IS NOT NULL AND token_key <> x''
+        ORDER BY left_id DESC, joined_id DESC LIMIT ?"""
 
     def __init__(self, path: Path, words: ServerWords) -> None:
         """Open or create the file, and read `record` from it. Raises FILE_ERRORS."""
         self.path = path
-        # The lock is a file of its own, so that an export may read the history; it ends with this process.
-        self._lock = sqlite3.connect(f"{path}.lock", timeout=0.0, check_same_thread=False, isolation_level=None)
+        self._words = words
+        self._reserved_id = 0
+        path = path.resolve()  # two names of one file have one lock
         self._file: sqlite3.Connection | None = None
         try:
-            try:
-                self._lock.execute("BEGIN EXCLUSIVE")
-            except sqlite3.OperationalError as error:
-                raise HistoryError(words.history_in_use if "locked" in str(error) else str(error)) from error
-            self._file = sqlite3.connect(
-                path.absolute(), timeout=HISTORY_LOCK_S, check_same_thread=False, isolation_level=None
-            )
+            self._lock = HistoryLock(path.with_name(f"{path.name}.lock"))
+        except LOCK_ERRORS as error:
+            raise HistoryError(words.history_in_use if "locked" in str(error) else str(error)) from error
+        try:
+            self._file = sqlite3.connect(path, timeout=HISTORY_LOCK_S, check_same_thread=False, isolation_level=None)
             self._prepare(self._file, words)
             self.record = self._read(self._file, words)
+            self._room_id, last_id = self.record.room_id, self.record.numbering.last
+            self._reserve(self._file, last_id + RESERVED_IDS)
+            self.note_given(last_id)
         except BaseException:
             self.close()
             raise
 
-    def write(self, events: Sequence[Event], arrivals: list[Member], departures: list[tuple[int, int]]) -> None:
-        """Write a batch, with the members that joined and left, in one transaction. Raises FILE_ERRORS."""
+    def write(
+        self,
+        events: Sequence[RoomEvent] = (),
+        arrivals: Sequence[Member] = (),
+        departures: Sequence[Departure] = (),
+        forgotten: Sequence[bytes] = (),
+    ) -> None:
+        """Write a batch in one transaction: events, who joined and left, and the keys of tokens that are worth nothing.
+
+        Raises FILE_ERRORS.
+        """
         assert self._file is not None
         with self._file as file:
             file.execute("BEGIN IMMEDIATE")
             file.executemany(
                 f"INSERT INTO events ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", map(row_of_event, events)
             )
-            rows = ((member.joined_id, member.name, member.token_key, member.replay_from) for member in arrivals)
-            file.executemany("INSERT INTO members (joined_id, name, token_key, replay_from) VALUES (?, ?, ?, ?)", rows)
-            file.executemany("UPDATE members SET left_id = ? WHERE joined_id = ?", departures)
+            file.executemany(
+                "INSERT INTO members (joined_id, first_id, name, token_key, replay_from, last_nonce) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                map(_row_of_member, arrivals),
+            )
+            ends = [(end.left_id, end.member.last_nonce, end.member.joined_id) for end in departures]
+            file.executemany("UPDATE members SET left_id = ?, last_nonce = ? WHERE joined_id = ?", ends)
+            keys = [*forgotten, *(end.member.token_key for end in departures if end.is_final)]
+            file.executemany("UPDATE members SET token_key = x'' WHERE token_key = ?", ((key,) for key in keys))
+        if events and events[-1].id > self._reserved_id - RESERVED_IDS // 2:
+            self._reserve(file, events[-1].id + RESERVED_IDS)
+        if events:
+            self.note_given(events[-1].id)
 
-    def say_goodbye(self, last_id: int) -> None:
-        """Record that the room was closed: none of its members can resume."""
+    def read_after(self, last: int, count: int) -> list[RoomEvent]:
+        """Return the first events after a number, so many at most. Raises FILE_ERRORS."""
         assert self._file is not None
-        self._file.execute("UPDATE members SET left_id = ? WHERE left_id IS NULL", (last_id,))
+        command = f"SELECT {EVENT_COLUMNS} FROM events WHERE id > ? ORDER BY id LIMIT ?"
+        return [event_from_row(row, self._words) for row in self._file.execute(command, (last, count))]
+
+    def note_given(self, last_id: int) -> None:
+        """Note the last number that was given out, also where the file takes no events any more. Raises FILE_ERRORS."""
+        self._lock.note(self._room_id, last_id)
+
+    def say_goodbye(self, last_id: int, members: Sequence[Member]) -> None:
+        """Record that the room was closed: its members have left, and no greater number was given out."""
+        self.write(departures=[Departure(member, last_id) for member in members])
+        assert self._file is not None
+        self._reserve(self._file, last_id)
 
     def close(self) -> None:
         """Close the files. May be called twice."""
-        for file in (self._file, self._lock):
-            if file is not None:
-                with contextlib.suppress(sqlite3.Error):
-                    file.close()
+        if self._file is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._file.close()
+        self._lock.close()
 
     @classmethod
     def check_application(cls, file: sqlite3.Connection, words: ServerWords) -> None:
@@ -141,24 +228,55 @@ class History:
         file.execute("PRAGMA journal_mode = WAL")
         file.execute("PRAGMA synchronous = NORMAL")
         file.execute(f"PRAGMA application_id = {self.APPLICATION_ID}")
-        steps = [self.TABLES, *self.MIGRATIONS[max(version, 1) - 1 :]]
+        is_old = objects and version < self.VERSION
+        steps = [self.FIRST_TABLES, *self.MIGRATIONS[max(version, 1) - 1 :]] if is_old else [self.TABLES]
         file.executescript(f"BEGIN IMMEDIATE; {' '.join(steps)} PRAGMA user_version = {self.VERSION}; COMMIT")
 
     def _read(self, file: sqlite3.Connection, words: ServerWords) -> Record:
-        (room_id,) = file.execute("SELECT id FROM room").fetchone()
-        (last_id,) = file.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
+        room_id, reserved_id = file.execute("SELECT id, reserved_id FROM room").fetchone()
+        numbering, is_end_doubtful = self._number(file, room_id, reserved_id)
         rows = file.execute(f"SELECT {EVENT_COLUMNS} FROM events ORDER BY id DESC LIMIT ?", (KEPT_EVENTS,)).fetchall()
         members = []
-        for joined_id, name, key, replay_from, last_nonce, said in file.execute(self.WHO_WAS_HERE):
+        for joined_id, first_id, name, key, replay_from, last_nonce, said in file.execute(self.WHO_WAS_HERE):
             if not (isinstance(name, str) and isinstance(key, bytes) and isinstance(replay_from, int)):
                 raise HistoryError(words.history_damaged.format(what=f"members, {joined_id}"))
             member = Member(name, key, None)
-            member.joined_id, member.replay_from = joined_id, replay_from
+            member.joined_id, member.first_id, member.replay_from = joined_id, first_id, replay_from
             member.last_nonce, member.said = last_nonce, said
             members.append(member)
-        return Record(room_id, last_id, [event_from_row(row, words) for row in reversed(rows)], members)
+        former = [
+            FormerMember(*row)
+            for row in file.execute(self.WHO_WAS_HERE_BEFORE, (MAX_FORMER,))
+            if list(map(type, row)) == [str, bytes, int, int]
+        ]
+        events = [event_from_row(row, words) for row in reversed(rows)]
+        return Record(room_id, numbering, is_end_doubtful, events, members, former[::-1])
+
+    def _number(self, file: sqlite3.Connection, room_id: str, reserved_id: int) -> tuple[Numbering, bool]:
+        """Return the numbers of the room, after all that may have been given out, and whether that is in doubt."""
+        (last_id,) = file.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
+        numbering = Numbering(last_id)
+        for after, until, was_given in file.execute("SELECT after_id, until_id, was_given FROM holes"):
+            (numbering.lost if was_given else numbering.holes).append((after, until))
+        is_known = self._lock.room_id == room_id
+        until = self._lock.given_id if is_known else reserved_id
+        if until > last_id:
+            file.execute("INSERT INTO holes VALUES (?, ?, ?)", (last_id, until, is_known))
+            (numbering.lost if is_known else numbering.holes).append((last_id, until))
+            numbering.last = until
+        return numbering, until > last_id and not is_known
+
+    def _reserve(self, file: sqlite3.Connection, until: int) -> None:
+        """Have the file know that greater numbers were not given out, whatever happens from now on."""
+        file.execute("PRAGMA synchronous = FULL")
+        try:
+            file.execute("UPDATE room SET reserved_id = ?", (until,))
+        finally:
+            file.execute("PRAGMA synchronous = NORMAL")
+        self._reserved_id = until
 
 
+RoomEvent = Message | Announcement | Joined | Left
 Row = tuple[int, float, str, str | None, str | None, int | None, str | None]
 
 
@@ -177,12 +295,13 @@ def row_of_event(event: Event) -> Row:
 
 
 def event_from_row(row: Row, words: ServerWords) -> Message | Announcement | Joined | Left:
-    """Return the event of the room in a row. Raises HistoryError where the file is damaged."""
+    """Return the event of the room in a row, with a time that can be shown. Raises HistoryError for a damaged row."""
     number, when, kind, name, text, nonce, reason = row
     texts = [kind] + [value for value in (name, text, reason) if value is not None]
-    is_sound = is_time(when) and isinstance(nonce, int | None)
+    is_sound = isinstance(when, float) and isinstance(nonce, int | None)
     if not is_sound or not all(isinstance(value, str) for value in texts):
         raise HistoryError(words.history_damaged.format(what=f"events, {number}"))
+    when = clamp_time(when)
     if kind == "message":
         return Message(number, when, name or "", text or "", nonce)
     if kind == "announcement":
@@ -192,6 +311,10 @@ def event_from_row(row: Row, words: ServerWords) -> Message | Announcement | Joi
     return Left(number, when, name or "", reason)
 
 
-def is_time(value: object) -> bool:
-    """Return whether a value out of a file is a time that every system can format as a date."""
-    return isinstance(value, float) and 0 <= value <= MAX_TIME
+def clamp_time(when: float) -> float:
+    """Return a time that every system can format as a date, in seconds since the epoch: a clock may have been wrong."""
+    return min(max(0.0, when), MAX_TIME)
+
+
+def _row_of_member(member: Member) -> tuple[int, int, str, bytes, int, int]:
+    return member.joined_id, member.first_id, member.name, member.token_key, member.replay_from, member.last_nonce

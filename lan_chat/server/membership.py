@@ -9,6 +9,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 
 from lan_chat.server.mailbox import Mailbox
@@ -101,7 +102,8 @@ class Member:
         """Its connection, or the last that it had; None where it had that on an earlier server."""
         self.state = MemberState.PRESENT
         self.joined_at = time.time()
-        self.joined_id = 0
+        self.joined_id = self.first_id = 0
+        """The `id`s of its joining, and of the first where it had left and has come back since."""
         self.replay_from = 0
         """The `id` after which it has a right to every event: before it came, except for what it was shown."""
         self.last_nonce = -1
@@ -114,6 +116,17 @@ class Member:
         """What was left of the time to come back when it did."""
         self.linked_at = time.monotonic()
         """Since when it has its connection."""
+
+
+@dataclass(frozen=True)
+class FormerMember:
+    """A membership that has ended, and that whoever has its token may take up again."""
+
+    name: str
+    token_key: bytes
+    first_id: int
+    """The `id` of its first joining."""
+    last_nonce: int
 
 
 def token_key(token: str) -> bytes:

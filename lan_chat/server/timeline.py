@@ -8,19 +8,25 @@ from __future__ import annotations
 import bisect
 import contextlib
 import itertools
+import logging
 import secrets
 from collections import deque
+from collections.abc import Sequence
 
-from lan_chat.server.history import FILE_ERRORS, KEPT_EVENTS, History
+from lan_chat.server.history import FILE_ERRORS, KEPT_EVENTS, Departure, History, RoomEvent
 from lan_chat.server.membership import Member
-from protocol import Announcement, Joined, Left, Message
+from lan_chat.server.numbering import Numbering
+from protocol import Announcement, Message
 
-RoomEvent = Message | Announcement | Joined | Left
-
-KEPT_CHARACTERS = 1024 * 1024
-"""How many characters of what was said are kept: written as JSON they have to fit into an outbox."""
+KEPT_CHARACTERS = 8 * 1024 * 1024
+"""How many characters of what was said are kept: more than one address may say in the minute that a link may break."""
+SHOWN_EVENTS = KEPT_EVENTS
+"""The most events that one who comes back is shown: what a window shows."""
 SAID = (Message, Announcement)
 """What was said, and not who came or left."""
+
+
+log = logging.getLogger(__name__)
 
 
 class Timeline:
@@ -35,29 +41,30 @@ class Timeline:
         self._kept_characters = 0
         self._unrecorded: list[RoomEvent] = []
         self._arrivals: list[Member] = []
-        self._departures: list[tuple[int, int]] = []
-        """What the file does not know yet: who came, and of those who left the `id`s of their leaving and joining."""
+        self._departures: list[Departure] = []
+        self._forgotten: list[bytes] = []
+        """What the file does not know yet: who came, who left, and whose token is worth nothing any more."""
+        self._is_recording = self._can_read = history is not None
+        """Whether the file takes what happens, and whether it has what memory does not keep."""
         self.room_id = secrets.token_hex(8)
-        self.last_id = 0
-        self._may_lack_until = 0
-        """The last `id` that people may have been shown though the record, which had no proper end, does not have it: a
-        power cut takes the last events along."""
+        self._numbering = Numbering()
+        self.former = history.record.former if history is not None else []
+        """The ended memberships that the record knows."""
+        self.is_end_doubtful = history is not None and history.record.is_end_doubtful
+        """Whether the record may have lost its end without a trace."""
         if history is not None:
-            record = history.record
-            self.last_id, self.room_id = record.last_id, record.room_id
-            self._may_lack_until = record.last_id + KEPT_EVENTS if record.members else 0
-            for event in record.events:
+            self.room_id, self._numbering = history.record.room_id, history.record.numbering
+            for event in history.record.events:
                 self._keep(event)
+
+    @property
+    def last_id(self) -> int:
+        """The number of the last event."""
+        return self._numbering.last
 
     def next_id(self) -> int:
         """Return the number of the next event, which is then taken."""
-        self.last_id += 1
-        return self.last_id
-
-    def skip_to(self, last: int) -> None:
-        """Give out no number that a member has seen, where the record may have lost its end."""
-        if self.last_id < last <= self._may_lack_until:
-            self.last_id = last
+        return self._numbering.next()
 
     def add(self, event: RoomEvent) -> None:
         """Add an event that bears the last number."""
@@ -69,18 +76,42 @@ class Timeline:
         """Have the record know a new member, with its next entry."""
         self._arrivals.append(member)
 
-    def note_departure(self, member: Member, left_id: int) -> None:
+    def note_departure(self, departure: Departure) -> None:
         """Have the record know that a member has left, with its next entry."""
-        self._departures.append((left_id, member.joined_id))
+        self._departures.append(departure)
+
+    def forget(self, token_keys: Sequence[bytes]) -> None:
+        """Have the record know, with its next entry, that nobody may take up these ended memberships."""
+        self._forgotten += token_keys
+
+    def first_shown(self, last: int) -> tuple[int, int]:
+        """Return after which number one is shown everything that has seen it up to `last`, and how many it lacks then.
+
+        It is shown all that memory or the file has, but no more than SHOWN_EVENTS.
+        """
+        before = self._numbering.before_newest(SHOWN_EVENTS)
+        if not self._can_read:
+            before = max(before, self._before_kept)
+        start = max(last, before)
+        return start, self.count(last, start) + self._numbering.count_lost(start, self.last_id)
+
+    def count(self, after: int, until: int | None = None) -> int:
+        """Return how many events there have been after a number, up to another, or to the last."""
+        return self._numbering.count(after, self.last_id if until is None else until)
 
     def since(self, last: int, count: int) -> list[RoomEvent]:
-        """Return the first kept events after a number, so many at most."""
+        """Return the first events after a number that memory or the file has, so many at most.
+
+        Out of the file only what is recorded: call `record` before.
+        """
+        if self._history is not None and self._can_read and self.count(last, self._before_kept):
+            try:
+                return self._history.read_after(last, count)
+            except FILE_ERRORS as error:
+                log.warning("%s: %s", self.path, error)
+                self._can_read = False  # what memory does not keep is missing from now on
         start = bisect.bisect_right(self._kept, last, key=lambda event: event.id)
         return list(itertools.islice(self._kept, start, start + count))
-
-    def count_since(self, last: int) -> int:
-        """Return how many of the kept events come after a number."""
-        return len(self._kept) - bisect.bisect_right(self._kept, last, key=lambda event: event.id)
 
     def backlog(self, count: int) -> list[Message | Announcement]:
         """Return the last things that were said, oldest first."""
@@ -92,22 +123,34 @@ class Timeline:
         events, self._unrecorded = self._unrecorded, []
         arrivals, self._arrivals = self._arrivals, []
         departures, self._departures = self._departures, []
-        if self._history is None or not (events or arrivals or departures):
+        forgotten, self._forgotten = self._forgotten, []
+        if self._history is None:
             return
         try:
-            self._history.write(events, arrivals, departures)
+            if self._is_recording and (events or arrivals or departures or forgotten):
+                self._history.write(events, arrivals, departures, forgotten)
         except FILE_ERRORS:
-            self._history.close()
-            self._history = None
+            self._is_recording = self._can_read = False
             raise
+        finally:
+            if not self._is_recording:
+                with contextlib.suppress(*FILE_ERRORS):
+                    self._history.note_given(self.last_id)
 
-    def close(self) -> None:
-        """End the record in order: nobody of those who are here will come back. May be called twice."""
+    def close(self, members: Sequence[Member] = ()) -> None:
+        """End the record in order; those who are here have left. May be called twice."""
         if self._history is not None:
-            with contextlib.suppress(*FILE_ERRORS):  # then those who were here may resume, and find nobody
-                self._history.say_goodbye(self.last_id)
+            if self._is_recording:
+                with contextlib.suppress(*FILE_ERRORS):  # then those who were here may resume
+                    self._history.say_goodbye(self.last_id, members)
             self._history.close()
             self._history = None  # what is still said is shown to nobody
+            self._is_recording = self._can_read = False
+
+    @property
+    def _before_kept(self) -> int:
+        """The number before the first event in memory."""
+        return self._kept[0].id - 1 if self._kept else self.last_id
 
     def _keep(self, event: RoomEvent) -> None:
         """Keep an event, and forget the oldest where there are too many."""

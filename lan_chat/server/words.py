@@ -13,6 +13,7 @@ class ServerWords(protocol.Words):
     """All sentences of the server, in one language, with `{}` placeholders."""
 
     recording_failed: str
+    record_lacks_its_end: str
     reach_title: str
     reach_here: str
     reach_line: str
@@ -148,6 +149,8 @@ class ServerWords(protocol.Words):
 
 ITALIAN = ServerWords(
     **vars(protocol.ITALIAN),
+    record_lacks_its_end="Il server si era chiuso senza preavviso: nella registrazione può mancare ciò che è stato "
+    "detto subito prima.",
     recording_failed="La registrazione della chat si è interrotta: da ora nulla viene conservato.",
     reach_title="Gli altri computer della rete si collegano a:",
     reach_here="Solo questo computer può collegarsi, a:",
@@ -261,6 +264,8 @@ ITALIAN = ServerWords(
 
 ENGLISH = ServerWords(
     **vars(protocol.ENGLISH),
+    record_lacks_its_end="The server had ended without a warning: what was said just before may be missing in the "
+    "recording.",
     recording_failed="The recording of this chat has stopped: from now on nothing is kept.",
     reach_title="The other computers of the network connect to:",
     reach_here="Only this computer can connect, to:",

@@ -13,10 +13,10 @@ import pytest
 
 import chat_server
 from lan_chat.server.export import export_history
-from lan_chat.server.history import History
+from lan_chat.server.history import Departure, History, RoomEvent
 from lan_chat.server.membership import Member
 from lan_chat.server.words import ITALIAN
-from protocol import Announcement, Event, Joined, Left, Quit
+from protocol import Announcement, Joined, Left, Quit
 from tests.support.histories import (
     chatter,
     export,
@@ -197,11 +197,11 @@ def test_who_only_listened_was_seen_until_it_left_or_the_room_was_closed(tmp_pat
     history = History(path, ITALIAN)
     members = [Member("Ada", b"1", None), Member("Bob", b"2", None)]
     members[0].joined_id, members[1].joined_id = 1, 2
-    events: list[Event] = [Joined(1, times["joined"], "Ada"), Joined(2, times["joined"], "Bob")]
+    events: list[RoomEvent] = [Joined(1, times["joined"], "Ada"), Joined(2, times["joined"], "Bob")]
     history.write(events, members, [])
-    history.write([Left(3, times["left"], "Ada")], [], [(3, 1)])
+    history.write([Left(3, times["left"], "Ada")], [], [Departure(members[0], 3)])
     history.write([Announcement(4, times["message"], "basta")], [], [])
-    history.say_goodbye(4)
+    history.say_goodbye(4, members[1:])
     history.close()
     assert chat_server.main(["--history", str(path), "--export", str(table), "--attendance"]) == 0
     with table.open(encoding="utf-8-sig", newline="") as file:

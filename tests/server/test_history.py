@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import protocol
-from lan_chat.server.history import History, HistoryError, row_of_event
+from lan_chat.server.history import History, HistoryError, RoomEvent, row_of_event
 from lan_chat.server.membership import token_key
 from lan_chat.server.outbox import Outbox
 from lan_chat.server.server import ChatServer
@@ -427,7 +427,7 @@ def test_a_disk_that_is_full_ends_the_recording_and_not_the_room(serve: Serve, t
 
 def test_every_event_of_a_room_comes_out_of_the_file_as_it_went_in(tmp_path: Path) -> None:
     history = History(tmp_path / "chat.db", ITALIAN)
-    events: list[Event] = [
+    events: list[RoomEvent] = [
         Joined(1, 1.5, "Ada"),
         Message(2, 2.0, "Ada", "due\nrighe \"'😀", 7),
         Message(3, 2.0, "Ada", "{quit} no", None),
@@ -437,5 +437,5 @@ def test_every_event_of_a_room_comes_out_of_the_file_as_it_went_in(tmp_path: Pat
     history.write(events, [], [])
     history.close()
     again = History(tmp_path / "chat.db", ITALIAN)
-    assert list[Event](again.record.events) == events
+    assert again.record.events == events
     again.close()

@@ -145,8 +145,6 @@ def test_no_damage_of_a_file_is_more_than_a_sentence(file: Path, capsys: pytest.
     "damage",
     [
         "UPDATE events SET time = 'ieri' WHERE id = 7",
-        "UPDATE events SET time = 1e300 WHERE id = 7",
-        "UPDATE events SET time = -1 WHERE id = 7",
         "UPDATE events SET text = x'ff00' WHERE id = 7",
         "UPDATE events SET text = CAST(x'ff41' AS TEXT) WHERE id = 7",
         "UPDATE events SET nonce = 'uno' WHERE id = 7",
@@ -169,6 +167,34 @@ def test_a_history_with_a_damaged_row_is_a_sentence(
     if "events" in damage:
         status, output = export(file, file.with_suffix(".csv"))
         assert (status, output.count("\n"), "Traceback" in output) == (2, 1, False)
+
+
+@pytest.mark.parametrize("when", ["-1", "1e300", "-9e999", "9e999", "32503593600.5"])
+def test_a_clock_that_was_wrong_costs_a_time_and_nothing_else(file: Path, when: str) -> None:
+    make_history(file)
+    with contextlib.closing(sqlite3.connect(file)) as opened:
+        opened.execute(f"UPDATE events SET time = {when} WHERE id = 7")
+        opened.commit()
+        texts = [text for (text,) in opened.execute("SELECT text FROM events WHERE type = 'message' ORDER BY id")]
+    with recorded_room(file, backlog=300) as server, EventPeer(server.port, "Zoe") as zoe:
+        assert zoe.before[0] == Notice("recorded")
+        assert texts_of(zoe.before[1:]) == texts
+    for name in ("chat.txt", "chat.csv"):
+        status, output = export(file, file.with_name(name))
+        assert (status, "Traceback" in output) == (0, False)
+
+
+@pytest.mark.parametrize("now", [-5e9, 1e12])
+def test_a_clock_that_is_wrong_now_records_a_time_that_can_be_read(
+    file: Path, now: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lan_chat.server.delivery.time.time", lambda: now)
+    with recorded_room(file) as server, EventPeer(server.port, "Ada") as ada:
+        ada.say("ciao")
+        assert texts_of(ada.events_until("ciao")) == ["ciao"]
+    monkeypatch.undo()
+    with recorded_room(file, backlog=9) as server, EventPeer(server.port, "Zoe") as zoe:
+        assert texts_of(zoe.before[1:]) == ["ciao"]
 
 
 def test_a_second_server_on_the_same_file_goes_on_without_it(file: Path) -> None:

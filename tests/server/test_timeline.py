@@ -10,10 +10,11 @@ from typing import cast
 import pytest
 
 from lan_chat.server import timeline as module
-from lan_chat.server.history import KEPT_EVENTS, History, Record
+from lan_chat.server.history import KEPT_EVENTS, Departure, History, Record, RoomEvent
 from lan_chat.server.membership import Member
-from lan_chat.server.timeline import RoomEvent, Timeline
-from protocol import Announcement, Event, Joined, Left, Message
+from lan_chat.server.numbering import Numbering
+from lan_chat.server.timeline import Timeline
+from protocol import Announcement, Joined, Left, Message
 
 ALL = 10 * KEPT_EVENTS
 
@@ -24,18 +25,34 @@ class PlayedHistory:
     path = Path("history.db")
 
     def __init__(self, last_id: int = 0, events: Sequence[RoomEvent] = (), members: Sequence[Member] = ()) -> None:
-        self.record = Record("the room", last_id, list(events), list(members))
-        self.written: list[tuple[list[Event], list[Member], list[tuple[int, int]]]] = []
+        self.record = Record("the room", Numbering(last_id), False, list(events), list(members), [])
+        self.written: list[tuple[list[RoomEvent], list[Member], list[Departure]]] = []
         self.goodbyes: list[int] = []
+        self.given: list[int] = []
         self.failure: Exception | None = None
         self.closed = 0
 
-    def write(self, events: Sequence[Event], arrivals: list[Member], departures: list[tuple[int, int]]) -> None:
+    def write(
+        self,
+        events: Sequence[RoomEvent],
+        arrivals: Sequence[Member],
+        departures: Sequence[Departure],
+        forgotten: Sequence[bytes],
+    ) -> None:
         if self.failure is not None:
             raise self.failure
         self.written.append(([*events], [*arrivals], [*departures]))
 
-    def say_goodbye(self, last_id: int) -> None:
+    def read_after(self, last: int, count: int) -> list[RoomEvent]:
+        if self.failure is not None:
+            raise self.failure
+        past = [*self.record.events, *(event for events, *_ in self.written for event in events)]
+        return [event for event in past if event.id > last][:count]
+
+    def note_given(self, last_id: int) -> None:
+        self.given.append(last_id)
+
+    def say_goodbye(self, last_id: int, members: Sequence[Member]) -> None:
         if self.failure is not None:
             raise self.failure
         self.goodbyes.append(last_id)
@@ -93,26 +110,6 @@ def test_a_recorded_room_goes_on_where_its_record_ends() -> None:
     assert timeline.path == PlayedHistory.path
 
 
-def test_numbers_that_a_lost_end_of_the_record_may_have_had_are_skipped_and_no_others() -> None:
-    timeline = timeline_with(PlayedHistory(7, members=[member(1)]))
-    timeline.skip_to(5)
-    assert timeline.last_id == 7
-    timeline.skip_to(9)
-    assert timeline.next_id() == 10
-    timeline.skip_to(7 + KEPT_EVENTS + 1)
-    assert timeline.last_id == 10
-    timeline.skip_to(7 + KEPT_EVENTS)
-    assert timeline.next_id() == 7 + KEPT_EVENTS + 1
-
-
-@pytest.mark.parametrize("history", [None, PlayedHistory(7)], ids=["without a record", "after a goodbye"])
-def test_where_no_end_can_be_lost_no_number_is_skipped(history: PlayedHistory | None) -> None:
-    timeline = timeline_with(history) if history else Timeline()
-    last = timeline.last_id
-    timeline.skip_to(last + 1)
-    assert timeline.last_id == last
-
-
 # --- what is kept -----------------------------------------------------------------------------------------------------
 
 
@@ -128,9 +125,10 @@ def test_since_returns_what_came_after_a_number_in_order() -> None:
 
 
 def test_since_also_finds_its_place_between_numbers_that_nobody_has() -> None:
-    timeline = timeline_with(PlayedHistory(7, members=[member(1)]))
-    before = say(timeline, "before")
-    timeline.skip_to(20)
+    before = Message(8, 0.0, "Ada", "before")
+    history = PlayedHistory(20, [before])
+    history.record.numbering.holes.append((8, 20))
+    timeline = timeline_with(history)
     behind = say(timeline, "behind")
     assert (before.id, behind.id) == (8, 21)
     assert timeline.since(8, ALL) == timeline.since(15, ALL) == timeline.since(20, ALL) == [behind]
@@ -185,7 +183,7 @@ def test_what_is_longer_than_all_that_is_kept_leaves_nothing_and_the_next_is_kep
 def test_of_a_long_record_no_more_is_kept_than_of_a_long_talk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEPT_EVENTS", 3)
     events = [Message(number, 0.0, "Ada", "x") for number in range(1, 11)]
-    assert kept(timeline_with(PlayedHistory(10, events))) == events[-3:]
+    assert timeline_with(PlayedHistory(10, events)).backlog(ALL) == events[-3:]
 
 
 def test_the_backlog_is_the_last_that_was_said_oldest_first() -> None:
@@ -201,6 +199,75 @@ def test_the_backlog_is_the_last_that_was_said_oldest_first() -> None:
     assert Timeline().backlog(10) == []
 
 
+# --- what one who comes back is shown ---------------------------------------------------------------------------------
+
+
+def recorded(count: int, kept_events: int, monkeypatch: pytest.MonkeyPatch) -> tuple[Timeline, PlayedHistory]:
+    """Return the timeline of a room in which so much was said, and of which memory keeps so little."""
+    monkeypatch.setattr(module, "KEPT_EVENTS", kept_events)
+    history = PlayedHistory()
+    timeline = timeline_with(history)
+    for number in range(count):
+        say(timeline, str(number))
+    timeline.record()
+    return timeline, history
+
+
+def test_what_memory_has_forgotten_comes_out_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    timeline, _ = recorded(50, 5, monkeypatch)
+    assert timeline.first_shown(10) == (10, 0)
+    shown, last = [], 10
+    while events := timeline.since(last, 7):
+        shown += [event.id for event in events]
+        last = shown[-1]
+    assert shown == list(range(11, 51))
+
+
+def test_without_a_file_what_memory_has_forgotten_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT_EVENTS", 5)
+    timeline = Timeline()
+    for number in range(50):
+        say(timeline, str(number))
+    assert timeline.first_shown(10) == (45, 35)
+    assert timeline.first_shown(47) == (47, 0)
+
+
+def test_a_file_that_cannot_be_read_leaves_what_memory_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    timeline, history = recorded(50, 5, monkeypatch)
+    history.failure = sqlite3.OperationalError("disk I/O error")
+    assert [event.id for event in timeline.since(10, 99)] == [46, 47, 48, 49, 50]
+    assert timeline.first_shown(10) == (45, 35)
+
+
+def test_no_more_is_shown_than_a_window_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    timeline, _ = recorded(50, 5, monkeypatch)
+    monkeypatch.setattr(module, "SHOWN_EVENTS", 20)
+    assert timeline.first_shown(10) == (30, 20)
+
+
+def test_lost_numbers_are_missing_and_left_out_ones_are_not() -> None:
+    history = PlayedHistory(40)
+    history.record.numbering.holes.append((10, 20))
+    history.record.numbering.lost.append((30, 35))
+    timeline = timeline_with(history)
+    assert timeline.first_shown(5) == (5, 5)
+    assert timeline.first_shown(32) == (32, 3)
+    assert timeline.first_shown(38) == (38, 0)
+
+
+def test_after_the_record_has_failed_each_number_is_still_noted() -> None:
+    history = PlayedHistory()
+    timeline = timeline_with(history)
+    history.failure = sqlite3.OperationalError("database or disk is full")
+    say(timeline, "one")
+    with pytest.raises(sqlite3.OperationalError):
+        timeline.record()
+    say(timeline, "two")
+    timeline.record()
+    assert history.given[0] == 1
+    assert history.given[-1] == 2
+
+
 # --- the record -------------------------------------------------------------------------------------------------------
 
 
@@ -214,10 +281,10 @@ def test_each_event_is_recorded_once_with_who_came_and_left() -> None:
     timeline.record()
     timeline.record()
     left = add(timeline, Left, "Ada")
-    timeline.note_departure(ada, left.id)
+    timeline.note_departure(Departure(ada, left.id))
     timeline.record()
     timeline.record()
-    assert history.written == [([joined, said], [ada], []), ([left], [], [(3, 1)])]
+    assert history.written == [([joined, said], [ada], []), ([left], [], [Departure(ada, 3)])]
 
 
 def test_what_the_record_held_already_is_not_recorded_again() -> None:
@@ -230,7 +297,7 @@ def test_a_room_without_a_record_collects_nothing_for_it() -> None:
     timeline = Timeline()
     say(timeline, "hello")
     timeline.note_arrival(member(1))
-    timeline.note_departure(member(1), 2)
+    timeline.note_departure(Departure(member(1), 2))
     timeline.record()
     assert [timeline._unrecorded, timeline._arrivals, timeline._departures] == [[], [], []]
     timeline.close()
@@ -245,7 +312,7 @@ def test_a_record_that_fails_says_so_once_and_the_room_goes_on_without(failure: 
     timeline.note_arrival(member(1))
     with pytest.raises(type(failure)):
         timeline.record()
-    assert history.closed == 1
+    assert history.closed == 0  # it still notes the numbers
     history.failure = None
     second = say(timeline, "second")
     timeline.record()
