@@ -16,7 +16,7 @@ USUAL_LINES = 450
 LARGE = {"lan_chat.server.delivery", "lan_chat.client.window"}
 """Rooms that are above the usual size. No other may be, and none may be above MAX_LINES."""
 
-SHARED = {"lan_chat", "lan_chat.command_line", "lan_chat.process", "lan_chat.sockets"}
+SHARED = {"lan_chat", "lan_chat.command_line", "lan_chat.interfaces", "lan_chat.process", "lan_chat.sockets"}
 WIDGETS = {
     "lan_chat.client." + room
     for room in ("attention", "conversation", "find_bar", "menus", "message_input", "people", "status_line")
