@@ -6,6 +6,7 @@ import contextlib
 import errno
 import ipaddress
 import socket
+from typing import Any
 
 SOCKET_OPTIONS = (
     ("IPPROTO_TCP", "TCP_NODELAY", 1),  # small messages go out at once
@@ -20,15 +21,51 @@ SOCKET_OPTIONS = (
 keepalives without an answer, or by sent data that is not acknowledged."""
 
 Address = tuple[str, int]
+"""A host and a port. The host is an IP address in the form of `parse_address`: one peer, one form."""
 
 
 def parse_address(text: str) -> str | None:
-    """Return the IP address in a text, alone or with a port as in the log, or None. IPv4 within IPv6 becomes IPv4."""
+    """Return the IP address in a text, alone or with a port as in the log, or None. IPv4 within IPv6 becomes IPv4.
+
+    A link-local address keeps its scope, the interface that it is reached through, as the system's number for that.
+    """
     for host in (text, text.rpartition(":")[0]):
-        with contextlib.suppress(ValueError):
-            address = ipaddress.ip_address(host)
-            return str(getattr(address, "ipv4_mapped", None) or address)
+        with contextlib.suppress(ValueError, OSError):  # no address; no interface of this machine
+            address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+            if isinstance(address, ipaddress.IPv4Address):
+                return str(address)
+            return str(address.ipv4_mapped) if address.ipv4_mapped else _with_numbered_scope(address)
     return None
+
+
+def _with_numbered_scope(address: ipaddress.IPv6Address) -> str:
+    """Return the one form of an IPv6 address, whichever way its scope was written. Raises OSError."""
+    host, scope = str(address).partition("%")[0], address.scope_id
+    if scope is None or not address.is_link_local:
+        return host
+    return f"{host}%{int(scope) if scope.isdecimal() else socket.if_nametoindex(scope)}"
+
+
+def peer_address(address: tuple[Any, ...]) -> Address:
+    """Return the host and the port out of what `accept` returns, with an IPv6 address's scope in the host."""
+    host, port, *more = address
+    text = f"{host}%{more[1]}" if more and more[1] and "%" not in host else host
+    return parse_address(text) or host, port
+
+
+def address_forms(host: str) -> set[str]:
+    """Return the addresses that mean a peer's host: its own and, which is that on any interface, it without a scope."""
+    return {host, host.partition("%")[0]}
+
+
+def host_label(host: str) -> str:
+    """Return a host as it is written in front of a port: `10.0.0.1`, `[fe80::1%2]`."""
+    return f"[{host}]" if ":" in host else host
+
+
+def address_label(address: Address) -> str:
+    """Return a host and a port as they are written: `10.0.0.1:53000`, `[fe80::1%2]:53000`."""
+    return f"{host_label(address[0])}:{address[1]}"
 
 
 def tune(sock: socket.socket) -> None:

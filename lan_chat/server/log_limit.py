@@ -15,7 +15,7 @@ LINES_RATE, LINES_BURST = 10.0, 300.0
 """How many lines about one address the log takes: so many a second sustained, and at once."""
 MAX_ADDRESSES = 10_000
 """How many addresses are counted; then it begins anew."""
-ABOUT = re.compile(r"([0-9A-Fa-f.:]+):\d+\b")
+ABOUT = re.compile(r"(\[[^]]+\]|[0-9A-Fa-f.:]+):\d+\b")
 """How a line about an address begins: with that and its port, as in the original."""
 
 

@@ -14,7 +14,7 @@ from enum import Enum
 
 from lan_chat.server.mailbox import Mailbox
 from lan_chat.server.outbox import Outbox
-from lan_chat.sockets import Address
+from lan_chat.sockets import Address, address_label
 from protocol import Bare, Dialect, Reason
 
 
@@ -84,7 +84,7 @@ class Recipient:
         """Why its member leaves, for the room, where that was not the member's own wish."""
 
     def __str__(self) -> str:
-        return "{}:{}".format(*self.address)
+        return address_label(self.address)
 
     def end_because(self, why: str, why_left: Reason | None = None) -> None:
         """Note why this connection ends, unless a reason is known already."""

@@ -12,7 +12,7 @@ import threading
 import protocol
 from lan_chat.server.connection import Connection
 from lan_chat.server.membership import Member, Recipient, token_key
-from lan_chat.sockets import Address, parse_address
+from lan_chat.sockets import Address, address_forms, parse_address
 from protocol import Reason
 
 MAX_EXTRA = 32
@@ -68,7 +68,7 @@ class Room:
         if name is None:
             return Reason.INVALID
         with self._lock:
-            if key in self._banned or recipient.address[0] in self._banned:  # it may have come before the ban
+            if key in self._banned or self._is_host_banned(recipient.address[0]):  # it may have come before the ban
                 return Reason.BANNED
             if key in self.names or key in protocol.RESERVED_KEYS:
                 return Reason.TAKEN
@@ -157,9 +157,11 @@ class Room:
                 if address:
                     self._banned.setdefault(address, "")
                 return [member], []
-            members = [one for one in self.names.values() if one.recipient and one.recipient.address[0] == key]
+            members = [
+                one for one in self.names.values() if one.recipient and key in address_forms(one.recipient.address[0])
+            ]
             theirs = {one.recipient for one in members}
-            recipients = [one.recipient for one in self.addresses if one.address[0] == key]
+            recipients = [one.recipient for one in self.addresses if key in address_forms(one.address[0])]
             return members, [one for one in recipients if one not in theirs]
 
     def unban(self, what: str) -> bool:
@@ -173,4 +175,7 @@ class Room:
     def is_banned(self, host: str) -> bool:
         """Return whether an IP address may not come in."""
         with self._lock:
-            return host in self._banned
+            return self._is_host_banned(host)
+
+    def _is_host_banned(self, host: str) -> bool:
+        return not address_forms(host).isdisjoint(self._banned)

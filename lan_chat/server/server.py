@@ -34,7 +34,7 @@ from lan_chat.server.rate import Allowance, cost
 from lan_chat.server.room import Room
 from lan_chat.server.timeline import Timeline
 from lan_chat.server.words import HAS_CONNECTED, HAS_LEFT, ITALIAN, ServerWords
-from lan_chat.sockets import Address, parse_address, tune
+from lan_chat.sockets import Address, address_label, host_label, peer_address, tune
 from protocol import Event, Events, Notice, Quit, Resume, Stranger
 
 ACCEPT_PAUSE_S = 1.0
@@ -115,8 +115,7 @@ class ChatServer:
                     self._pause_accepting(error)
                 continue
             try:
-                host, port, *_ = address
-                self._take_in(sock, (parse_address(host) or host, port))
+                self._take_in(sock, peer_address(address))
             except Exception:
                 log.exception("A failure in the accept thread")
                 sock.close()
@@ -128,7 +127,7 @@ class ChatServer:
         except OSError:  # the client has already disconnected
             sock.close()
             return
-        words, label = self._words, "{}:{}".format(*address)
+        words, label = self._words, address_label(address)
         if self.room.is_banned(address[0]):
             log.warning(words.log_turned_away_banned.format(address=label))
             self.delivery.turn_away(sock, address, words.banned)
@@ -150,7 +149,7 @@ class ChatServer:
             if not self.room.register(connection):
                 log.warning(words.log_turned_away_full.format(address=connection.recipient))
                 return
-            log.info(HAS_CONNECTED, *address)
+            log.info(HAS_CONNECTED, host_label(address[0]), address[1])
             name = f"client {connection.recipient}"
             thread = threading.Thread(target=self._handle_client, args=(connection,), name=name, daemon=True)
             connection.thread = thread
@@ -189,7 +188,7 @@ class ChatServer:
             connection.mailbox.wait_until_done()
             connection.close()
             log.info(words.log_left.format(who=recipient, why=recipient.why or words.why_server_stops))
-            log.info(HAS_LEFT, *connection.address)
+            log.info(HAS_LEFT, host_label(connection.address[0]), connection.address[1])
             self.hosts.leave(connection.address[0])
             self.room.forget(connection)  # last: `stop` waits for the connections in the registry
 

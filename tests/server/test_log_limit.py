@@ -21,6 +21,13 @@ def test_an_address_fills_no_log_and_the_others_are_heard() -> None:
     assert limit.filter(record("10.0.0.1:7 A failure in the thread", level=logging.ERROR))
 
 
+def test_an_ipv6_address_is_counted_without_its_port() -> None:
+    limit = LogLimit(ENGLISH)
+    lines = [record("%s:%s has connected to the server.", "[fe80::1%7]", port) for port in range(2000)]
+    assert [limit.filter(line) for line in lines].count(True) <= LINES_BURST + 20
+    assert limit.filter(record("[fe80::1%8]:5 joins as Ada."))
+
+
 def test_what_was_left_out_is_counted_in_the_next_line() -> None:
     limit = LogLimit(ENGLISH)
     while limit.filter(record("fe80::1:53000 has left the server.")):

@@ -10,7 +10,7 @@ import pytest
 
 from lan_chat.client.session import Session
 from lan_chat.server.server import ChatServer
-from lan_chat.sockets import SOCKET_OPTIONS, parse_address
+from lan_chat.sockets import SOCKET_OPTIONS, address_label, parse_address, peer_address
 from tests.support.peers import LinePeer
 from tests.support.servers import start
 
@@ -20,10 +20,41 @@ from tests.support.servers import start
     [
         *(("10.0.0.1", "10.0.0.1"), ("10.0.0.1:53000", "10.0.0.1"), ("::FFFF:10.0.0.1", "10.0.0.1")),
         *(("::ffff:10.0.0.1:4000", "10.0.0.1"), ("FE80::1", "fe80::1"), ("10.0.0", None), ("Bob", None), ("", None)),
+        *(("[fd00::5]:4000", "fd00::5"), ("[fd00::5]", "fd00::5"), ("fd00::5:50000", "fd00::5"), ("[Bob]", None)),
+        # With its interface's number, which stays the same in whatever way a name is compared.
+        *(("fe80::1%7", "fe80::1%7"), ("[FE80::1%07]:4000", "fe80::1%7"), ("fe80::1%eth9", "fe80::1%9")),
+        *(("[fe80::1%eth9]:4000", "fe80::1%9"), ("fe80::1%tap", None), ("fe80::1%", None), ("fd00::5%7", "fd00::5")),
     ],
 )
-def test_an_address_is_read_as_the_list_shows_it(text: str, address: str | None) -> None:
+def test_an_address_is_read_as_the_list_shows_it(
+    text: str, address: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def index_of(name: str) -> int:
+        if name != "eth9":
+            raise OSError("no interface with this name")
+        return 9
+
+    monkeypatch.setattr(socket, "if_nametoindex", index_of)
     assert parse_address(text) == address
+
+
+@pytest.mark.parametrize(
+    ("accepted", "host", "label"),
+    [
+        (("10.0.0.1", 4000), "10.0.0.1", "10.0.0.1:4000"),
+        (("::ffff:10.0.0.1", 4000, 0, 0), "10.0.0.1", "10.0.0.1:4000"),
+        (("fd00::5", 4000, 0, 0), "fd00::5", "[fd00::5]:4000"),
+        (("fd00::5", 4000, 0, 7), "fd00::5", "[fd00::5]:4000"),
+        (("fe80::5", 4000, 9, 7), "fe80::5%7", "[fe80::5%7]:4000"),
+        (("fe80::5%7", 4000, 0, 7), "fe80::5%7", "[fe80::5%7]:4000"),  # as some systems write it
+    ],
+)
+def test_a_peer_has_one_address_and_what_is_shown_of_it_can_be_typed(
+    accepted: tuple[str | int, ...], host: str, label: str
+) -> None:
+    assert peer_address(accepted) == (host, 4000)
+    assert address_label((host, 4000)) == label
+    assert parse_address(label) == host
 
 
 def test_both_sides_of_a_connection_send_at_once(server: ChatServer) -> None:
