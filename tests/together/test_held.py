@@ -7,10 +7,8 @@ Each test is one row of the table of promises in docs/MEASUREMENTS.md; the figur
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -25,6 +23,7 @@ import pytest
 import protocol
 from lan_chat.server.broadcast import MAX_UNSENT_BYTES
 from lan_chat.server.words import ITALIAN
+from tests.support.namespaces import Machine, machines
 from tests.support.peers import GREETING, BarePeer, EventPeer, LinePeer, Peer, reset
 from tests.support.programs import TOP, Program, ServerProgram
 from tests.support.waiting import DEADLINE_S, wait_until
@@ -227,57 +226,20 @@ lan_chat.sockets.SOCKET_OPTIONS = tuple(
 """What takes a minute otherwise takes two or three seconds."""
 
 
-def run_ip(*arguments: str) -> None:
-    """Run `ip`. Raises CalledProcessError."""
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
-
-
-def enter_namespace(path: Path) -> None:
-    """Go over into a network namespace, with this thread and what it starts. Raises OSError. Linux only."""
-    with path.open() as namespace:
-        if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), 0x40000000):  # CLONE_NEWNET
-            raise OSError(ctypes.get_errno(), f"setns: {os.strerror(ctypes.get_errno())}")
-
-
 class Cable:
-    """Two machines, each a network namespace, and the cable between them. Needs root and Linux."""
+    """Two machines and the cable between them."""
 
     near_host, far_host = "10.53.0.1", "10.53.0.2"
 
-    def __init__(self) -> None:
-        self.near, self.far = f"chat-near-{os.getpid()}", f"chat-far-{os.getpid()}"
-
-    def lay(self) -> None:
-        """Make all of it. Raises OSError, CalledProcessError."""
-        for namespace in (self.near, self.far):
-            run_ip("netns", "add", namespace)
-            run_ip("-n", namespace, "link", "set", "lo", "up")
-        run_ip("-n", self.near, "link", "add", "veth0", "type", "veth", "peer", "name", "veth0", "netns", self.far)
-        for namespace, host in ((self.near, self.near_host), (self.far, self.far_host)):
-            run_ip("-n", namespace, "address", "add", f"{host}/24", "dev", "veth0")
-            run_ip("-n", namespace, "link", "set", "veth0", "up")
-        with self.at(self.far):  # whether this process may go there
-            pass
+    def __init__(self, near: Machine, far: Machine) -> None:
+        self.near, self.far = near, far
+        near.plug_in("veth0", far, "veth0")
+        near.add_address("veth0", f"{self.near_host}/24")
+        far.add_address("veth0", f"{self.far_host}/24")
 
     def pull(self) -> None:
         """Pull it out at the far end: the near one has no carrier any more."""
-        run_ip("-n", self.far, "link", "set", "veth0", "down")
-
-    def remove(self) -> None:
-        """Remove what there is of it."""
-        for namespace in (self.near, self.far):
-            subprocess.run(["ip", "netns", "delete", namespace], capture_output=True)
-
-    @contextlib.contextmanager
-    def at(self, namespace: str) -> Iterator[None]:
-        """Start programs and open sockets there; they stay there."""
-        home = Path("/proc/self/task", str(threading.get_native_id()), "ns", "net")
-        with home.open() as here:
-            enter_namespace(Path("/run/netns", namespace))
-            try:
-                yield
-            finally:
-                enter_namespace(Path("/proc/self/fd", str(here.fileno())))
+        self.far.ip("link", "set", "veth0", "down")
 
 
 @pytest.fixture
@@ -287,17 +249,8 @@ def cable() -> Iterator[Cable]:
     A proxy that swallows everything is no stand-in for one: its own system goes on to acknowledge what it is sent, and
     answers keepalives.
     """
-    if sys.platform != "linux" or not shutil.which("ip"):
-        pytest.skip("a cable that can be pulled needs Linux and its `ip` (Debian: apt install iproute2)")
-    cable = Cable()
-    try:
-        try:
-            cable.lay()
-        except (OSError, subprocess.CalledProcessError) as error:
-            pytest.skip(f"no network namespaces here, root makes them: {getattr(error, 'stderr', '') or error}")
-        yield cable
-    finally:
-        cable.remove()
+    with machines("near", "far") as (near, far):
+        yield Cable(near, far)
 
 
 def unacknowledged(program: Program, host: str) -> int:
@@ -311,10 +264,10 @@ def unacknowledged(program: Program, host: str) -> int:
 @pytest.mark.parametrize("is_written_to", [False, True], ids=["idle", "written to"])
 def test_a_pulled_cable_is_noticed_and_the_name_is_free_again(cable: Cable, is_written_to: bool) -> None:
     with contextlib.ExitStack() as stack:
-        with cable.at(cable.near):
+        with cable.near.at():
             program = stack.enter_context(PreparedServer(SHORT_TIMES, host="0.0.0.0"))
             bob = stack.enter_context(LinePeer(program.port, "Bob"))
-        with cable.at(cable.far):
+        with cable.far.at():
             ada = stack.enter_context(Peer(program.port, cable.near_host))
         ada.expect(GREETING)
         ada.send("Ada\n")
@@ -331,7 +284,7 @@ def test_a_pulled_cable_is_noticed_and_the_name_is_free_again(cable: Cable, is_w
         assert bob.expect("Chat.\n") == "Ada ha abbandonato la Chat.\n"
         print(f"noticed after {time.monotonic() - pulled_at:.1f} s, with the times made shorter")
         program.expect(f"{cable.far_host}:{ada.sock.getsockname()[1]} has left the server.")
-        with cable.at(cable.near), LinePeer(program.port, "Ada"):
+        with cable.near.at(), LinePeer(program.port, "Ada"):
             bob.expect("Ada si è unito alla chat!\n")
 
 
