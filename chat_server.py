@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
     server.start()
     try:
         terminal.show(WAITING)
-        terminal.show(where_to_find(arguments.host, server.port, words))
+        terminal.show(where_to_find(listener, words))
         if sys.stdin is not None and sys.stdin.isatty():
             threading.Thread(target=read_console, args=(requests,), name="console", daemon=True).start()
         operator = Operator(server, words)

@@ -4,21 +4,72 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
+import re
 import socket
 import sys
+from collections.abc import Collection, Iterable
+from typing import Any
 
+from lan_chat.interfaces import Interface, IPAddress, interfaces, outgoing_addresses
 from lan_chat.server.words import ServerWords
 
 LISTEN_BACKLOG = 1024
 """Connections that the system may complete before `accept`; with a full backlog the server looks dead."""
+NOT_HERE_ERRORS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL, errno.ENODEV, errno.ENXIO}
+"""How systems say that an address, its family or its interface is not one of theirs."""
+
+VIRTUAL = re.compile(
+    r"br-[0-9a-f]{12}$|bridge1\d\d$|(cni|docker|incusbr|lxcbr|lxdbr|podman|vboxnet|veth|virbr|vmnet|vnic)"
+    r"|.*(hyper-v virtual ethernet|virtualbox host-only|vmware virtual ethernet)",
+    re.IGNORECASE,
+)
+"""Names and descriptions of interfaces to virtual machines and containers on this machine."""
+TUNNEL = re.compile(
+    r"(ham|ppp|tap|tun|utun|wg)\d|tap_|zt\w{8}$|.*(hamachi|tailscale|tap-windows|vpn|wireguard|zerotier)", re.IGNORECASE
+)
+"""Names and descriptions of VPNs, some of which look like a network card to the system."""
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on a port of one address of this machine, or of all for an empty host.
+    """Return a socket that listens on a port of one address of this machine, or of all.
 
-    A port that another server uses is refused, one in TIME_WAIT is not. Raises OSError.
+    An empty host stands for all IPv4 addresses, `::` for these and all IPv6 ones. A name may have several addresses:
+    the first one that is this machine's counts, of IPv4 before IPv6. A port that another server uses is refused, one in
+    TIME_WAIT is not. Raises OSError.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    *others, last = addresses_of(host, port)
+    for family, address in others:
+        try:
+            return _listen_at(family, address)
+        except OSError as error:
+            if error.errno not in NOT_HERE_ERRORS:
+                raise
+    return _listen_at(*last)
+
+
+def addresses_of(host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:
+    """Return the families and socket addresses that a host stands for: at least one, IPv4 first. Raises OSError."""
+    try:
+        found = socket.getaddrinfo(with_scope(host) or "0.0.0.0", port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # it cannot be a name: too long, or with an empty part
+        raise socket.gaierror(socket.EAI_NONAME, str(error)) from error
+    return sorted(((family, address) for family, _, _, _, address in found), key=lambda one: one[0] != socket.AF_INET)
+
+
+def with_scope(host: str) -> str:
+    """Return a host as `getaddrinfo` understands it, with the number of its interface behind a link-local address."""
+    try:
+        address = ipaddress.IPv6Address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:  # a name, or of IPv4
+        return host
+    for one in interfaces() if address.is_link_local else ():
+        if address.scope_id in (None, one.name) and address.packed == one.address.packed:
+            return f"{one.address}%{one.index}"
+    return str(address.ipv4_mapped or address)
+
+
+def _listen_at(family: int, address: tuple[Any, ...]) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         if sys.platform == "win32":
@@ -26,7 +77,11 @@ def open_listener(host: str, port: int) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
+        if family == socket.AF_INET6:
+            # `::` takes IPv4 in, too; Windows needs to be told, and Linux may be set up otherwise.
+            with contextlib.suppress(OSError):
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind(address)
         listener.listen(LISTEN_BACKLOG)
     except BaseException:
         listener.close()
@@ -34,22 +89,27 @@ def open_listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def lan_addresses() -> list[str]:
-    """Return the IPv4 addresses where others may reach this machine, the likeliest first."""
-    found: list[str] = []
-    # The source addresses towards the Internet and the usual private networks; nothing is sent.
-    for target in ("192.0.2.1", "192.168.0.1", "10.0.0.1", "172.16.0.1"):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.connect((target, 9))
-                found.append(probe.getsockname()[0])
-            except OSError:
-                pass  # no route
-    with contextlib.suppress(OSError, UnicodeError):  # some machines do not know their own name, or it is too long
-        found += socket.gethostbyname_ex(socket.gethostname())[2]
-    usable = [address for address in dict.fromkeys(found) if not address.startswith(("127.", "0."))]
-    # 169.254.x.x is link-local: what a machine gives itself without a DHCP server.
-    return sorted(usable, key=lambda address: address.startswith("169.254."))
+def likeliest_first(found: Iterable[Interface], outgoing: Collection[IPAddress]) -> list[Interface]:
+    """Return the addresses that others may reach, those first that a neighbour on the LAN is likeliest to reach.
+
+    `outgoing` are the addresses on the default routes. A link-local IPv6 address needs to be written otherwise on each
+    machine, so it is there only if there is nothing else.
+    """
+
+    def rank(one: Interface) -> tuple[object, ...]:
+        texts = (one.name, one.description)
+        is_outgoing = one.address in outgoing
+        is_tunnel = one.is_point_to_point or any(map(TUNNEL.match, texts))
+        # A virtual switch may have taken over the card, and is on the LAN itself then.
+        is_virtual = any(map(VIRTUAL.match, texts)) and not is_outgoing
+        return (
+            *(not one.is_running, is_tunnel, is_virtual),
+            *(one.address.is_link_local, one.address.version, not one.address.is_private, not is_outgoing),
+        )
+
+    others = [one for one in found if not (one.is_loopback or one.address.is_loopback)]
+    routable = [one for one in others if one.address.version == 4 or not one.address.is_link_local]
+    return sorted(routable or others, key=rank)
 
 
 def explain_listen_error(error: OSError, host: str, port: int, words: ServerWords) -> str:
@@ -57,17 +117,42 @@ def explain_listen_error(error: OSError, host: str, port: int, words: ServerWord
     sentence = {
         errno.EADDRINUSE: words.port_in_use,
         errno.EACCES: words.port_forbidden,
-        errno.EADDRNOTAVAIL: words.host_not_here,
+        **dict.fromkeys(NOT_HERE_ERRORS, words.host_not_here),
     }.get(error.errno or 0, words.cannot_listen)
     if isinstance(error, socket.gaierror):
         sentence = words.host_not_here
     return sentence.format(host=host, port=port, error=error)
 
 
-def where_to_find(host: str, port: int, words: ServerWords) -> str:
-    """Return the lines that say where clients find this server."""
-    everywhere = host in ("", "0.0.0.0", "::")
-    addresses = lan_addresses() if everywhere else [host]
-    is_alone = not addresses or host == "localhost" or host.startswith("127.") or host == "::1"
-    lines = [words.reach_line.format(host=address, port=port) for address in addresses or ["127.0.0.1"]]
-    return "\n".join([words.reach_here if is_alone else words.reach_title, *lines])
+def where_to_find(listener: socket.socket, words: ServerWords) -> str:
+    """Return the lines that say where clients find the server that listens there."""
+    host, port, *more = listener.getsockname()
+    bound = ipaddress.ip_address(host.partition("%")[0])
+    if bound.is_unspecified:
+        versions = {4} if bound.version == 4 else {6} if is_ipv6_alone(listener) else {4, 6}
+        here = [one for one in interfaces() if one.address.version in versions]
+        hosts = [written(one.address, one.index) for one in likeliest_first(here, outgoing_addresses())]
+        title = words.reach_title if hosts else words.reach_nowhere
+        hosts = hosts or ["127.0.0.1" if 4 in versions else "::1"]
+    else:
+        title = words.reach_here if bound.is_loopback else words.reach_title
+        hosts = [written(bound, more[1] if more else 0)]
+    lines = [words.reach_line.format(host=host, port=port) for host in dict.fromkeys(hosts)]
+    notes = [words.reach_scope] if any("%" in host for host in hosts) else []
+    return "\n".join([title, *lines, *notes])
+
+
+def is_ipv6_alone(listener: socket.socket) -> bool:
+    """Return whether a listener of IPv6 takes no IPv4 in."""
+    return bool(listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
+
+
+def written(address: IPAddress, index: int) -> str:
+    """Return an address as one writes it on this machine: a link-local one of IPv6 with its interface behind it."""
+    if address.version == 4 or not address.is_link_local:
+        return str(address)
+    scope = str(index)
+    if sys.platform != "win32":  # where it is the number that people see
+        with contextlib.suppress(OSError):
+            scope = socket.if_indextoname(index)
+    return f"{address}%{scope}"

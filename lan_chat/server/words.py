@@ -16,7 +16,9 @@ class ServerWords(protocol.Words):
     record_lacks_its_end: str
     reach_title: str
     reach_here: str
+    reach_nowhere: str
     reach_line: str
+    reach_scope: str
     port_in_use: str
     port_forbidden: str
     host_not_here: str
@@ -154,7 +156,10 @@ ITALIAN = ServerWords(
     recording_failed="La registrazione della chat si è interrotta: da ora nulla viene conservato.",
     reach_title="Gli altri computer della rete si collegano a:",
     reach_here="Solo questo computer può collegarsi, a:",
+    reach_nowhere="Il server ascolta su tutti gli indirizzi, ma ora questo computer non è collegato a nessuna rete. "
+    "Collegalo, e riavvia il server per leggere l'indirizzo da dare agli altri. Da questo stesso computer:",
     reach_line="    {host}  porta {port}",
+    reach_scope="(Dopo % ogni computer mette la propria interfaccia di rete: il nome, o su Windows il numero.)",
     port_in_use="La porta {port} è già in uso: forse il server è già avviato. Chiudilo o scegli un'altra porta con "
     "--port.",
     port_forbidden="Il sistema non permette di usare la porta {port}: scegline un'altra con --port.",
@@ -240,7 +245,7 @@ ITALIAN = ServerWords(
     why_already_joined="ha già un nome",
     why_muted="senza permesso di scrivere",
     help_description="Il server della chat: una stanza per la rete locale. Ctrl+C lo chiude.",
-    help_host="ascolta solo su questo indirizzo (predefinito: tutti)",
+    help_host="ascolta solo su questo indirizzo; :: per tutti, anche IPv6 (predefinito: tutti quelli IPv4)",
     help_port="la porta (predefinita: {default}; 0: una qualsiasi)",
     help_max_clients="collegamenti contemporanei (predefinito: {default})",
     help_max_per_host="collegamenti da uno stesso indirizzo; 0: nessun limite per indirizzo (predefinito: {default})",
@@ -269,7 +274,10 @@ ENGLISH = ServerWords(
     recording_failed="The recording of this chat has stopped: from now on nothing is kept.",
     reach_title="The other computers of the network connect to:",
     reach_here="Only this computer can connect, to:",
+    reach_nowhere="The server listens on all addresses, but this computer is connected to no network now. Connect it, "
+    "and start the server again to see the address to give to the others. From this computer itself:",
     reach_line="    {host}  port {port}",
+    reach_scope="(After % each computer puts its own network interface: its name, or on Windows its number.)",
     port_in_use="Port {port} is already in use: perhaps the server is already running. Close it, or choose another "
     "port with --port.",
     port_forbidden="The system does not allow the use of port {port}: choose another with --port.",
@@ -355,7 +363,7 @@ ENGLISH = ServerWords(
     why_already_joined="it has a name already",
     why_muted="muted by the operator",
     help_description="The chat server: one room for a local network. Ctrl+C closes it.",
-    help_host="listen on this address only (default: all)",
+    help_host="listen on this address only; :: for all, IPv6 too (default: all of IPv4)",
     help_port="the port (default: {default}; 0: any)",
     help_max_clients="connections at the same time (default: {default})",
     help_max_per_host="connections from one address; 0: no limits for an address (default: {default})",
