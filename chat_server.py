@@ -40,10 +40,10 @@ try:
     )
     from lan_chat.server.commands import Operator
     from lan_chat.server.export import export_history
-    from lan_chat.server.history import FILE_ERRORS, KEPT_EVENTS, History
+    from lan_chat.server.history import FILE_ERRORS, History
     from lan_chat.server.listening import explain_listen_error, open_listener, where_to_find
     from lan_chat.server.log_limit import LogLimit
-    from lan_chat.server.options import Options
+    from lan_chat.server.options import MAX_BACKLOG, Options
     from lan_chat.server.server import ChatServer
     from lan_chat.server.terminal import Terminal, read_console, show
     from lan_chat.server.words import CLOSED, CLOSING, CLOSING_OTHERWISE, LANGUAGES, WAITING, ServerWords
@@ -208,8 +208,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         parser.error(words.bad_waits)
     if arguments.max_clients < 1 or not (arguments.rate == 0 or 0.01 <= arguments.rate < float("inf")):
         parser.error(words.bad_limits)
-    if not 0 <= arguments.grace <= 86_400 or not 0 <= arguments.backlog <= KEPT_EVENTS:
-        parser.error(words.bad_memory.format(backlog=KEPT_EVENTS))
+    if not 0 <= arguments.grace <= 86_400 or not 0 <= arguments.backlog <= MAX_BACKLOG:
+        parser.error(words.bad_memory.format(backlog=MAX_BACKLOG))
     if arguments.history is None and (arguments.export is not None or arguments.attendance):
         parser.error(words.export_needs_history)
     if arguments.attendance and arguments.export is None:

@@ -347,9 +347,13 @@ class Words:
 
     def tell_left(self, name: str, reason: str | None) -> str:
         """Return the sentence for a member that left, with the reason where there is one."""
-        reasons: dict[str | None, str] = {Reason.TOO_SLOW: self.left_too_slow, Reason.KICKED: self.left_kicked}
-        why = reasons.get(reason)
+        why = self.why_left(reason)
         return self.left.format(name=name) + (f" ({why})" if why else "")
+
+    def why_left(self, reason: str | None) -> str:
+        """Return why a member left; empty where that was its own wish, or the reason is not known here."""
+        reasons: dict[str | None, str] = {Reason.TOO_SLOW: self.left_too_slow, Reason.KICKED: self.left_kicked}
+        return reasons.get(reason, "")
 
 
 ITALIAN = Words(

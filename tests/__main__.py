@@ -34,6 +34,7 @@ COMMANDS = {
     "nc": ("netcat-openbsd", "netcat"),
     "ip": ("iproute2", "cables that are pulled"),
     "setsid": ("util-linux", "programs in a terminal of their own"),
+    "soffice": ("libreoffice-calc-nogui", "exports in a spreadsheet"),
     "objdump": ("binutils", "building the executables"),
     "wine": ("wine wine64", "everything under Windows"),
 }

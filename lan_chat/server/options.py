@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 BURST = 100
 """Burst of one client, in units."""
+MAX_BACKLOG = 10_000
+"""The most messages that a newcomer may be shown."""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,14 @@ class ServerWords(protocol.Words):
     history_damaged: str
     export_done: str
     cannot_export: str
+    export_no_source: str
+    export_source_is_no_file: str
+    export_source_changes: str
+    export_over_record: str
+    export_to_folder: str
+    export_to_device: str
+    export_no_folder: str
+    export_not_allowed: str
     operator_absent: str
     operator_help: str
     operator_unknown: str
@@ -56,6 +64,20 @@ class ServerWords(protocol.Words):
     usage_kick: str
     usage_ban: str
     usage_mute: str
+
+    # What an export is made of.
+    table_separator: str
+    heading_time: str
+    heading_type: str
+    heading_name: str
+    heading_text: str
+    heading_first_seen: str
+    heading_last_seen: str
+    heading_messages: str
+    type_message: str
+    type_announcement: str
+    type_joined: str
+    type_left: str
 
     # The log, as the operator reads it; `{why}` is one of the reasons below.
     lines_not_shown: str
@@ -176,6 +198,16 @@ ITALIAN = ServerWords(
     history_damaged="il file è danneggiato: {what}",
     export_done="{count} righe scritte in {file}.",
     cannot_export="Non è possibile esportare {source} in {file} ({error}).",
+    export_no_source="la registrazione non c'è: correggi --history",
+    export_source_is_no_file="la registrazione non è un file: correggi --history",
+    export_source_changes="la registrazione cambia mentre viene copiata, e nella sua cartella non si può scrivere: "
+    "riprova, o esporta dal computer che registra",
+    export_over_record="la destinazione è uno dei file della registrazione: scegli un altro nome",
+    export_to_folder="la destinazione è una cartella: aggiungi il nome di un file",
+    export_to_device="la destinazione è un dispositivo e non un file: scegli un altro nome",
+    export_no_folder="la cartella {folder} non c'è: creala, o scegline un'altra",
+    export_not_allowed="lì non è permesso scrivere, o il file è aperto in un altro programma: chiudilo, o scegli un "
+    "altro nome",
     operator_absent="senza collegamento",
     operator_help="Comandi: {commands}",
     operator_unknown="Comando sconosciuto: {word}. Con help si vedono tutti.",
@@ -199,6 +231,18 @@ ITALIAN = ServerWords(
     usage_kick="NOME [MOTIVO]",
     usage_ban="NOME|INDIRIZZO",
     usage_mute="NOME|*",
+    table_separator=";",
+    heading_time="ora",
+    heading_type="tipo",
+    heading_name="nome",
+    heading_text="testo",
+    heading_first_seen="prima presenza",
+    heading_last_seen="ultima presenza",
+    heading_messages="messaggi",
+    type_message="messaggio",
+    type_announcement="annuncio",
+    type_joined="entrata",
+    type_left="uscita",
     lines_not_shown="({count} righe non mostrate: il terminale era fermo.)",
     log_joined="{address} entra come {name}.",
     log_resumed="{address} è {name}, di nuovo collegato.",
@@ -294,6 +338,16 @@ ENGLISH = ServerWords(
     history_damaged="the file is damaged: {what}",
     export_done="{count} lines written to {file}.",
     cannot_export="{source} cannot be exported to {file} ({error}).",
+    export_no_source="there is no such record: correct --history",
+    export_source_is_no_file="the record is not a file: correct --history",
+    export_source_changes="the record changes while it is copied, and its folder cannot be written to: try again, or "
+    "export on the computer that records",
+    export_over_record="the target is one of the record's own files: choose another name",
+    export_to_folder="the target is a folder: add the name of a file",
+    export_to_device="the target is a device and not a file: choose another name",
+    export_no_folder="there is no folder {folder}: make it, or choose another",
+    export_not_allowed="it is not allowed to write there, or another program has the file open: close it, or choose "
+    "another name",
     operator_absent="link broken",
     operator_help="Commands: {commands}",
     operator_unknown="Unknown command: {word}. With help you see them all.",
@@ -317,6 +371,18 @@ ENGLISH = ServerWords(
     usage_kick="NAME [REASON]",
     usage_ban="NAME|ADDRESS",
     usage_mute="NAME|*",
+    table_separator=",",
+    heading_time="time",
+    heading_type="type",
+    heading_name="name",
+    heading_text="text",
+    heading_first_seen="first seen",
+    heading_last_seen="last seen",
+    heading_messages="messages",
+    type_message="message",
+    type_announcement="announcement",
+    type_joined="joined",
+    type_left="left",
     lines_not_shown="({count} lines were not shown: the terminal was blocked.)",
     log_joined="{address} joins as {name}.",
     log_resumed="{address} is {name}, connected again.",

@@ -3,51 +3,63 @@
 from __future__ import annotations
 
 import csv
+import html
 import re
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import chat_server
-from lan_chat.server.export import export_history
+from lan_chat.server.export import export_history, harmless
 from lan_chat.server.history import Departure, History, RoomEvent
 from lan_chat.server.membership import Member
-from lan_chat.server.words import ITALIAN
-from protocol import Announcement, Joined, Left, Quit
-from tests.support.histories import (
-    chatter,
-    export,
-    make_anothers,
-    make_damaged,
-    make_folder,
-    make_history,
-    make_missing,
-    make_random,
-    make_text,
-    make_truncated,
-)
+from lan_chat.server.words import ENGLISH, ITALIAN, LANGUAGES, ServerWords
+from protocol import Announcement, Event, Joined, Left, Message, Quit, Reason, clean_text
+from tests.support.histories import chatter, export, make_damaged
 from tests.support.peers import EventPeer, LinePeer, drain, texts_of
 from tests.support.programs import ServerProgram
 from tests.support.servers import Serve
+from tests.support.spreadsheets import QUOTES, SEPARATORS, Spreadsheet, cells_of, is_formula
 
 IT = ITALIAN
 
 
-def damage_none(file: Path) -> Path:
-    return file
-
-
-TRICKY = ["=1+1", "+39 06", "-1", "@SUM(A1)", 'a,b;"c"', "due\nrighe", "ñ \U0001f600 「字」", "'già", "\t=1", "=a\n=b"]
+TRICKY = {
+    "=1+1": "'=1+1",
+    "+39 06": "'+39 06",
+    "-1": "'-1",
+    "@SUM(A1)": "'@SUM(A1)",
+    "\t=1": " \u21e5 ’=1",
+    "x;=1+1": "x;’=1+1",
+    "ciao;=HYPERLINK(A1)": "ciao;’=HYPERLINK(A1)",
+    "x, =1|=cmd|' /C calc'!A0": "x, ’=1|’=cmd|' /C calc'!A0",
+    "=a\n=b": "'=a \u21b5 ’=b",
+    " \u00a0\u200b=1": " \u00a0\u200b’=1",
+    "\uff1d1+1;\u22121;%0A": "'\uff1d1+1;’\u22121;’%0A",
+    "'=1": "'’=1",
+    "----": "'----",
+    'a,b;"c"': 'a,b;"c"',
+    "due\nrighe": "due \u21b5 righe",
+    "ñ \U0001f600 「字」": "ñ \U0001f600 「字」",
+    "'già": "'già",
+    "e-mail a=b ada@x.it": "e-mail a=b ada@x.it",
+}
+"""What is said, and what a cell holds of it."""
+AS_TEXT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?P<said>.*)|    \| (?P<further>.*)")
 
 
 def test_what_was_said_comes_out_as_it_was_and_no_cell_is_a_formula(file: Path) -> None:
     with ServerProgram("--history", str(file)) as program, EventPeer(program.port, "=Ada") as ada:
         for text in TRICKY:
             ada.say(text)
-        said = texts_of(ada.events_until(TRICKY[-1]))
+        said = texts_of(ada.events_until(list(TRICKY)[-1]))
         with EventPeer(program.port, "Bob") as bob:
             bob.tell(Quit())
             drain(bob)
@@ -57,32 +69,232 @@ def test_what_was_said_comes_out_as_it_was_and_no_cell_is_a_formula(file: Path) 
         table, plain = file.with_suffix(".CSV"), file.with_name("storia.txt")
         assert export(file, table) == (0, IT.export_done.format(count=len(TRICKY) + 3, file=table) + "\n")
         assert table.read_bytes().startswith(b"\xef\xbb\xbf")
-        with table.open(encoding="utf-8-sig", newline="") as opened:
-            cells = list(csv.reader(opened))
-        assert cells[0] == ["id", "time", "type", "name", "text"]
+        cells = rows_of_table(table)
+        assert cells[0] == ["id", "ora", "tipo", "nome", "testo"]
         assert [row[0] for row in cells[1:]] == [str(number) for number in range(1, len(TRICKY) + 4)]
-        assert not [cell for row in cells for cell in row if cell[:1] in ("=", "+", "-", "@", "\t", "\r")]
-        written = [row[4] for row in cells[1:] if row[2] == "message"]
-        assert [
-            cell[cell.startswith("'") and line[0] in "=+-@\t" :] for cell, line in zip(written, said, strict=True)
-        ] == said
+        assert [row[2:4] for row in (cells[1], cells[-2], cells[-1])] == [
+            ["entrata", "'=Ada"],
+            ["entrata", "Bob"],
+            ["uscita", "Bob"],
+        ]
+        assert [row[4] for row in cells if row[2] == "messaggio"] == [TRICKY[text] for text in said]
 
         assert export(file, plain)[0] == 0
-        content = plain.read_text(encoding="utf-8")
-        assert "=Ada: due\n    righe\n" in content
-        assert "* Bob ha abbandonato la Chat.\n" in content
-        assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d |    ", line) for line in content.splitlines())
+        lines = [AS_TEXT.fullmatch(line) for line in plain.read_text(encoding="utf-8").split("\n")[:-1]]
+        assert all(lines)
+        wanted = [f'"=Ada": {text}' for text in said]
+        wanted = ['* "=Ada" si è unito alla chat!', *"\n".join(wanted).split("\n")]
+        wanted += ["* Bob si è unito alla chat!", "* Bob ha abbandonato la Chat."]
+        assert [line["further"] if line["said"] is None else line["said"] for line in lines if line] == wanted
 
         assert export(file, table, "--attendance")[0] == 0
-        with table.open(encoding="utf-8-sig", newline="") as opened:
-            rows = list(csv.reader(opened))
-        assert rows[0] == ["name", "first seen", "last seen", "messages"]
+        rows = rows_of_table(table)
+        assert rows[0] == ["nome", "prima presenza", "ultima presenza", "messaggi"]
         assert [(row[0], row[3]) for row in rows[1:]] == [("'=Ada", str(len(TRICKY))), ("Bob", "0")]
         ada.say("ancora")  # the server was not held up
         ada.events_until("ancora")
         program.process.kill()
         program.process.wait()
     assert export(file, plain)[1] == IT.export_done.format(count=len(TRICKY) + 4, file=plain) + "\n"  # nor the kill
+
+
+def rows_of_table(table: Path, words: ServerWords = IT) -> list[list[str]]:
+    with table.open(encoding="utf-8-sig", newline="") as opened:
+        return list(csv.reader(opened, delimiter=words.table_separator, strict=True))
+
+
+def make_record(
+    file: Path, events: Sequence[RoomEvent], members: list[tuple[str, int, int | None]] | None = None
+) -> Path:
+    """Write a history as an older server or a hostile hand may have left it; of a member its name, and its `id`s."""
+    history = History(file, IT)
+    arrivals = []
+    for name, joined_id, _ in members or []:
+        arrivals.append(Member(name, name.encode(), None))
+        arrivals[-1].joined_id = joined_id
+    ids = [left_id for *_, left_id in members or []]
+    departures = [Departure(one, left_id) for one, left_id in zip(arrivals, ids, strict=True) if left_id is not None]
+    history.write(events, arrivals, departures)
+    history.close()
+    return file
+
+
+def lines_of(file: Path, words: ServerWords = IT, attendance: bool = False) -> list[str]:
+    """The lines of an export as text, as a reader has them that knows every line break there is."""
+    plain = file.with_suffix(".txt")
+    export_history(file, plain, attendance, words)
+    return plain.read_text("utf-8").splitlines()
+
+
+@pytest.mark.parametrize("words", LANGUAGES.values(), ids=LANGUAGES)
+def test_headings_kinds_reasons_and_the_separator_are_those_of_the_language(file: Path, words: ServerWords) -> None:
+    late = Left(4, 4.0, "Bob", Reason.TOO_SLOW.value)
+    events = [Joined(1, 1.0, "Ada"), Message(2, 2.0, "Ada", "a;b,c"), Announcement(3, 3.0, "via"), late]
+    table = file.with_suffix(".csv")
+    export_history(make_record(file, [*events, Left(5, 5.0, "Eva", "moon")]), table, False, words)
+    said = [row[2:] for row in rows_of_table(table, words)]
+    if words is IT:
+        assert said == [
+            ["tipo", "nome", "testo"],
+            ["entrata", "Ada", ""],
+            ["messaggio", "Ada", "a;b,c"],
+            ["annuncio", "", "via"],
+            ["uscita", "Bob", "riceveva troppo lentamente"],
+            ["uscita", "Eva", "moon"],
+        ]
+        assert table.read_bytes()[3:].startswith(b'"id";"ora";"tipo"')
+    else:
+        assert said[:2] == [["type", "name", "text"], ["joined", "Ada", ""]]
+        assert [row[0] for row in said[2:5]] == ["message", "announcement", "left"]
+        assert table.read_bytes()[3:].startswith(b'"id","time","type"')
+    export_history(file, table, True, words)
+    assert rows_of_table(table, words)[0][0] == words.heading_name
+
+
+SERVERS = [
+    "* Server",
+    "*Server",
+    "**",
+    "\uff0a Server",
+    "✱ Server",
+    "\u1160* Server",
+    "\ufe0f* Server",
+    "\u00a0* Server",
+]
+SERVERS += [
+    "Server: chiudo",
+    'a": x',
+    "Ada\n2026-11-25 10:00:00 * Server",
+    "Ada\u2028* Server",
+    "\x0b* Server",
+    "",
+    "\t",
+]
+
+
+def test_no_name_writes_a_line_of_the_operators(file: Path) -> None:
+    """Also such as only an old file has: no name is followed by a colon but its own, and none begins with a sign."""
+    events: list[Event] = []
+    for name in [*SERVERS, "Ada", "Bob 2", "2 Bob", "Ève ✱"]:
+        number = len(events) + 1
+        events += [Joined(number, 1.0, name), Message(number + 1, 1.0, name, "ciao"), Left(number + 2, 1.0, name)]
+    events.append(Announcement(len(events) + 1, 1.0, "ciao"))
+    said = [line[20:] for line in lines_of(make_record(file, events))]
+    assert len(said) == len(events)
+    assert [line for line in said if line.startswith("* Server: ")] == ["* Server: ciao"] == said[-1:]
+    messages = said[1:-1:3]
+    assert messages[-4:] == ["Ada: ciao", "Bob 2: ciao", "2 Bob: ciao", "Ève ✱: ciao"]
+    assert all(re.fullmatch('"[^"]*": ciao', line) for line in messages[:-4]), messages
+    assert messages[0] == '"* Server": ciao'
+    assert said[0] == '* "* Server" si è unito alla chat!'
+
+
+LINE_BREAKS = ["\n", "\r", "\r\n", "\n\n", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
+
+
+def test_no_text_and_no_name_writes_a_line_or_a_row_of_its_own(file: Path) -> None:
+    forged = [
+        "2026-11-25 10:00:00 * Server: falso",
+        '"9";"2026-11-25 10:00:00";"annuncio";"";"falso"',
+        "9,x,annuncio,,y",
+    ]
+    events: list[Event] = []
+    for end in LINE_BREAKS:
+        for line in forged:
+            events.append(Message(len(events) + 1, 1.0, "Ada", f"ciao{end}{line}"))
+            events.append(Joined(len(events) + 1, 1.0, f"Ada{end}{line}"))
+    lines = [line.lstrip() for line in lines_of(make_record(file, events))]
+    assert len([line for line in lines if line[:1].isdigit()]) == len(events)
+    assert all(line[0].isdigit() or line.startswith("| ") for line in lines)
+    assert len(lines_of(file, attendance=True)) == 1 + len({"Ada", *(f"Ada {line}" for line in forged)})
+    table = file.with_suffix(".csv")
+    for attendance in (False, True):
+        count = export_history(file, table, attendance, IT)
+        assert len(table.read_text("utf-8-sig").splitlines()) == count + 1
+    assert export_history(file, table, False, ENGLISH) == len(events)
+    assert len(table.read_text("utf-8-sig").splitlines()) == len(events) + 1
+
+
+@pytest.mark.parametrize("words", LANGUAGES.values(), ids=LANGUAGES)
+def test_no_name_moves_the_cells_behind_it(file: Path, words: ServerWords) -> None:
+    names = ["Bob;Ada", "Bob,Ada", "Bob|Ada", "Bob\tAda", 'Ada";"x', 'Ada"', 'Ada","x', "Ada'"]
+    events: list[Event] = [Message(number, 1.0, name, "ciao") for number, name in enumerate(names, 1)]
+    table = file.with_suffix(".csv")
+    export_history(make_record(file, events), table, False, words)
+    shown = [row[3] for row in rows_of_table(table, words)[1:]]
+    assert shown[:3] == ["Bob；Ada", "Bob，Ada", "Bob｜Ada"]
+    assert len(set(shown)) == len(names)
+    for line in table.read_text("utf-8-sig").splitlines():  # a script that knows nothing of quotation marks
+        cells = [cell.strip('"') for cell in line.split(words.table_separator)]
+        assert len(cells) == 5
+        assert cells[3] != "Ada"
+
+
+SIGNS = "=+-@%\uff1d\uff0d\u2212'\"’;,|\t \n.:x1é\u3164\u200b\u00a0()"
+
+
+@given(st.text(SIGNS), st.sampled_from(SEPARATORS), st.sampled_from(QUOTES))
+def test_however_a_cell_is_cut_no_part_is_a_formula_and_nothing_is_lost(
+    text: str, separator: str, quote: str | None
+) -> None:
+    cell = harmless(text)
+    row = ";".join(f'"{part}"' for part in ("1", cell.replace('"', '""'), "x"))
+    assert not [part for part in cells_of(row, separator, quote) if is_formula(part)]
+    if quote != "'":  # in a table without quotation marks, such as an attendance as text
+        assert not [part for part in cells_of(cell, separator, quote) if is_formula(part)]
+    shown = clean_text(text).replace("\n", " \u21b5 ").replace("\t", " \u21e5 ")
+    left = iter(cell)
+    assert all(sign in left for sign in shown)  # in this sequence
+    assert set(Counter(cell) - Counter(shown)) <= {"'", "’"}
+
+
+def test_every_form_of_a_sign_that_begins_a_formula_is_known() -> None:
+    signs = [chr(number) for number in range(sys.maxunicode + 1) if is_formula(chr(number))]
+    assert len(signs) > 20
+    assert [sign for sign in signs if sign not in "\t\r\n" and harmless(sign) != f"'{sign}"] == []
+
+
+@pytest.fixture(scope="module")
+def spreadsheet(tmp_path_factory: pytest.TempPathFactory) -> Spreadsheet:
+    return Spreadsheet(tmp_path_factory.mktemp("spreadsheet"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quote", ['"', "'", ""])
+@pytest.mark.parametrize("separators", [",", ";", "\t", ",;\t", " ", "|"])
+def test_libreoffice_finds_no_formula_in_an_export(
+    spreadsheet: Spreadsheet, file: Path, separators: str, quote: str
+) -> None:
+    texts = [*TRICKY, "x,=1+1", "x\t=1+1", "x =1+1 y", 'x";=1+1;"', 'x",=1+1', "x;'=1+1';y", "x;=1+1';y", 'x"\t=1+1\t"']
+    texts += [
+        "ciao\n=1+1",
+        "=1+1\n2;2026-11-25 10:00:00;annuncio;;falso",
+        "|=1+1",
+        "  =1+1  ",
+        "\"'=1+1",
+        "x;=1+1\n;=1+1",
+    ]
+    names = [*texts, *(f"n;{text}" for text in texts)]
+    events: list[Event] = [Message(number, 1.0, name, name) for number, name in enumerate(names, 1)]
+    make_record(file, events)
+    tables = []
+    for words in (IT, ENGLISH):
+        for attendance in (False, True):
+            tables.append(file.with_name(f"{words.heading_name}-{attendance}.csv"))
+            assert export_history(file, tables[-1], attendance, words) > len(texts)
+    if quote != "'":  # an attendance as text has no quotation marks of its own; LibreOffice goes by the name
+        export_history(file, file.with_suffix(".txt"), True, IT)
+        tables.append(file.with_suffix(".txt").rename(file.with_name("presenze.csv")))
+    control = file.with_name("control.csv")
+    control.write_text("a{0}=1+1{0}b\n".format(separators[-1]))  # it would compute one
+    found = spreadsheet.read([*tables, control], separators, quote)
+    assert found.pop(control.name) == (["of:=1+1"], ["a", "2", "b"])
+    assert {name: formulas for name, (formulas, _) in found.items() if formulas} == {}
+    if (separators, quote) == (";", '"'):
+        shown = [html.unescape(re.sub("<text:s[^>]*>", " ", cell)) for cell in found["nome-False.csv"][1]]
+        assert shown[:5] == ["id", "ora", "tipo", "nome", "testo"]
+        for text in ("=1+1", "x;=1+1", "due\nrighe", 'x";=1+1;"'):
+            assert harmless(text) in shown
 
 
 def test_an_export_while_a_server_writes_is_a_whole_beginning(file: Path) -> None:
@@ -94,52 +306,13 @@ def test_an_export_while_a_server_writes_is_a_whole_beginning(file: Path) -> Non
         reader.start()
         for _ in range(10):
             count = export_history(file, target, False, IT)
-            with target.open(encoding="utf-8-sig", newline="") as opened:
-                cells = list(csv.reader(opened))[1:]
+            cells = rows_of_table(target)[1:]
             assert len(cells) == count
             assert [row[0] for row in cells] == [str(number) for number in range(1, count + 1)]
         program.process.kill()
         program.process.wait()
         talk.join()
         reader.join()
-
-
-@pytest.mark.parametrize(
-    "make", [damage_none, make_random, make_truncated, make_anothers, make_text, make_folder, make_missing]
-)
-def test_what_cannot_be_exported_is_one_sentence_and_leaves_the_last_export(
-    file: Path, make: Callable[[Path], Path]
-) -> None:
-    path = make(file)
-    target = file.with_name("di ieri.txt")
-    target.write_text("di ieri")
-    before = names_beside(file)
-    status, output = export(path, target)
-    assert status == 2
-    assert output.count("\n") == 1
-    assert str(path) in output
-    assert target.read_text() == "di ieri"
-    assert names_beside(file) == before
-
-
-def names_beside(file: Path) -> list[str]:
-    """What is in the folder, but for what SQLite needs to read a file that another program may be writing."""
-    names = (entry.name for entry in file.parent.iterdir())
-    return sorted(name for name in names if not name.endswith(("-shm", "-wal")))
-
-
-def test_a_history_is_not_exported_over_itself(file: Path) -> None:
-    before = make_history(file)
-    assert export(file, file)[0] == 2
-    assert export(file, file.parent / ".." / file.parent.name / file.name)[0] == 2
-    assert file.read_bytes() == before
-
-
-def test_an_export_that_cannot_be_written_is_one_sentence(file: Path) -> None:
-    make_history(file)
-    for target in (file.parent, file.parent / "non c'è" / "x.csv"):
-        status, output = export(file, target)
-        assert (status, output.count("\n"), "Traceback" in output) == (2, 1, False)
 
 
 @pytest.mark.parametrize(
@@ -183,31 +356,49 @@ def test_a_history_is_exported_as_text_as_csv_and_as_attendance_while_a_server_w
     lines = (tmp_path / "a.txt").read_text("utf-8").splitlines()
     said = ["* Ada si è unito alla chat!", "Ada: =1+1", "Ada: perché 😀", "* Server: attenzione"]
     assert [line[20:] for line in lines] == said
-    with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.reader(file))
-    assert [row[2:] for row in rows[1:3]] == [["joined", "Ada", ""], ["message", "Ada", "'=1+1"]]
-    with (tmp_path / "b.csv").open(encoding="utf-8-sig", newline="") as file:
-        (_, row) = csv.reader(file)
+    rows = rows_of_table(tmp_path / "a.csv")
+    assert [row[2:] for row in rows[1:3]] == [["entrata", "Ada", ""], ["messaggio", "Ada", "'=1+1"]]
+    (_, row) = rows_of_table(tmp_path / "b.csv")
     assert (row[0], row[3]) == ("Ada", "2")
 
 
-def test_who_only_listened_was_seen_until_it_left_or_the_room_was_closed(tmp_path: Path) -> None:
-    path, table = tmp_path / "chat.db", tmp_path / "a.csv"
-    times = {"joined": 100.0, "left": 200.0, "message": 300.0}
-    history = History(path, ITALIAN)
+def times_of(file: Path) -> dict[str, tuple[str, str]]:
+    """When each name was first and last seen."""
+    table = file.with_suffix(".csv")
+    assert chat_server.main(["--history", str(file), "--export", str(table), "--attendance"]) == 0
+    return {name: (first, last) for name, first, last, _ in rows_of_table(table)[1:]}
+
+
+def local_time(when: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when))
+
+
+def test_who_only_listened_was_seen_until_it_left_or_the_room_was_closed(file: Path) -> None:
+    history = History(file, IT)
     members = [Member("Ada", b"1", None), Member("Bob", b"2", None)]
     members[0].joined_id, members[1].joined_id = 1, 2
-    events: list[RoomEvent] = [Joined(1, times["joined"], "Ada"), Joined(2, times["joined"], "Bob")]
-    history.write(events, members, [])
-    history.write([Left(3, times["left"], "Ada")], [], [Departure(members[0], 3)])
-    history.write([Announcement(4, times["message"], "basta")], [], [])
+    history.write([Joined(1, 100.0, "Ada"), Joined(2, 100.0, "Bob")], members, [])
+    history.write([Left(3, 200.0, "Ada")], [], [Departure(members[0], 3)])
+    history.write([Announcement(4, 300.0, "basta")], [], [])
     history.say_goodbye(4, members[1:])
     history.close()
-    assert chat_server.main(["--history", str(path), "--export", str(table), "--attendance"]) == 0
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        last_seen = {row["name"]: row["last seen"] for row in csv.DictReader(file)}
-    as_written = {name: time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when)) for name, when in times.items()}
-    assert last_seen == {"Ada": as_written["left"], "Bob": as_written["message"]}
+    assert {name: last for name, (_, last) in times_of(file).items()} == {
+        "Ada": local_time(200.0),
+        "Bob": local_time(300.0),
+    }
+
+
+def test_who_was_there_when_the_server_was_killed_was_seen_until_what_it_last_did(file: Path) -> None:
+    """Also where others are there in the same file long after; a number that has no event counts as the one before."""
+    events = [Joined(1, 100.0, "Ada"), Joined(2, 100.0, "Bob"), Joined(3, 110.0, "Eva"), Message(4, 120.0, "Ada", "a")]
+    events += [Joined(5, 9000.0, "Ugo"), Message(6, 9001.0, "Ugo", "sono solo"), Joined(9, 9002.0, "ADA")]
+    make_record(file, events, [("Ada", 1, None), ("Bob", 2, None), ("Eva", 3, 4), ("Ugo", 5, 8), ("ADA", 9, 9)])
+    assert times_of(file) == {
+        "Ada": (local_time(100.0), local_time(9002.0)),
+        "Bob": (local_time(100.0), local_time(100.0)),
+        "Eva": (local_time(110.0), local_time(120.0)),
+        "Ugo": (local_time(9000.0), local_time(9001.0)),
+    }
 
 
 @pytest.mark.parametrize("arguments", [["--export", "x"], ["--attendance"], ["--history", "x", "--attendance"]])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lan_chat.server.connection import Ended
-from lan_chat.server.delivery import Delivery
+from lan_chat.server.leaving import Leaving
 from lan_chat.server.listening import open_listener
 from lan_chat.server.mailbox import Mailbox
 from lan_chat.server.membership import ConnectionState, MemberState, Recipient
@@ -82,19 +82,19 @@ def test_a_grace_that_ends_just_as_the_server_stops_ends_once() -> None:
 
 
 def test_who_comes_to_a_full_room_as_the_server_stops_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    flush_all = Delivery._flush_all
+    flush_all = Leaving._flush_all
     server = start(limits(max_clients=1, greeting_wait_s=DEADLINE_S))
     with Peer(server.port) as ada, Peer(server.port) as extra:
         ada.send("Ada\n")
         ada.expect("Benvenuto Ada!")
         wait_until(lambda: len(server.room.connections()) == 2)
 
-        def flush_late(self: Delivery, recipients: list[Recipient], deadline: float) -> list[Recipient]:
+        def flush_late(self: Leaving, recipients: list[Recipient], deadline: float) -> list[Recipient]:
             extra.send("Bea\n")  # it has spoken, and asks for a place
-            wait_until(lambda: not self._queue.empty())
+            wait_until(lambda: not server.delivery._queue.empty())
             return flush_all(self, recipients, deadline)
 
-        monkeypatch.setattr(Delivery, "_flush_all", flush_late)
+        monkeypatch.setattr(Leaving, "_flush_all", flush_late)
         server.stop()
         assert server.room.connections() == []
 
