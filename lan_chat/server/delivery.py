@@ -499,7 +499,9 @@ class Delivery:
         is_final = reason is Reason.KICKED
         if not is_final:
             self._former.add(FormerMember(member.name, member.token_key, member.first_id, member.last_nonce))
-        self._timeline.note_departure(Departure(member, left.id, is_final))
+        # Of one that an earlier server had and that never came back, the record proves no more than that server's end.
+        last_id = left.id if member.recipient is not None else self._timeline.recorded_before
+        self._timeline.note_departure(Departure(member, last_id, is_final))
         self._broadcast.tell_room(left)
 
     def _dismiss(self, recipient: Recipient) -> None:

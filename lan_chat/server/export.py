@@ -144,7 +144,7 @@ def _attendance_rows(file: sqlite3.Connection, words: ServerWords) -> Iterator[t
 
 
 def _local_time(when: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(clamp_time(when)))
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when))
 
 
 def harmless(cell: str) -> str:

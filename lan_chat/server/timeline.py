@@ -48,12 +48,15 @@ class Timeline:
         """Whether the file takes what happens, and whether it has what memory does not keep."""
         self.room_id = secrets.token_hex(8)
         self._numbering = Numbering()
+        self.recorded_before = 0
+        """The last `id` that an earlier server has given out."""
         self.former = history.record.former if history is not None else []
         """The ended memberships that the record knows."""
         self.is_end_doubtful = history is not None and history.record.is_end_doubtful
         """Whether the record may have lost its end without a trace."""
         if history is not None:
             self.room_id, self._numbering = history.record.room_id, history.record.numbering
+            self.recorded_before = self._numbering.last
             for event in history.record.events:
                 self._keep(event)
 

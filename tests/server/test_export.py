@@ -19,14 +19,15 @@ from hypothesis import strategies as st
 import chat_server
 from lan_chat.server.export import export_history, harmless
 from lan_chat.server.history import Departure, History, RoomEvent
-from lan_chat.server.membership import Member
+from lan_chat.server.membership import Member, token_key
 from lan_chat.server.words import ENGLISH, ITALIAN, LANGUAGES, ServerWords
-from protocol import Announcement, Event, Joined, Left, Message, Quit, Reason, clean_text
-from tests.support.histories import chatter, export, make_damaged
+from protocol import Announcement, Joined, Left, Message, Quit, Reason, clean_text
+from tests.support.histories import chatter, export, make_damaged, rows_of
 from tests.support.peers import EventPeer, LinePeer, drain, texts_of
 from tests.support.programs import ServerProgram
-from tests.support.servers import Serve
+from tests.support.servers import Serve, recorded_room
 from tests.support.spreadsheets import QUOTES, SEPARATORS, Spreadsheet, cells_of, is_formula
+from tests.support.waiting import wait_until
 
 IT = ITALIAN
 
@@ -103,16 +104,14 @@ def rows_of_table(table: Path, words: ServerWords = IT) -> list[list[str]]:
         return list(csv.reader(opened, delimiter=words.table_separator, strict=True))
 
 
-def make_record(
-    file: Path, events: Sequence[RoomEvent], members: list[tuple[str, int, int | None]] | None = None
-) -> Path:
+def make_record(file: Path, events: Sequence[RoomEvent], members: Sequence[tuple[str, int, int | None]] = ()) -> Path:
     """Write a history as an older server or a hostile hand may have left it; of a member its name, and its `id`s."""
     history = History(file, IT)
     arrivals = []
-    for name, joined_id, _ in members or []:
+    for name, joined_id, _ in members:
         arrivals.append(Member(name, name.encode(), None))
         arrivals[-1].joined_id = joined_id
-    ids = [left_id for *_, left_id in members or []]
+    ids = [left_id for *_, left_id in members]
     departures = [Departure(one, left_id) for one, left_id in zip(arrivals, ids, strict=True) if left_id is not None]
     history.write(events, arrivals, departures)
     history.close()
@@ -129,7 +128,12 @@ def lines_of(file: Path, words: ServerWords = IT, attendance: bool = False) -> l
 @pytest.mark.parametrize("words", LANGUAGES.values(), ids=LANGUAGES)
 def test_headings_kinds_reasons_and_the_separator_are_those_of_the_language(file: Path, words: ServerWords) -> None:
     late = Left(4, 4.0, "Bob", Reason.TOO_SLOW.value)
-    events = [Joined(1, 1.0, "Ada"), Message(2, 2.0, "Ada", "a;b,c"), Announcement(3, 3.0, "via"), late]
+    events: list[RoomEvent] = [
+        Joined(1, 1.0, "Ada"),
+        Message(2, 2.0, "Ada", "a;b,c"),
+        Announcement(3, 3.0, "via"),
+        late,
+    ]
     table = file.with_suffix(".csv")
     export_history(make_record(file, [*events, Left(5, 5.0, "Eva", "moon")]), table, False, words)
     said = [row[2:] for row in rows_of_table(table, words)]
@@ -174,7 +178,7 @@ SERVERS += [
 
 def test_no_name_writes_a_line_of_the_operators(file: Path) -> None:
     """Also such as only an old file has: no name is followed by a colon but its own, and none begins with a sign."""
-    events: list[Event] = []
+    events: list[RoomEvent] = []
     for name in [*SERVERS, "Ada", "Bob 2", "2 Bob", "Ève ✱"]:
         number = len(events) + 1
         events += [Joined(number, 1.0, name), Message(number + 1, 1.0, name, "ciao"), Left(number + 2, 1.0, name)]
@@ -198,7 +202,7 @@ def test_no_text_and_no_name_writes_a_line_or_a_row_of_its_own(file: Path) -> No
         '"9";"2026-11-25 10:00:00";"annuncio";"";"falso"',
         "9,x,annuncio,,y",
     ]
-    events: list[Event] = []
+    events: list[RoomEvent] = []
     for end in LINE_BREAKS:
         for line in forged:
             events.append(Message(len(events) + 1, 1.0, "Ada", f"ciao{end}{line}"))
@@ -218,7 +222,7 @@ def test_no_text_and_no_name_writes_a_line_or_a_row_of_its_own(file: Path) -> No
 @pytest.mark.parametrize("words", LANGUAGES.values(), ids=LANGUAGES)
 def test_no_name_moves_the_cells_behind_it(file: Path, words: ServerWords) -> None:
     names = ["Bob;Ada", "Bob,Ada", "Bob|Ada", "Bob\tAda", 'Ada";"x', 'Ada"', 'Ada","x', "Ada'"]
-    events: list[Event] = [Message(number, 1.0, name, "ciao") for number, name in enumerate(names, 1)]
+    events: list[RoomEvent] = [Message(number, 1.0, name, "ciao") for number, name in enumerate(names, 1)]
     table = file.with_suffix(".csv")
     export_history(make_record(file, events), table, False, words)
     shown = [row[3] for row in rows_of_table(table, words)[1:]]
@@ -275,7 +279,7 @@ def test_libreoffice_finds_no_formula_in_an_export(
         "x;=1+1\n;=1+1",
     ]
     names = [*texts, *(f"n;{text}" for text in texts)]
-    events: list[Event] = [Message(number, 1.0, name, name) for number, name in enumerate(names, 1)]
+    events: list[RoomEvent] = [Message(number, 1.0, name, name) for number, name in enumerate(names, 1)]
     make_record(file, events)
     tables = []
     for words in (IT, ENGLISH):
@@ -390,7 +394,8 @@ def test_who_only_listened_was_seen_until_it_left_or_the_room_was_closed(file: P
 
 def test_who_was_there_when_the_server_was_killed_was_seen_until_what_it_last_did(file: Path) -> None:
     """Also where others are there in the same file long after; a number that has no event counts as the one before."""
-    events = [Joined(1, 100.0, "Ada"), Joined(2, 100.0, "Bob"), Joined(3, 110.0, "Eva"), Message(4, 120.0, "Ada", "a")]
+    events: list[RoomEvent] = [Joined(1, 100.0, "Ada"), Joined(2, 100.0, "Bob"), Joined(3, 110.0, "Eva")]
+    events.append(Message(4, 120.0, "Ada", "a"))
     events += [Joined(5, 9000.0, "Ugo"), Message(6, 9001.0, "Ugo", "sono solo"), Joined(9, 9002.0, "ADA")]
     make_record(file, events, [("Ada", 1, None), ("Bob", 2, None), ("Eva", 3, 4), ("Ugo", 5, 8), ("ADA", 9, 9)])
     assert times_of(file) == {
@@ -399,6 +404,22 @@ def test_who_was_there_when_the_server_was_killed_was_seen_until_what_it_last_di
         "Eva": (local_time(110.0), local_time(120.0)),
         "Ugo": (local_time(9000.0), local_time(9001.0)),
     }
+
+
+def test_who_never_came_back_was_seen_no_later_than_the_end_of_the_server_that_was_killed(file: Path) -> None:
+    make_record(file, [Joined(1, 100.0, "Ada"), Joined(2, 110.0, "Bob"), Message(3, 120.0, "Bob", "a")])
+    history = History(file, IT)
+    arrivals = [Member("Ada", token_key("a" * 20), None), Member("Bob", token_key("b" * 20), None)]
+    arrivals[0].joined_id, arrivals[1].joined_id = 1, 2
+    history.write([], arrivals, [])
+    history.close()
+    with recorded_room(file, grace_s=0.0) as server, EventPeer(server.port, "Ugo") as ugo:
+        wait_until(lambda: {row[2] for row in rows_of(file) if row[1] == "left"} == {"Ada", "Bob"})
+        ugo.say("sono solo")
+        ugo.events_until("sono solo")
+    times = times_of(file)
+    assert (times["Ada"][1], times["Bob"][1]) == (local_time(120.0), local_time(120.0))
+    assert times["Ugo"][1] > local_time(120.0)
 
 
 @pytest.mark.parametrize("arguments", [["--export", "x"], ["--attendance"], ["--history", "x", "--attendance"]])
