@@ -69,6 +69,12 @@ RECORDED = "recorded"
 """What a `Notice` is about: this room is recorded in a file."""
 NOT_RECORDED = "not recorded"
 """What a `Notice` is about: this room was to be recorded, and cannot be."""
+MUTED = "muted"
+"""What a `Notice` is about: the operator has muted this member."""
+QUIET = "quiet"
+"""What a `Notice` is about: only the operator may write."""
+MAY_WRITE = "may write"
+"""What a `Notice` is about: this member may write again."""
 
 SERVER_NAME = "Server"
 """The name in front of the operator's announcements, in the original's form; no member may have it."""
@@ -256,7 +262,7 @@ class Announcement(Event):
 
 @dataclass(frozen=True)
 class Notice(Event):
-    """Server to client, on joining: something about this room that each member has to know."""
+    """Server to client: something about this room, or about itself, that a member has to know."""
 
     about: str
 
@@ -319,6 +325,9 @@ class Words:
     refused: str
     recorded: str
     not_recorded: str
+    now_muted: str
+    now_quiet: str
+    may_write: str
 
     def explain(self, reason: str, limit: int | None = None, detail: str | None = None) -> str:
         """Return the sentence for a refusal, also for a reason that only a newer server knows."""
@@ -344,6 +353,16 @@ class Words:
             limit = LIMITS.get(Reason.TOO_MANY_LINES if reason == Reason.TOO_MANY_LINES else Reason.TOO_LONG)
         explained = sentence.format(reason=reason, limit=limit)
         return f"{explained} {detail}" if detail else explained
+
+    def tell_notice(self, about: str) -> str | None:
+        """Return the sentence of a `Notice`; None for one that only a newer server knows."""
+        return {
+            RECORDED: self.recorded,
+            NOT_RECORDED: self.not_recorded,
+            MUTED: self.now_muted,
+            QUIET: self.now_quiet,
+            MAY_WRITE: self.may_write,
+        }.get(about)
 
     def tell_left(self, name: str, reason: str | None) -> str:
         """Return the sentence for a member that left, with the reason where there is one."""
@@ -383,6 +402,9 @@ ITALIAN = Words(
     refused="Il server ha rifiutato la richiesta ({reason}).",
     recorded="Quello che si dice in questa chat viene registrato.",
     not_recorded="Questa chat doveva essere registrata, ma non è possibile: nulla viene conservato.",
+    now_muted="Sei stato silenziato dall'operatore: per ora non puoi scrivere.",
+    now_quiet="Per ora in questa chat scrive solo l'operatore.",
+    may_write="Puoi scrivere di nuovo.",
 )
 
 ENGLISH = Words(
@@ -412,6 +434,9 @@ ENGLISH = Words(
     refused="The server refused this ({reason}).",
     recorded="What is said in this chat is recorded.",
     not_recorded="This chat was to be recorded, but that is not possible: nothing is kept.",
+    now_muted="You are muted by the operator: for now you cannot write.",
+    now_quiet="For now only the operator writes in this chat.",
+    may_write="You can write again.",
 )
 
 LANGUAGES = {"it": ITALIAN, "en": ENGLISH}
@@ -441,8 +466,8 @@ _JOINERS = "\u200c\u200d"
 """What joins or parts two characters: part of Persian and Indic words, and of emoji."""
 _EMOJI_STYLE = "\ufe0f"
 """Asks for the coloured form of the character before, and counts as part of it."""
-_ADDRESS = re.compile(r"\d+(\.\d+){3}")
-"""What can be taken for an IPv4 address; an IPv6 address has colons."""
+_ADDRESS = re.compile(r"\d+(\.\d+){3}(/[\d.]+)?")
+"""What can be taken for an IPv4 address or network; an IPv6 address has colons."""
 _REQUEST = re.compile(r"[A-Z-]{3,20} [/*]|(?i:.* HTTP/\d)|SSH-|PROXY ")
 """The first line of another protocol's client."""
 _LETTERS = re.compile(r"[^\W_]")
@@ -602,7 +627,7 @@ def in_words(event: Event, words: Words) -> str | None:
         case Error(reason=reason, limit=limit, detail=detail):
             return words.explain(reason, limit, detail)
         case Notice(about=about):
-            return {RECORDED: words.recorded, NOT_RECORDED: words.not_recorded}.get(about)
+            return words.tell_notice(about)
         case Greeting():
             return words.greeting + MARK
         case Quit():

@@ -26,6 +26,7 @@ ARGPARSE_ITALIAN = {
     "invalid float value: ": "non è un numero: ",
     "invalid choice: ": "valore non previsto: ",
     "(choose from ": "(scegliere tra ",
+    "ignored explicit argument ": "non prende un valore: ",
     "argument ": "argomento ",
 }
 """What argparse says by itself, where it has no other way to be told."""

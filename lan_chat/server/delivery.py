@@ -64,7 +64,6 @@ GATHER_SHARE = 3.0
 MAX_GATHER_S = 0.005
 FLUSH_S = 1.0
 """How long a client that leaves, or is told that the server stops, may take to read the rest."""
-FAILURE = "A failure in the delivery thread"
 
 log = logging.getLogger(__name__)
 
@@ -154,36 +153,48 @@ class Delivery:
 
     def kick(self, member: Member, reason: Reason = Reason.KICKED, detail: str | None = None) -> None:
         """Have a member leave, and tell it why."""
-        self._room.revoke(member)
-        if member.recipient is not None:
-            self._carry_out_all(member.recipient)  # what was said before counts, and whether the link is broken
+        self._room.revoke(member, Error(reason.value, detail=detail) if reason is Reason.KICKED else None)
+        recipient = member.recipient
+        if recipient is not None:
+            self._carry_out_all(recipient)  # what was said before counts, and whether the link is broken
+        if member.state is MemberState.AWAY or (recipient and recipient.state is ConnectionState.BROKEN):
+            log.info(self._words.log_left.format(who=member.name, why=self._why_expelled(reason, detail)))
         if member.state is MemberState.AWAY:
             self._leave(member, Reason.KICKED)
-            log.info(self._words.log_left.format(who=member.name, why=self._words.why_kicked))
-        elif member.recipient is not None:
-            self._expel(member.recipient, reason, detail)
+        elif recipient is not None:
+            self._expel(recipient, reason, detail)
 
-    def ban(self, what: str) -> None:
-        """Keep out a name or an address, and disconnect the clients that it is about."""
-        members, others = self._room.ban(what)
+    def ban(self, what: str, detail: str | None = None) -> None:
+        """Keep out a name, an address or a network, and disconnect the clients that it is about."""
+        members, others = self._room.ban(what, detail or "")
         self._timeline.forget(self._former.forget_name(protocol.name_key(what)))
         for member in members:
-            self.kick(member, Reason.BANNED)
+            self.kick(member, Reason.BANNED, detail)
         for recipient in others:
-            self._expel(recipient, Reason.BANNED)
+            self._expel(recipient, Reason.BANNED, detail)
         log.info(self._words.log_banned.format(what=what))
+
+    def tell_standing(self, member: Member, is_back: bool = False) -> None:
+        """Tell a member whether it may write, if that has changed; if it is back, also what it may have missed."""
+        standing, recipient = self._room.standing_of(member), member.recipient
+        is_known = standing == (member.told_standing or protocol.MAY_WRITE) and not (is_back and member.told_standing)
+        if not is_known and recipient is not None and recipient.state is ConnectionState.MEMBER:
+            member.told_standing = standing
+            self._broadcast.tell(recipient, Notice(standing))
+
+    def _why_expelled(self, reason: Reason, detail: str | None) -> str:
+        why = self._words.why_banned if reason is Reason.BANNED else self._words.why_kicked
+        return f"{why}: {detail}" if detail else why
 
     def _expel(self, recipient: Recipient, reason: Reason = Reason.KICKED, detail: str | None = None) -> None:
         """Close a connection, and tell its client why."""
         self._carry_out_all(recipient)  # what was said before counts
         if recipient.state in (ConnectionState.LEAVING, ConnectionState.CLOSED):
             return
-        why = self._words.why_banned if reason is Reason.BANNED else self._words.why_kicked
-        recipient.end_because(f"{why}: {detail}" if detail else why, Reason.KICKED)
+        recipient.end_because(self._why_expelled(reason, detail))
+        recipient.why_left = Reason.KICKED  # also where its link has broken just before
         self._broadcast.make_way(recipient)
-        self._broadcast.tell(recipient, Error(reason.value, detail=detail))
-        self._broadcast.tell_last(recipient, EndConn())
-        self._dismiss(recipient)
+        self._tell_and_dismiss(recipient, Error(reason.value, detail=detail))
 
     def make_room(self) -> bool:
         """Have the client leave that has been silent for the longest, and return whether there was one."""
@@ -224,7 +235,7 @@ class Delivery:
         try:
             step(*arguments)
         except Exception:
-            log.exception(FAILURE)
+            log.exception(self._words.log_failure.format(thread="delivery"))
 
     def _limit_s(self) -> float | None:
         """Return how long nothing will be due, in seconds; None for ever."""
@@ -247,7 +258,7 @@ class Delivery:
             try:
                 handler(recipient, event)
             except Exception:
-                log.exception(FAILURE)
+                log.exception(self._words.log_failure.format(thread="delivery"))
 
     def _look_at_the_time(self, now: float) -> None:
         """Have those leave that did not come back, or did not choose a name, in time.
@@ -259,9 +270,7 @@ class Delivery:
             self._leave(member)
         while self._choosing and (recipient := next(iter(self._choosing))).deadline <= now:
             recipient.end_because(self._words.why_no_name)
-            self._broadcast.tell(recipient, Refused(Reason.TOO_LATE.value))
-            self._broadcast.tell_last(recipient, EndConn())
-            self._dismiss(recipient)
+            self._tell_and_dismiss(recipient, Refused(Reason.TOO_LATE.value))
 
     # What a client said.
 
@@ -282,7 +291,8 @@ class Delivery:
     def _send_away(self, recipient: Recipient, strange: Strange) -> None:
         """Answer a client of another protocol in that, unless it was greeted and knows by now where it is."""
         stranger, is_greeted = strange.stranger, recipient.state is ConnectionState.CHOOSING
-        log.info(self._words.log_stranger.format(address=recipient, kind=stranger.value))
+        kind = self._words.other_protocol if stranger is Stranger.OTHER else stranger.value
+        log.info(self._words.log_stranger.format(address=recipient, kind=kind))
         recipient.end_because(self._words.why_stranger)
         if not is_greeted or stranger is Stranger.OTHER:
             status = (503, "Service Unavailable") if strange.is_full else (501, "Not Implemented")
@@ -294,9 +304,7 @@ class Delivery:
         """Have a client leave that found no place, or has lost it."""
         log.warning(self._words.log_turned_away_full.format(address=recipient))
         recipient.end_because(self._words.why_no_place)
-        self._broadcast.tell(recipient, Refused(Reason.FULL.value))
-        self._broadcast.tell_last(recipient, EndConn())
-        self._dismiss(recipient)
+        self._tell_and_dismiss(recipient, Refused(Reason.FULL.value))
 
     def _take_proposal(self, recipient: Recipient, proposed: NameProposed) -> None:
         """Let a client in under a name; where it has one already, what it said may be a message."""
@@ -351,7 +359,11 @@ class Delivery:
         if member is None:
             self._hosts.ask(recipient.address[0])
             log.info(self._words.log_token_refused.format(address=recipient))
-            self._broadcast.tell(recipient, Refused(Reason.UNKNOWN_TOKEN.value))
+            if error := self._room.why_not_back(resume.token):
+                recipient.end_because(self._words.why_kicked)
+                self._tell_and_dismiss(recipient, error)
+            else:
+                self._broadcast.tell(recipient, Refused(Reason.UNKNOWN_TOKEN.value))
         elif self._is_late(recipient, member):
             recipient.end_because(self._words.why_superseded)
             self._dismiss(recipient)
@@ -437,6 +449,7 @@ class Delivery:
         self._welcome(recipient, member, last)
         if self._broadcast.notice:
             self._broadcast.tell(recipient, self._broadcast.notice)
+        self.tell_standing(member)
         self._broadcast.show_backlog(recipient, backlog)
         self._broadcast.add(recipient, heard)  # what follows it hears with the others
 
@@ -466,6 +479,7 @@ class Delivery:
         self._welcome(recipient, member, self._timeline.last_id, missing)
         if self._broadcast.notice and is_new:
             self._broadcast.tell(recipient, self._broadcast.notice)
+        self.tell_standing(member, is_back=True)
         self._hosts.ask(recipient.address[0], self._timeline.count(start) / REPLAY_EVENTS)
         self._broadcast.replay(recipient, start)
 
@@ -504,6 +518,12 @@ class Delivery:
         self._timeline.note_departure(Departure(member, last_id, is_final))
         self._broadcast.tell_room(left)
 
+    def _tell_and_dismiss(self, recipient: Recipient, event: Event) -> None:
+        """Have a connection leave, which is told why before its `{end_conn}`."""
+        self._broadcast.tell(recipient, event)
+        self._broadcast.tell_last(recipient, EndConn())
+        self._dismiss(recipient)
+
     def _dismiss(self, recipient: Recipient) -> None:
         """Have a connection leave, and its member with it; it may read the rest."""
         if recipient.state in (ConnectionState.LEAVING, ConnectionState.CLOSED):
@@ -529,9 +549,7 @@ class Delivery:
         """Have those leave that read too slowly, each with its sentence."""
         slow, self._broadcast.too_slow = self._broadcast.too_slow, []
         for recipient in slow:
-            self._broadcast.tell(recipient, Error(Reason.TOO_SLOW.value))
-            self._broadcast.tell_last(recipient, EndConn())
-            self._dismiss(recipient)
+            self._tell_and_dismiss(recipient, Error(Reason.TOO_SLOW.value))
 
     # The end.
 

@@ -110,6 +110,8 @@ class Member:
         self.said = 0
         self.is_muted = False
         self.mutings = 0
+        self.told_standing: str | None = None
+        """What it was last told of whether it may write, as a `Notice`; None where it was never told."""
         self.deadline = 0.0
         """Until when it may come back; on the monotonic clock."""
         self.grace_left_s = math.inf

@@ -117,7 +117,7 @@ class ChatServer:
             try:
                 self._take_in(sock, peer_address(address))
             except Exception:
-                log.exception("A failure in the accept thread")
+                log.exception(self._words.log_failure.format(thread="accept"))
                 sock.close()
 
     def _take_in(self, sock: socket.socket, address: Address) -> None:
@@ -180,7 +180,7 @@ class ChatServer:
         except OSError as error:
             why = words.why_failed.format(error=error)
         except Exception:
-            log.exception("A failure in the thread of %s", recipient)
+            log.exception(words.log_failure.format(thread=recipient))
             why, is_failure = words.why_server_failed, True
         finally:
             why = words.why_server_stops if self._stopping.is_set() else why

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import protocol
+from lan_chat.server import operator_words
+from lan_chat.server.operator_words import OperatorWords
 from protocol import Reason
 
 
 @dataclass(frozen=True)
-class ServerWords(protocol.Words):
+class ServerWords(OperatorWords):
     """All sentences of the server, in one language, with `{}` placeholders."""
 
     recording_failed: str
@@ -40,30 +41,7 @@ class ServerWords(protocol.Words):
     export_to_device: str
     export_no_folder: str
     export_not_allowed: str
-    operator_absent: str
-    operator_help: str
-    operator_unknown: str
-    operator_usage: str
-    operator_nobody: str
-    operator_member: str
-    operator_count: str
-    operator_said: str
-    operator_kicked: str
-    operator_banned: str
-    operator_unbanned: str
-    operator_not_banned: str
-    operator_muted: str
-    operator_unmuted: str
-    operator_quiet: str
-    operator_not_quiet: str
-    operator_is_muted: str
     press_enter: str
-
-    # The operator's commands: the arguments, as `operator_usage` shows them.
-    usage_say: str
-    usage_kick: str
-    usage_ban: str
-    usage_mute: str
 
     # What an export is made of.
     table_separator: str
@@ -99,6 +77,8 @@ class ServerWords(protocol.Words):
     log_turned_away_host: str
     log_turned_away_no_thread: str
     log_accept_paused: str
+    log_failure: str
+    other_protocol: str
 
     # The limits of an address.
     limit_connections: str
@@ -172,7 +152,7 @@ class ServerWords(protocol.Words):
 
 
 ITALIAN = ServerWords(
-    **vars(protocol.ITALIAN),
+    **vars(operator_words.ITALIAN),
     record_lacks_its_end="Il server si era chiuso senza preavviso: nella registrazione può mancare ciò che è stato "
     "detto subito prima.",
     recording_failed="La registrazione della chat si è interrotta: da ora nulla viene conservato.",
@@ -208,29 +188,7 @@ ITALIAN = ServerWords(
     export_no_folder="la cartella {folder} non c'è: creala, o scegline un'altra",
     export_not_allowed="lì non è permesso scrivere, o il file è aperto in un altro programma: chiudilo, o scegli un "
     "altro nome",
-    operator_absent="senza collegamento",
-    operator_help="Comandi: {commands}",
-    operator_unknown="Comando sconosciuto: {word}. Con help si vedono tutti.",
-    operator_usage="Uso: {usage}",
-    operator_nobody="Nella chat non c'è nessuno con il nome {name}.",
-    operator_member="{name}  {address}  {dialect}  dalle {since}  messaggi: {said} ({rate} al minuto)  "
-    "byte in attesa: {unsent}{muted}",
-    operator_count="Nella chat: {count}. Connessioni: {connections}.",
-    operator_said="Annunciato a {count}.",
-    operator_kicked="{name} è stato allontanato.",
-    operator_banned="{what} non può più entrare.",
-    operator_unbanned="{what} può entrare di nuovo.",
-    operator_not_banned="{what} non era escluso.",
-    operator_muted="{name} non può più scrivere.",
-    operator_unmuted="{name} può scrivere di nuovo.",
-    operator_quiet="Ora scrive solo l'operatore, con say.",
-    operator_not_quiet="Ora possono scrivere tutti.",
-    operator_is_muted="non può scrivere",
     press_enter="Premi Invio per chiudere.",
-    usage_say="TESTO",
-    usage_kick="NOME [MOTIVO]",
-    usage_ban="NOME|INDIRIZZO",
-    usage_mute="NOME|*",
     table_separator=";",
     heading_time="ora",
     heading_type="tipo",
@@ -261,7 +219,9 @@ ITALIAN = ServerWords(
     log_turned_away_full="{address} respinto: la chat è al completo.",
     log_turned_away_host="{address} respinto: troppi collegamenti dal suo indirizzo.",
     log_turned_away_no_thread="{address} respinto: il sistema non concede altri thread.",
-    log_accept_paused="Nessuna nuova connessione per {pause:g} s: {error}",
+    log_accept_paused="Nessuna nuova connessione per {pause:g} s ({error}).",
+    log_failure="Un errore interno del server, nel thread {thread}; la chat continua:",
+    other_protocol="altro",
     limit_connections="{count} collegamenti",
     limit_talking="i messaggi di tutti i suoi collegamenti insieme",
     limit_asking="le richieste di entrare",
@@ -312,7 +272,7 @@ ITALIAN = ServerWords(
 
 
 ENGLISH = ServerWords(
-    **vars(protocol.ENGLISH),
+    **vars(operator_words.ENGLISH),
     record_lacks_its_end="The server had ended without a warning: what was said just before may be missing in the "
     "recording.",
     recording_failed="The recording of this chat has stopped: from now on nothing is kept.",
@@ -348,29 +308,7 @@ ENGLISH = ServerWords(
     export_no_folder="there is no folder {folder}: make it, or choose another",
     export_not_allowed="it is not allowed to write there, or another program has the file open: close it, or choose "
     "another name",
-    operator_absent="link broken",
-    operator_help="Commands: {commands}",
-    operator_unknown="Unknown command: {word}. With help you see them all.",
-    operator_usage="Usage: {usage}",
-    operator_nobody="There is nobody named {name} in the chat.",
-    operator_member="{name}  {address}  {dialect}  since {since}  messages: {said} ({rate} a minute)  "
-    "bytes waiting: {unsent}{muted}",
-    operator_count="In the chat: {count}. Connections: {connections}.",
-    operator_said="Announced to {count}.",
-    operator_kicked="{name} was removed.",
-    operator_banned="{what} cannot come in any more.",
-    operator_unbanned="{what} can come in again.",
-    operator_not_banned="{what} was not banned.",
-    operator_muted="{name} cannot write any more.",
-    operator_unmuted="{name} can write again.",
-    operator_quiet="Now only the operator writes, with say.",
-    operator_not_quiet="Now everybody can write.",
-    operator_is_muted="muted",
     press_enter="Press Enter to close.",
-    usage_say="TEXT",
-    usage_kick="NAME [REASON]",
-    usage_ban="NAME|ADDRESS",
-    usage_mute="NAME|*",
     table_separator=",",
     heading_time="time",
     heading_type="type",
@@ -401,7 +339,9 @@ ENGLISH = ServerWords(
     log_turned_away_full="{address} was turned away: the chat is full.",
     log_turned_away_host="{address} was turned away: too many connections from its address.",
     log_turned_away_no_thread="{address} was turned away: the system has no thread left.",
-    log_accept_paused="No new connections for {pause:g} s: {error}",
+    log_accept_paused="No new connections for {pause:g} s ({error}).",
+    log_failure="An internal error of the server, in the thread {thread}; the chat goes on:",
+    other_protocol="other",
     limit_connections="{count} connections",
     limit_talking="the messages of all its connections together",
     limit_asking="requests to be let in",

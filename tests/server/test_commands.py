@@ -10,7 +10,7 @@ import protocol
 from lan_chat.server.commands import Operator
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ITALIAN
-from protocol import EndConn, Error, Say
+from protocol import EndConn, Error, Notice, Say
 from tests.support.peers import BarePeer, EventPeer, LinePeer, Peer
 from tests.support.servers import limits, start, talk_to
 from tests.support.waiting import wait_until
@@ -30,8 +30,8 @@ def test_the_operator_speaks_to_everybody_under_a_name_that_nobody_else_has(
 
 
 HELP = (
-    "Commands: help · who · say TEXT · kick NAME [REASON] · ban NAME|ADDRESS · unban NAME|ADDRESS · "
-    "mute NAME|* · unmute NAME|* · stop"
+    "Commands: help · who · say TEXT · kick NAME [REASON] · ban NAME|ADDRESS [REASON] · unban NAME|ADDRESS · bans · "
+    "mute NAME|* · unmute NAME|* · mutes · stop"
 )
 
 
@@ -115,7 +115,7 @@ def test_an_address_may_be_banned_as_the_list_shows_it(server: ChatServer, opera
 
 
 def test_a_name_can_be_banned_before_it_comes(server: ChatServer, operator: Operator) -> None:
-    operator.answer("ban Mallory")
+    assert operator.answer('ban "Mallory"') == "Mallory cannot come in any more."
     with talk_to(server) as mallory:
         mallory.send("MALLORY\n")
         mallory.expect(ITALIAN.banned)
@@ -139,12 +139,13 @@ def test_a_muted_speaker_is_told_once_and_whoever_counts_keeps_the_text(server: 
         lines.send("uno\ndue\n")
         lines.expect(ITALIAN.muted)
         assert operator.answer("mute *") == "Now only the operator writes, with say."
+        assert events.expect_event(Notice) == Notice(protocol.QUIET)
         for nonce in (1, 2):
             events.tell(Say("tre", nonce))
             assert events.expect_event(Error) == Error("muted", nonce=nonce)
         operator.answer("say silenzio")
         assert lines.expect("Server: silenzio\n") == "\nServer: silenzio\n"
-        assert operator.answer("unmute *") == "Now everybody can write."
+        assert operator.answer("unmute *") == "Now everybody can write, but: Lia."
         events.tell(Say("tre", 2))  # the refused one, said again
         lines.expect("Eva: tre\n")
         lines.say("{quit}")

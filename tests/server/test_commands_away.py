@@ -7,11 +7,12 @@ import threading
 
 import pytest
 
+import protocol
 from lan_chat.server.commands import Operator
 from lan_chat.server.connection import Connection, NameProposed
 from lan_chat.server.membership import MemberState
 from lan_chat.server.words import ENGLISH, ITALIAN
-from protocol import Error, Event, Join, Joined, Left, Message, Refused, Resume, Say
+from protocol import EndConn, Error, Event, Join, Joined, Left, Message, Notice, Refused, Resume, Say, Welcome
 from tests.support.peers import BackPeer, EventPeer, Peer, answer_to, come_back, drain, texts_of
 from tests.support.servers import Serve, held, lose, room
 from tests.support.waiting import wait_until
@@ -32,7 +33,8 @@ def test_who_is_kicked_cannot_come_back_from_that_moment_on() -> None:
                     lose(server, ada, "Ada")
                 operator.answer("kick Ada")
                 back.tell(Resume(ada.welcome.token, 0))
-                assert back.expect_event(Refused) == UNKNOWN
+                assert back.expect_event(Error) == Error("kicked")
+                back.expect_event(EndConn)
                 left = bob.expect_event(Left)
                 assert (left.name, left.reason) == ("Ada", "kicked")
             ada.close()
@@ -143,9 +145,11 @@ def test_the_operator_sees_and_mutes_who_is_away() -> None:
         assert ENGLISH.operator_absent in who
         assert operator.answer("mute Ada") == "Ada cannot write any more."
         with BackPeer(server.port, ada.welcome.token, ada.welcome.last + 1) as back:
+            assert back.expect_event(Notice) == Notice(protocol.MUTED)
             back.say("muta")
             assert back.expect_event(Error) == Error("muted", nonce=1)
             operator.answer("unmute Ada")
+            assert back.expect_event(Notice) == Notice(protocol.MAY_WRITE)
             back.say("parlo")
             assert texts_of(back.events_until("parlo")) == ["parlo"]
             assert ENGLISH.operator_absent not in operator.answer("who")
@@ -160,7 +164,25 @@ def test_who_was_sent_away_does_not_come_back(serve: Serve) -> None:
         ada.expect_end()
         peer, answer = come_back(server.port, ada.welcome.token, 0)
         peer.close()
-        assert answer == UNKNOWN
+        assert answer == Error("kicked")
+
+
+def test_who_is_kicked_while_it_is_away_is_told_so_when_it_comes_back_and_may_join_again() -> None:
+    with room() as server, EventPeer(server.port, "Ada") as ada:
+        lose(server, ada, "Ada")
+        Operator(server, IT).answer("kick Ada troppo rumore")
+        for _ in range(2):
+            peer, answer = come_back(server.port, ada.welcome.token, 0)
+            assert answer == Error("kicked", detail="troppo rumore")
+            peer.expect_event(EndConn)
+            assert drain(peer) == peer.received
+            peer.close()
+        with EventPeer(server.port) as again:
+            again.tell(Join("Ada", ada.welcome.token))
+            again.expect_event(Welcome)
+            lose(server, again, "Ada")
+        with BackPeer(server.port, ada.welcome.token):
+            pass
 
 
 def test_the_operator_may_send_away_who_has_no_link(serve: Serve) -> None:

@@ -11,7 +11,7 @@ import pytest
 from lan_chat.server.commands import Operator
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ITALIAN
-from protocol import Error, Say
+from protocol import Error, Notice, Say
 from tests.support.peers import EventPeer, LinePeer, Peer, reset
 from tests.support.programs import TOP, Program, ServerProgram
 from tests.support.servers import limits, start
@@ -43,6 +43,7 @@ def test_the_log_says_once_for_each_reason_that_something_was_refused(
     caplog.set_level(logging.INFO)
     with EventPeer(server.port, "Eva") as eva:
         operator.answer("mute Eva")
+        assert eva.expect_event(Notice) == Notice("muted")
         for nonce in (1, 2):
             eva.tell(Say("riservato", nonce))
             assert eva.expect_event(Error) == Error("muted", nonce=nonce)

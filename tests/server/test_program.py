@@ -107,3 +107,19 @@ def test_importing_the_module_does_nothing() -> None:
     code = "import chat_server, chat_client, threading; print(threading.active_count())"
     with Program("-c", code, PYTHONPATH=str(TOP)) as program:
         assert program.expect_end() == (0, "1\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--attendance=5"], "argomento --attendance: non prende un valore: '5'"),
+        (["--port", "x"], "argomento --port: non è un numero intero: 'x'"),
+        (["--log-level", "loud"], "argomento --log-level: valore non previsto: 'loud'"),
+        (["pippo"], "argomenti sconosciuti: pippo"),
+    ],
+)
+def test_what_argparse_says_by_itself_is_in_the_rooms_language_too(options: list[str], sentence: str) -> None:
+    with Program(TOP / "chat_server.py", *options) as program:
+        status, output = program.expect_end()
+        assert status == 2
+        assert output.splitlines()[-1].startswith(f"chat_server.py: errore: {sentence}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -16,7 +17,7 @@ from lan_chat.server.mailbox import Mailbox
 from lan_chat.server.membership import ConnectionState, MemberState, Recipient
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ITALIAN
-from protocol import EndConn, Event, Joined, Left, Refused, Resume
+from protocol import EndConn, Error, Event, Joined, Left, Resume
 from tests.support.peers import EventPeer, Peer, answer_to, drain, reset
 from tests.support.servers import held, limits, lose, member_of, room, start
 from tests.support.waiting import DEADLINE_S, wait_until
@@ -38,7 +39,26 @@ def test_who_is_kicked_just_as_its_link_breaks_has_left() -> None:
         assert [member.name for member in server.room.members()] == ["Bob"]
         left = bob.expect_event(Left)
         assert (left.name, left.reason) == ("Ada", "kicked")
-        assert answer_to(server.port, Resume(ada.welcome.token, 0)) == Refused("unknown token")
+        assert answer_to(server.port, Resume(ada.welcome.token, 0)) == Error("kicked")
+
+
+def test_who_is_kicked_after_its_link_has_broken_leaves_with_the_reason(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with room() as server, EventPeer(server.port, "Bob") as bob, EventPeer(server.port, "Ada") as ada:
+        bob.expect_event(Joined)
+        member = member_of(server, "Ada")
+
+        def break_and_kick() -> None:
+            assert member.recipient is not None
+            server.delivery._broadcast.break_off(member.recipient, "a broken pipe")
+            assert member.recipient.state is ConnectionState.BROKEN
+            server.delivery.kick(member, detail="troppo rumore")
+
+        server.call(break_and_kick)
+        left = bob.expect_event(Left)
+        assert (left.name, left.reason) == ("Ada", "kicked")
+        assert "Ada esce: allontanato dall'operatore: troppo rumore." in caplog.text
+        assert answer_to(server.port, Resume(ada.welcome.token, 0)) == Error("kicked", detail="troppo rumore")
 
 
 def test_who_is_banned_before_it_was_greeted_is_not_greeted_any_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -305,10 +305,15 @@ class StatesModel(RuleBasedStateMachine):
 
     @rule(what=st.sampled_from(["Ada", "Bea", "*"]), is_muted=SWITCH)
     def mute(self, what: str, is_muted: bool) -> None:
-        if what == "*":
-            self.operate(lambda: self.room.mute_all(is_muted))
-        else:
-            self.operate(lambda: self.room.mute(what, is_muted))
+        def act() -> None:
+            if what == "*":
+                self.room.mute_all(is_muted)
+            else:
+                self.room.mute(what, is_muted)
+            for member in self.room.members():
+                self.delivery.tell_standing(member)
+
+        self.operate(act)
 
     @rule()
     def announce(self) -> None:
@@ -422,6 +427,8 @@ class StatesModel(RuleBasedStateMachine):
             assert recipient.member is not None, what
             assert recipient.member.recipient is recipient, what
             assert recipient.member in self.room.members(), what
+            told = recipient.member.told_standing or protocol.MAY_WRITE
+            assert told == self.room.standing_of(recipient.member), what
         if state is ConnectionState.CLOSED:
             assert recipient not in broadcast._behind, what
 
