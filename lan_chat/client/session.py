@@ -72,6 +72,8 @@ class State(Enum):
     """The receive thread has ended; nothing can be said any more."""
 
 
+EXPELLED = (Reason.KICKED, Reason.BANNED)
+"""The reasons of an `Error` after which the user is not wanted back, `{end_conn}` or not."""
 LINKED = frozenset({State.CHOOSING, State.RESUMING, State.JOINED})
 """The states in which events may be put to the link."""
 
@@ -216,20 +218,21 @@ class Session:
             self._end()
 
     def _listen(self, link: Link) -> bool:
-        """Take what the server says until the link ends; return whether the server ended it, by `{end_conn}`."""
+        """Take what the server says until the link ends; return whether the server ended it in words."""
         has_ended = False
         try:
             for event in link.incoming():
                 while self.events.qsize() > MAX_WAITING_EVENTS and not self._is_closing.wait(BEHIND_S):
                     pass  # the window is behind: TCP holds the server up
                 has_ended = has_ended or isinstance(event, EndConn)
+                has_ended = has_ended or (isinstance(event, Error) and event.reason in EXPELLED)
                 self._take(link, event)
         except OSError as error:
             log.debug("The connection failed: %s", error)
         return has_ended
 
     def _break(self, has_ended: bool) -> bool:
-        """Note that the link has ended, perhaps by `{end_conn}`; return whether it was the last one."""
+        """Note that the link has ended, perhaps in words; return whether it was the last one."""
         with self._lock:
             self._state = State.BROKEN
             return has_ended or self.is_bare or self._is_leaving.is_set()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from tkinter import ttk
 
+import protocol
 from lan_chat.client.words import ITALIAN, ClientWords
 
 
@@ -43,8 +44,11 @@ class StatusLine:
         self._words = words
         self.button.configure(text=words.retry)
 
-    def show(self, is_connected: bool, people: int) -> None:
-        """Show how the link is; `is_connected`: the session goes on, also while it reconnects."""
+    def show(self, is_connected: bool, people: int, standing: str) -> None:
+        """Show how the link is; `is_connected`: the session goes on, also while it reconnects.
+
+        `standing`: whether the user may write, as a `Notice` says it.
+        """
         words = self._words
         wait_s = 0 if self._retry_at is None else math.ceil(self._retry_at - time.monotonic())
         is_reconnecting = is_connected and self.is_broken
@@ -55,6 +59,9 @@ class StatusLine:
         else:
             sentence = words.status_waiting if wait_s > 0 else words.status_retrying
         status = sentence.format(host=self._host, port=self._port, wait=wait_s)
+        muting = {protocol.MUTED: words.status_muted, protocol.QUIET: words.status_quiet}.get(standing)
+        if is_connected and not is_reconnecting and muting is not None:
+            status += f" · {muting}"
         if is_connected and not is_reconnecting and people:
             status += " · " + words.status_people.format(count=people)
         if status != self.label["text"]:

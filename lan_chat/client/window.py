@@ -44,6 +44,7 @@ from protocol import (
     Message,
     Notice,
     Quit,
+    Reason,
     Refused,
     Say,
     Welcome,
@@ -59,6 +60,11 @@ DRAIN_CHARACTERS = 32 * 1024
 """The most text that one drain shows, since Tk takes long to lay text out."""
 CLOSE_MS = 5000
 """How long the window stays after the server's `{end_conn}`; the sentence that announces it says five seconds."""
+FAREWELLS: dict[type[Event], tuple[Reason, ...]] = {
+    Error: (Reason.KICKED, Reason.BANNED, Reason.TOO_SLOW),
+    Refused: (Reason.TOO_LATE, Reason.FULL),
+}
+"""With which reasons a server ends this user's connection alone, and goes on itself."""
 
 
 class ChatWindow:
@@ -87,6 +93,10 @@ class ChatWindow:
         self._is_connected = True
         """Whether the session goes on, also while it reconnects."""
         self._is_ending = False
+        self._farewell: Error | Refused | None = None
+        """Why the server has ended this user's connection alone."""
+        self._standing = protocol.MAY_WRITE
+        """Whether the user may write, as a `Notice` says it."""
         self._build()
         self._drain_id = root.after(DRAIN_MS, self._drain)
         self._end_id = ""
@@ -379,6 +389,7 @@ class ChatWindow:
         self._name = self.settings.name = welcome.name
         self._asked_name = ""
         self._arrived_at = welcome.last
+        self._standing = protocol.MAY_WRITE  # of a newcomer: else it is told so
         self._show_linked(welcome.names)
         self._tell(self._words.welcome.format(name=welcome.name))
 
@@ -396,10 +407,16 @@ class ChatWindow:
         self._tell(self._words.gap.format(count=gap.count), Kind.ERROR)
 
     def _on_notice(self, notice: Notice) -> None:
-        if sentence := protocol.in_words(notice, self._words):
-            self._tell(sentence)
+        if notice.about in (protocol.MUTED, protocol.QUIET, protocol.MAY_WRITE):
+            if notice.about == self._standing:  # told again, after a broken link
+                return
+            self._standing = notice.about
+            self._show_status()
+        if sentence := self._words.tell_notice(notice.about):
+            self._tell(sentence, Kind.ERROR if notice.about in (protocol.MUTED, protocol.QUIET) else Kind.NOTICE)
 
     def _on_refused(self, refused: Refused) -> None:
+        self._note_farewell(refused)
         self._tell(self._words.explain(refused.reason), Kind.ERROR)
         self.message_input.give_back(self._asked_name or self._name, is_selected=True)
         self._asked_name = self._name = ""
@@ -436,6 +453,7 @@ class ChatWindow:
         self._show(entry, is_news=announcement.id > self._arrived_at)
 
     def _on_error(self, error: Error) -> None:
+        self._note_farewell(error)
         self._tell(self._words.explain(error.reason, error.limit, error.detail), Kind.ERROR)
 
     def _on_rejected(self, rejected: Rejected) -> None:
@@ -455,12 +473,14 @@ class ChatWindow:
         self._show_pending()
 
     def _on_end_conn(self, end: EndConn) -> None:
-        """Announce that the server has closed the connection, and close the window after CLOSE_MS."""
+        """Announce that the server has ended, and close the window after CLOSE_MS; a farewell stays as it is."""
         if self._is_ending:
             return
         self._is_ending = True
         self._is_connected = False
         self._show_status()
+        if self._farewell is not None:
+            return
         self._tell(self._words.disconnected)
         self._tell(self._words.closing_soon)
         self._end_id = self._root.after(CLOSE_MS, self.close)
@@ -468,7 +488,7 @@ class ChatWindow:
     def _on_disconnected(self, disconnected: Disconnected) -> None:
         self._is_connected = False
         self._show_status()
-        if not self._is_ending:
+        if not self._is_ending and self._farewell is None:
             self._show_disconnected()
         self._pending.clear()
         self._failed += disconnected.unsent
@@ -519,9 +539,17 @@ class ChatWindow:
         self._asked_name = name
         self._session.join(name)
 
+    def _note_farewell(self, event: Error | Refused) -> None:
+        if event.reason in FAREWELLS[type(event)]:
+            self._farewell = event
+
     def _show_disconnected(self) -> None:
-        self._tell(self._words.connection_error, Kind.ERROR)
-        self._tell(self._words.restart, Kind.ERROR)
+        """Show why nothing can be sent any more, and what to do."""
+        farewell = self._farewell
+        why = self._words.connection_error if farewell is None else protocol.in_words(farewell, self._words)
+        self._tell(why or "", Kind.ERROR)
+        if farewell is None or farewell.reason != Reason.BANNED:
+            self._tell(self._words.restart, Kind.ERROR)
 
     # What the window shows.
 
@@ -554,4 +582,4 @@ class ChatWindow:
         self._show_status()
 
     def _show_status(self) -> None:
-        self._status_line.show(self._is_connected, len(self.people.names))
+        self._status_line.show(self._is_connected, len(self.people.names), self._standing)

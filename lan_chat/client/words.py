@@ -39,6 +39,8 @@ class ClientWords(protocol.Words):
     new_message: str
     status_connected: str
     status_people: str
+    status_muted: str
+    status_quiet: str
     status_not_connected: str
     status_retrying: str
     status_waiting: str
@@ -136,6 +138,8 @@ ITALIAN = ClientWords(
     new_message="1 nuovo messaggio ↓",
     status_connected="Connesso a {host}, porta {port}",
     status_people="persone nella chat: {count}",
+    status_muted="silenziato dall'operatore",
+    status_quiet="scrive solo l'operatore",
     status_not_connected="Non connesso a {host}, porta {port}",
     status_retrying="Collegamento interrotto con {host}, porta {port}: nuovo tentativo in corso...",
     status_waiting="Collegamento interrotto con {host}, porta {port}: nuovo tentativo tra {wait} s",
@@ -237,6 +241,8 @@ ENGLISH = ClientWords(
     new_message="1 new message ↓",
     status_connected="Connected to {host}, port {port}",
     status_people="people in the chat: {count}",
+    status_muted="muted by the operator",
+    status_quiet="only the operator writes",
     status_not_connected="Not connected to {host}, port {port}",
     status_retrying="The connection to {host}, port {port}, is broken: trying again...",
     status_waiting="The connection to {host}, port {port}, is broken: next try in {wait} s",

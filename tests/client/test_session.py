@@ -71,6 +71,14 @@ def test_a_banned_address_is_told_so_and_tries_no_more(play: Play, meet: Meet) -
     assert events_until(session, Disconnected) == [LinkBroken(0.0), *last_words]
 
 
+@pytest.mark.parametrize("reason", ["kicked", "banned"])
+def test_who_is_sent_away_tries_no_more_also_where_the_end_was_not_heard(play: Play, meet: Meet, reason: str) -> None:
+    server, session = come_in(play, meet)
+    server.peer.tell(Error(reason, detail="troppo rumore"))
+    server.peer.close()
+    assert events_until(session, Disconnected) == [Error(reason, detail="troppo rumore"), Disconnected(())]
+
+
 def test_a_text_that_is_too_long_is_rejected_with_its_text(server: ChatServer, meet: Meet) -> None:
     session = meet(server)
     session.join("Ada")

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lan_chat.client.words import ITALIAN
+from lan_chat.client.words import ITALIAN, LANGUAGES
+from lan_chat.server import words as server_words
+from lan_chat.server.commands import Operator
 from lan_chat.server.server import ChatServer
-from protocol import EndConn
+from protocol import EndConn, Error, Event, Reason, Refused
 from tests.support.peers import LinePeer
 from tests.support.played_server import Play, message
 from tests.support.session_seats import SessionSit
@@ -66,6 +68,58 @@ def test_end_conn_is_told_in_two_lines_and_closes_the_window(
     ada.wait(lambda: ada.session.events.empty())
     assert ITALIAN.connection_error not in ada.shown
     ada.wait(lambda: not ada.is_open)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("command", ["kick", "ban"])
+def test_who_is_sent_away_reads_that_and_why_and_not_that_the_server_has_gone(
+    server: ChatServer, sit: SessionSit, monkeypatch: pytest.MonkeyPatch, command: str, language: str
+) -> None:
+    monkeypatch.setattr("lan_chat.client.window.CLOSE_MS", 0)
+    words = LANGUAGES[language]
+    ada = sit(server, language=language)
+    ada.enter("Ada")
+    ada.see(words.joined.format(name="Ada"))
+    Operator(server, server_words.ITALIAN).answer(f"{command} Ada troppo rumore")
+    farewell = f"{words.kicked if command == 'kick' else words.banned} troppo rumore"
+    ada.see(farewell)
+    ada.wait(lambda: not ada.session._thread.is_alive() and ada.session.events.empty())
+    ada.wait(lambda: ada.window.status["text"].startswith(words.status_not_connected.partition("{")[0]))
+    assert ada.is_open
+    assert ada.shown.endswith(f"\n{farewell}")
+    assert words.disconnected not in ada.shown
+    ada.enter("ciao")
+    again = f"\n{farewell}\n{farewell}" + (f"\n{words.restart}" if command == "kick" else "")
+    ada.wait(lambda: ada.shown.endswith(again))
+    assert words.connection_error not in ada.shown
+    assert ada.draft == "ciao"
+
+
+@pytest.mark.parametrize(
+    ("events", "sentence"),
+    [
+        ([Refused(Reason.TOO_LATE.value), EndConn()], ITALIAN.too_late),
+        ([Refused(Reason.FULL.value), EndConn()], ITALIAN.full),
+        ([Error(Reason.TOO_SLOW.value), EndConn()], ITALIAN.too_slow),
+    ],
+)
+def test_another_reason_of_the_end_stands_as_the_last_sentence_too(
+    play: Play, sit: SessionSit, events: list[Event], sentence: str
+) -> None:
+    server = play()
+    ada = sit(server)
+    server.peer.tell(*events)
+    server.peer.close()
+    ada.see(sentence)
+    ada.wait(lambda: not ada.session._thread.is_alive() and ada.session.events.empty())
+    assert ada.shown.endswith(f"\n{sentence}")
+
+
+def test_a_name_that_is_banned_is_no_end_and_the_servers_end_is_told_after_it(play: Play, sit: SessionSit) -> None:
+    server = play()
+    ada = sit(server)
+    server.peer.tell(Refused(Reason.BANNED.value), EndConn())
+    ada.see(f"\n{ITALIAN.banned}\n{ITALIAN.disconnected}\n{ITALIAN.closing_soon}")
 
 
 def test_end_conn_said_twice_is_told_once(play: Play, sit: SessionSit) -> None:
