@@ -45,7 +45,7 @@ try:
     from lan_chat.server.log_limit import LogLimit
     from lan_chat.server.options import MAX_BACKLOG, Options
     from lan_chat.server.server import ChatServer
-    from lan_chat.server.terminal import Terminal, read_console, show
+    from lan_chat.server.terminal import Terminal, is_terminal, read_console, show
     from lan_chat.server.words import CLOSED, CLOSING, CLOSING_OTHERWISE, LANGUAGES, WAITING, ServerWords
     from protocol import Notice
 except ModuleNotFoundError as error:
@@ -111,11 +111,13 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
     server = ChatServer(listener, options, words, history, notice)
     has_stopped.clear()
     terminal.start()
+    addresses = where_to_find(listener, words)
+    terminal.show(WAITING)
+    terminal.show(addresses)
+    terminal.introduce(addresses.splitlines()[1].strip())
     server.start()
     try:
-        terminal.show(WAITING)
-        terminal.show(where_to_find(listener, words))
-        if sys.stdin is not None and sys.stdin.isatty():
+        if is_terminal(sys.stdin):
             threading.Thread(target=read_console, args=(requests,), name="console", daemon=True).start()
         operator = Operator(server, words)
         while isinstance(request := wait_for(requests), str) and not operator.is_stop(request):

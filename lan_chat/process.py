@@ -68,6 +68,8 @@ if sys.platform == "win32":
     import ctypes
 
     _SW_HIDE, _SW_SHOW = 0, 5
+    _MAX_TITLE = 1024
+    """Characters of a console's title that are kept."""
     _CLOSING_EVENTS = (2, 5, 6)
     """CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT."""
     _console_handlers: list[object] = []
@@ -101,6 +103,17 @@ if sys.platform == "win32":
         window = ctypes.windll.kernel32.GetConsoleWindow()
         ctypes.windll.user32.ShowWindow(window, _SW_SHOW if is_shown else _SW_HIDE)
 
+    def console_title() -> str:
+        """Return the title of the console's window, for giving it back."""
+        title = ctypes.create_unicode_buffer(_MAX_TITLE)
+        ctypes.windll.kernel32.GetConsoleTitleW(title, _MAX_TITLE)
+        return title.value
+
+    def title_console(title: str) -> str:
+        """Set the title of the console's window; return what has to be written to it for that: nothing."""
+        ctypes.windll.kernel32.SetConsoleTitleW(title)
+        return ""
+
 else:
 
     def has_own_console() -> bool:
@@ -109,6 +122,14 @@ else:
 
     def show_console(is_shown: bool) -> None:
         """Do nothing: except on Windows, the console's window is another program's."""
+
+    def console_title() -> str:
+        """Return nothing: except on Windows, a terminal does not tell its title, and a shell sets its own again."""
+        return ""
+
+    def title_console(title: str) -> str:
+        """Return what a terminal takes for the title of its window when that is written to it (xterm's OSC 0)."""
+        return "" if os.environ.get("TERM", "dumb") in ("dumb", "linux") else f"\033]0;{title}\a"
 
 
 def wait_for_enter(prompt: str) -> None:

@@ -13,8 +13,9 @@ import queue
 import sys
 import threading
 import time
+from typing import TextIO
 
-from lan_chat.process import POLL_S
+from lan_chat.process import POLL_S, console_title, title_console
 from lan_chat.server.words import ITALIAN, ServerWords
 
 FINISH_S = 1.0
@@ -35,10 +36,13 @@ class Terminal(logging.Handler):
         self._words = words
         self.setFormatter(logging.Formatter("%(message)s"))
         self._texts: queue.Queue[str | None] = queue.Queue(MAX_WAITING_LINES)
+        """What is to be written, as it is; None for the end."""
         self._missing_lock = threading.Lock()
         """Guards `_missing`, and the sequence of the texts around the sentence that tells it."""
         self._missing = 0
         """How many texts were dropped since the last that was queued."""
+        self._title_before: str | None = None
+        """The title of the terminal's window before it got ours; None as long as it has not. Main thread only."""
         self._thread = threading.Thread(target=self._run, name="terminal", daemon=True)
 
     def start(self) -> None:
@@ -48,6 +52,8 @@ class Terminal(logging.Handler):
     def finish(self) -> bool:
         """Show the rest, for at most about twice FINISH_S, and return whether all was shown."""
         with contextlib.suppress(queue.Full):
+            if self._title_before is not None:
+                self._texts.put(title_console(self._title_before), timeout=FINISH_S)
             self._texts.put(None, timeout=FINISH_S)
             self._thread.join(FINISH_S)
         return not self._thread.is_alive()
@@ -61,20 +67,34 @@ class Terminal(logging.Handler):
         with self._missing_lock, contextlib.suppress(queue.Full):
             self._missing += 1
             if self._missing > 1:
-                self._texts.put_nowait(self._words.lines_not_shown.format(count=self._missing - 1))
+                self._texts.put_nowait(self._words.lines_not_shown.format(count=self._missing - 1) + "\n")
                 self._missing = 1
-            self._texts.put_nowait(text)
+            self._texts.put_nowait(text + "\n")
             self._missing = 0
+
+    def introduce(self, address: str) -> None:
+        """Tell a person at a terminal how to go on, and have its window bear the server's address. Main thread only."""
+        words = self._words
+        if is_terminal(sys.stdout):
+            self._title_before = console_title()
+            title = title_console(words.console_title.format(address=address))  # at the end of a line of our own
+            self.show(words.banner)
+            self.show((words.banner_console if is_terminal(sys.stdin) else words.banner_end) + title)
 
     def _run(self) -> None:
         while (text := self._texts.get()) is not None:
-            show(text)
+            show(text, end="")
 
 
-def show(text: str) -> None:
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether a person is at a stream; a program without a console has none."""
+    return stream is not None and stream.isatty()
+
+
+def show(text: str, end: str = "\n") -> None:
     """Print for the operator; where the terminal is gone, the room goes on without."""
     try:
-        print(text, flush=True)
+        print(text, end=end, flush=True)
     except (OSError, ValueError):
         # Otherwise the rest of the buffer would fail at exit, and change the exit status.
         with contextlib.suppress(OSError, ValueError):

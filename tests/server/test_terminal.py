@@ -4,17 +4,105 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import select
+import signal
+import subprocess
 import sys
 
 import pytest
 
 from lan_chat.server.terminal import Terminal
+from lan_chat.server.words import ITALIAN, LANGUAGES, WAITING, ServerWords
 from tests.support.peers import LinePeer
-from tests.support.programs import ServerProgram
-from tests.support.waiting import wait_until
+from tests.support.programs import TOP, Program, ServerProgram
+from tests.support.waiting import DEADLINE_S, wait_until
+
+
+def test_a_server_without_a_terminal_says_the_originals_lines_and_the_addresses_alone() -> None:
+    with Program(TOP / "chat_server.py", "--host", "127.0.0.1", "--port", "0") as program:
+        opening = program.expect("porta ")
+        port = program.expect("\n")
+        program.interrupt()
+        status, closing = program.expect_end()
+    assert opening + port == f"Waiting for connections...\n{ITALIAN.reach_here}\n    127.0.0.1  porta {int(port)}\n"
+    assert (status, closing.splitlines()[1:]) == (0, ["Server successfully closed."])
+
 
 if sys.platform != "win32":  # which has no pseudo-terminals in Python
     import pty
+
+    class TerminalProgram:
+        """`python chat_server.py` at a terminal of its own, whose every byte is kept; its input may be another one."""
+
+        def __init__(self, *options: str, stdin: int | None = None, **environment: str) -> None:
+            self._terminal, inside = pty.openpty()
+            command = [sys.executable, str(TOP / "chat_server.py"), "--host", "127.0.0.1", "--port", "0", *options]
+            self.process = subprocess.Popen(
+                command,
+                stdin=inside if stdin is None else stdin,
+                stdout=inside,
+                stderr=inside,
+                env={**os.environ, "PYTHONIOENCODING": "utf-8", "TERM": "xterm", **environment},
+            )
+            os.close(inside)
+            self.output = b""
+
+        def __enter__(self) -> TerminalProgram:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            if self.process.poll() is None:
+                self.process.kill()
+            self.process.wait()
+            os.close(self._terminal)
+
+        def type(self, text: str) -> None:
+            os.write(self._terminal, text.encode())
+
+        def expect(self, pattern: bytes) -> re.Match[bytes]:
+            """Read up to what a pattern finds in all that was written."""
+            while (found := re.search(pattern, self.output)) is None:
+                ready, _, _ = select.select([self._terminal], [], [], DEADLINE_S)
+                assert ready, self.output
+                self.output += os.read(self._terminal, 65536)
+            return found
+
+    @pytest.mark.parametrize("words", LANGUAGES.values(), ids=LANGUAGES)
+    def test_who_sits_at_the_terminal_is_told_how_to_go_on_and_the_window_bears_the_address(words: ServerWords) -> None:
+        language = next(name for name, those in LANGUAGES.items() if those is words)
+        with TerminalProgram("--lang", language) as program:
+            port = program.expect(rb"127\.0\.0\.1  port\w? (\d+)\r\n")[1].decode()
+            address = words.reach_line.format(host="127.0.0.1", port=port)
+            title = f"\033]0;{words.console_title.format(address=address.strip())}\a"
+            lines = [WAITING, words.reach_here, address, words.banner, words.banner_console + title]
+            opening = "".join(f"{line}\r\n" for line in lines).encode()
+            program.expect(re.escape(opening[-20:]))
+            assert program.output == opening
+            program.type("help\n")
+            program.expect(re.escape(words.operator_help.partition("{")[0].encode()))
+            program.type("stop\n")
+            assert program.process.wait(DEADLINE_S) == 0
+            program.expect(rb"\033\]0;\a$")
+
+    def test_the_originals_lines_at_a_terminal_are_its_own_byte_for_byte() -> None:
+        with TerminalProgram() as program:
+            assert program.expect(rb"^Waiting for connections\.\.\.\r\n").start() == 0
+            port = int(program.expect(rb"porta (\d+)\r\n")[1])
+            with LinePeer(port, "Ada") as ada:
+                own = str(ada.sock.getsockname()[1]).encode()
+                program.expect(rb"\r\n127\.0\.0\.1:%s has connected to the server\.\r\n" % own)
+                ada.say("{quit}")
+                program.expect(rb"\r\n127\.0\.0\.1:%s has left the server\.\r\n" % own)
+            program.process.send_signal(signal.SIGINT)
+            program.expect(rb"\r\nCTRL\+C pressed\. Closing the server\.\.\.\r\nServer successfully closed\.\r\n")
+
+    def test_who_cannot_type_there_is_not_told_to_and_a_dumb_terminal_gets_no_title() -> None:
+        with TerminalProgram(stdin=subprocess.DEVNULL, TERM="dumb") as program:
+            program.expect(re.escape(ITALIAN.banner_end.encode()) + b"\r\n")
+            assert ITALIAN.banner.encode() in program.output
+            assert b"\033" not in program.output
+            assert b"help" not in program.output
 
     def test_the_operator_types_at_the_terminal() -> None:
         terminal, stdin = pty.openpty()
