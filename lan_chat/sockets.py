@@ -53,11 +53,6 @@ def peer_address(address: tuple[Any, ...]) -> Address:
     return parse_address(text) or host, port
 
 
-def address_forms(host: str) -> set[str]:
-    """Return the addresses that mean a peer's host: its own and, which is that on any interface, it without a scope."""
-    return {host, host.partition("%")[0]}
-
-
 def host_label(host: str) -> str:
     """Return a host as it is written in front of a port: `10.0.0.1`, `[fe80::1%2]`."""
     return f"[{host}]" if ":" in host else host

@@ -14,6 +14,7 @@ from pathlib import Path
 from lan_chat.server.history_lock import LOCK_ERRORS, HistoryLock
 from lan_chat.server.membership import FormerMember, Member
 from lan_chat.server.numbering import Numbering
+from lan_chat.server.rules import Rule, RuleKind
 from lan_chat.server.words import ServerWords
 from protocol import Announcement, Event, Joined, Left, Message
 
@@ -56,6 +57,8 @@ class Record:
     """The members who were in the room when its server ended without closing it."""
     former: list[FormerMember]
     """The newest ended memberships that may be taken up again, oldest first; at most MAX_FORMER."""
+    rules: list[Rule]
+    """What the operator has forbidden."""
 
     @property
     def last_id(self) -> int:
@@ -94,6 +97,8 @@ class History:
         CREATE TABLE IF NOT EXISTS members (
             joined_id INTEGER PRIMARY KEY, name TEXT NOT NULL, token_key BLOB NOT NULL, replay_from INTEGER NOT NULL,
             left_id INTEGER, first_id INTEGER NOT NULL, last_nonce INTEGER NOT NULL);
+        CREATE TABLE IF NOT EXISTS rules (
+            kind TEXT NOT NULL, what TEXT NOT NULL, address TEXT NOT NULL, reason TEXT NOT NULL);
         CREATE TABLE IF NOT EXISTS room (id TEXT NOT NULL, reserved_id INTEGER NOT NULL);
         INSERT INTO room (id, reserved_id) SELECT lower(hex(randomblob(8))), 0 WHERE NOT EXISTS (SELECT * FROM room);
     """
@@ -109,6 +114,7 @@ class History:
     MIGRATIONS = (
         """
         CREATE INDEX messages_by_name ON events (name, nonce) WHERE type = 'message';
+        CREATE TABLE rules (kind TEXT NOT NULL, what TEXT NOT NULL, address TEXT NOT NULL, reason TEXT NOT NULL);
         CREATE TABLE holes (after_id INTEGER PRIMARY KEY, until_id INTEGER NOT NULL, was_given INTEGER NOT NULL);
         INSERT INTO holes SELECT before, id - 1, 0
             FROM (SELECT id, lag(id, 1, 0) OVER (ORDER BY id) AS before FROM events) WHERE id > before + 1;
@@ -160,10 +166,11 @@ class History:
         arrivals: Sequence[Member] = (),
         departures: Sequence[Departure] = (),
         forgotten: Sequence[bytes] = (),
+        rules: Sequence[Rule] | None = None,
     ) -> None:
-        """Write a batch in one transaction: events, who joined and left, and the keys of tokens that are worth nothing.
+        """Write a batch in one transaction: events, who joined and left, the keys of tokens that are worth nothing.
 
-        Raises FILE_ERRORS.
+        `rules` take the place of those that the file has, unless they are None. Raises FILE_ERRORS.
         """
         assert self._file is not None
         with self._file as file:
@@ -180,6 +187,10 @@ class History:
             file.executemany("UPDATE members SET left_id = ?, last_nonce = ? WHERE joined_id = ?", ends)
             keys = [*forgotten, *(end.member.token_key for end in departures if end.is_final)]
             file.executemany("UPDATE members SET token_key = x'' WHERE token_key = ?", ((key,) for key in keys))
+            if rules is not None:
+                file.execute("DELETE FROM rules")
+                rows = [(rule.kind.value, rule.what, rule.address, rule.reason) for rule in rules]
+                file.executemany("INSERT INTO rules (kind, what, address, reason) VALUES (?, ?, ?, ?)", rows)
         if events and events[-1].id > self._reserved_id - RESERVED_IDS // 2:
             self._reserve(file, events[-1].id + RESERVED_IDS)
         if events:
@@ -250,7 +261,13 @@ class History:
             if list(map(type, row)) == [str, bytes, int, int]
         ]
         events = [event_from_row(row, words) for row in reversed(rows)]
-        return Record(room_id, numbering, is_end_doubtful, events, members, former[::-1])
+        kinds = {kind.value: kind for kind in RuleKind}
+        rules = [
+            Rule(kinds[kind], *map(str, texts))
+            for kind, *texts in file.execute("SELECT kind, what, address, reason FROM rules")
+            if kind in kinds
+        ]
+        return Record(room_id, numbering, is_end_doubtful, events, members, former[::-1], rules)
 
     def _number(self, file: sqlite3.Connection, room_id: str, reserved_id: int) -> tuple[Numbering, bool]:
         """Return the numbers of the room, after all that may have been given out, and whether that is in doubt."""

@@ -66,8 +66,11 @@ class ChatServer:
         self.room = Room(self._options.max_clients)
         if history is not None:
             self.room.restore(history.record.members)
+            self.room.restore_rules(history.record.rules)
         self.hosts = Hosts(self._options, words)
-        self.delivery = Delivery(self.room, self.hosts, Timeline(history), self._options, words, notice)
+        timeline = Timeline(history)
+        self.room.on_rules_changed = lambda: timeline.note_rules(self.room.rules())
+        self.delivery = Delivery(self.room, self.hosts, timeline, self._options, words, notice)
         self._stopping = threading.Event()
         self._accept_thread = threading.Thread(target=self._accept_connections, name="accept", daemon=True)
 

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from lan_chat.server.history import FILE_ERRORS, KEPT_EVENTS, Departure, History, RoomEvent
 from lan_chat.server.membership import Member
 from lan_chat.server.numbering import Numbering
+from lan_chat.server.rules import Rule
 from protocol import Announcement, Message
 
 KEPT_CHARACTERS = 8 * 1024 * 1024
@@ -43,7 +44,9 @@ class Timeline:
         self._arrivals: list[Member] = []
         self._departures: list[Departure] = []
         self._forgotten: list[bytes] = []
-        """What the file does not know yet: who came, who left, and whose token is worth nothing any more."""
+        self._rules: Sequence[Rule] | None = None
+        """What the file does not know yet: who came, who left, whose token is worth nothing any more, and all that is
+        forbidden, if that has changed."""
         self._is_recording = self._can_read = history is not None
         """Whether the file takes what happens, and whether it has what memory does not keep."""
         self.room_id = secrets.token_hex(8)
@@ -87,6 +90,10 @@ class Timeline:
         """Have the record know, with its next entry, that nobody may take up these ended memberships."""
         self._forgotten += token_keys
 
+    def note_rules(self, rules: Sequence[Rule]) -> None:
+        """Have the record know, with its next entry, all that the operator has forbidden."""
+        self._rules = rules
+
     def first_shown(self, last: int) -> tuple[int, int]:
         """Return after which number one is shown everything that has seen it up to `last`, and how many it lacks then.
 
@@ -127,11 +134,12 @@ class Timeline:
         arrivals, self._arrivals = self._arrivals, []
         departures, self._departures = self._departures, []
         forgotten, self._forgotten = self._forgotten, []
+        rules, self._rules = self._rules, None
         if self._history is None:
             return
         try:
-            if self._is_recording and (events or arrivals or departures or forgotten):
-                self._history.write(events, arrivals, departures, forgotten)
+            if self._is_recording and (events or arrivals or departures or forgotten or rules is not None):
+                self._history.write(events, arrivals, departures, forgotten, rules)
         except FILE_ERRORS:
             self._is_recording = self._can_read = False
             raise

@@ -51,7 +51,7 @@ def test_a_file_of_an_older_version_is_brought_up_to_date_and_loses_nothing(old_
 def test_a_file_of_an_older_version_is_exported_as_it_is(old_file: Path, tmp_path: Path) -> None:
     before = version_of(old_file)
     assert export_history(old_file, tmp_path / "chat.txt", False, ITALIAN) == 6
-    assert "Bob: anch'io\n    due righe\n" in (tmp_path / "chat.txt").read_text("utf-8")
+    assert "Bob: anch'io\n    | due righe\n" in (tmp_path / "chat.txt").read_text("utf-8")
     assert version_of(old_file) == before
 
 

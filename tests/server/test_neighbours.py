@@ -265,7 +265,7 @@ def test_a_replay_that_falls_behind_what_is_kept_never_skips_in_silence(monkeypa
 
 def test_a_resume_pays_for_what_it_is_shown_and_not_for_the_age_of_the_room(strict: ChatServer) -> None:
     with EventPeer(strict.port, "Ada") as ada:
-        strict.call(lambda: setattr(strict.delivery._timeline, "last_id", 10_000_000))
+        strict.call(lambda: setattr(strict.delivery._timeline._numbering, "last", 10_000_000))
         with EventPeer(strict.port) as back:
             back.tell(Resume(ada.welcome.token, 0))
             assert back.expect_event(Welcome).last == 10_000_000

@@ -13,6 +13,7 @@ from lan_chat.server import timeline as module
 from lan_chat.server.history import KEPT_EVENTS, Departure, History, Record, RoomEvent
 from lan_chat.server.membership import Member
 from lan_chat.server.numbering import Numbering
+from lan_chat.server.rules import Rule
 from lan_chat.server.timeline import Timeline
 from protocol import Announcement, Joined, Left, Message
 
@@ -25,7 +26,7 @@ class PlayedHistory:
     path = Path("history.db")
 
     def __init__(self, last_id: int = 0, events: Sequence[RoomEvent] = (), members: Sequence[Member] = ()) -> None:
-        self.record = Record("the room", Numbering(last_id), False, list(events), list(members), [])
+        self.record = Record("the room", Numbering(last_id), False, list(events), list(members), [], [])
         self.written: list[tuple[list[RoomEvent], list[Member], list[Departure]]] = []
         self.goodbyes: list[int] = []
         self.given: list[int] = []
@@ -38,6 +39,7 @@ class PlayedHistory:
         arrivals: Sequence[Member],
         departures: Sequence[Departure],
         forgotten: Sequence[bytes],
+        rules: Sequence[Rule] | None,
     ) -> None:
         if self.failure is not None:
             raise self.failure
