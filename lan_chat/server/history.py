@@ -91,7 +91,7 @@ class History:
         CREATE TABLE IF NOT EXISTS events (
             id INTEGER PRIMARY KEY, time REAL NOT NULL, type TEXT NOT NULL, name TEXT, text TEXT, nonce INTEGER,
             reason TEXT);
-        CREATE INDEX IF NOT EXISTS messages_by_name ON events (name, nonce) WHERE type = 'message';
+        CREATE INDEX IF NOT EXISTS messages_by_name ON events (name, nonce, type) WHERE type = 'message';
         CREATE TABLE IF NOT EXISTS holes (
             after_id INTEGER PRIMARY KEY, until_id INTEGER NOT NULL, was_given INTEGER NOT NULL);
         CREATE TABLE IF NOT EXISTS members (
@@ -113,7 +113,7 @@ class History:
     """Version 1, besides the table `events`; the first files have not all of it, and bear no version."""
     MIGRATIONS = (
         """
-        CREATE INDEX messages_by_name ON events (name, nonce) WHERE type = 'message';
+        CREATE INDEX messages_by_name ON events (name, nonce, type) WHERE type = 'message';
         CREATE TABLE rules (kind TEXT NOT NULL, what TEXT NOT NULL, address TEXT NOT NULL, reason TEXT NOT NULL);
         CREATE TABLE holes (after_id INTEGER PRIMARY KEY, until_id INTEGER NOT NULL, was_given INTEGER NOT NULL);
         INSERT INTO holes SELECT before, id - 1, 0

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 import protocol
 from lan_chat.server.commands import Operator
 from lan_chat.server.words import ENGLISH
-from protocol import Error, Join, Notice, Refused, Say, Welcome
+from protocol import Error, Join, Notice, Refused, Say
 from tests.support.peers import EventPeer, Peer, answer_to
-from tests.support.programs import ServerProgram
 from tests.support.servers import recorded_room, room
 
 
-@pytest.mark.parametrize("is_killed", [False, True], ids=["stopped", "killed"])
-def test_bans_and_mutes_outlive_the_server(file: Path, is_killed: bool) -> None:
-    with ServerProgram("--history", str(file), "--lang", "it") as first, EventPeer(first.port, "Ada") as ada:
-        assert isinstance(ada.welcome, Welcome)
-        if not is_killed:
-            first.interrupt()
-            first.expect_end()
+def test_bans_and_mutes_outlive_the_server(file: Path) -> None:
     with recorded_room(file) as server, EventPeer(server.port, "Eva") as eva:
         operator = Operator(server, ENGLISH)
         for command in ('ban "Mallory" spam', "ban 10.1.2.0/24", "ban 10.9.9.9", "unban 10.9.9.9", "mute Eva"):
