@@ -137,7 +137,7 @@ class Quit(Event):
 
 @dataclass(frozen=True)
 class EndConn(Event):
-    """`{end_conn}`, server to client: I close."""
+    """`{end_conn}`, server to client: I close. From a client it means `<quit>`."""
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,7 @@ class Broadcast:
 
     def tell_last(self, recipient: Recipient, event: Event) -> None:
         """Tell one connection a control word after all else, to a bare peer as a `recv` of its own."""
+        self.hear(recipient)
         try:
             recipient.outbox.push_last(self._writers[recipient.kind].encode(event))
         except OSError as error:

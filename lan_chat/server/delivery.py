@@ -100,6 +100,7 @@ class Delivery:
             Say: self._take_say,
             Fault: self._refuse,
             Quit: self._take_quit,
+            EndConn: self._take_quit,
             Ended: self._take_end,
         }
         """What is done with each event that a client's thread hands over; all others mean nothing to a server."""
@@ -401,9 +402,10 @@ class Delivery:
             log.info(self._words.log_message_refused.format(address=recipient, why=why))
         self._broadcast.tell(recipient, fault.answer())
 
-    def _take_quit(self, recipient: Recipient, quits: Quit) -> None:
+    def _take_quit(self, recipient: Recipient, goodbye: Quit | EndConn) -> None:
         recipient.end_because(self._words.why_quit)
-        if quits.waits and recipient.kind is not Events:
+        closes_itself = isinstance(goodbye, Quit) and not goodbye.waits
+        if not closes_itself and recipient.kind is not Events:
             self._broadcast.tell_last(recipient, EndConn())
         self._dismiss(recipient)
 

@@ -35,7 +35,7 @@ from lan_chat.server.room import Room
 from lan_chat.server.timeline import Timeline
 from lan_chat.server.words import HAS_CONNECTED, HAS_LEFT, ITALIAN, ServerWords
 from lan_chat.sockets import Address, address_label, host_label, peer_address, tune
-from protocol import Event, Events, Notice, Quit, Resume, Stranger
+from protocol import EndConn, Event, Events, Notice, Quit, Resume, Stranger
 
 ACCEPT_PAUSE_S = 1.0
 """How long accepting pauses when the system has no descriptor or thread left."""
@@ -43,6 +43,8 @@ JOIN_S = 5.0
 """How long stopping waits for a thread to end."""
 SLOW_DOWN_LOG_S = 60.0
 """How long a client has to stay within its rate before slowing it down is news again."""
+GOODBYES = frozenset({Quit, EndConn})
+"""What a client says last."""
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
@@ -217,7 +219,7 @@ class ChatServer:
                     said = self._ask_to_join(connection, said, names_may_be_said=kind is not Events)
                 if said:
                     mailbox.hand_over(said)
-                if Quit in map(type, granted):
+                if not GOODBYES.isdisjoint(map(type, granted)):
                     return True
             if mailbox.is_shut:
                 break

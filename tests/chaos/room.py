@@ -209,7 +209,7 @@ class Rubbish:
             return to_json({"type": "resume", "token": self.text(), "last": rng.choice((0, 7, 2**53 - 1))})
         if kind < 0.9:
             return to_json({"type": self.text() + "!", "text": self.text(), "id": -1})
-        return rng.choice((*map(to_json, GOOD_EVENTS), b"", b" \t\r", b"{end_conn}", b"<end_conn>"))
+        return rng.choice((*map(to_json, GOOD_EVENTS), b"", b" \t\r"))
 
 
 def send_in_cuts(sock: socket.socket, data: bytes, rng: random.Random) -> None:
