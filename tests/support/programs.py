@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import ctypes
+import io
 import json
 import os
 import queue
@@ -37,6 +39,9 @@ class Program:
         )
         self.output = ""
         self._chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        # A chunk may end inside a character, or between CR and LF.
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._decoder = io.IncrementalNewlineDecoder(decoder, translate=False)
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
@@ -59,6 +64,9 @@ class Program:
             self._chunks.put(data)
         self._chunks.put(b"")
 
+    def _decode(self, data: bytes, is_last: bool = False) -> str:
+        return self._decoder.decode(data, is_last).replace("\r\n", "\n")
+
     def type(self, text: str) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(text.encode())
@@ -75,14 +83,16 @@ class Program:
     def expect(self, word: str) -> str:
         """Read what it prints up to a word, and give all up to its end."""
         deadline = time.monotonic() + DEADLINE_S
-        while word not in self.output:
+        searched = 0
+        while self.output.find(word, searched) < 0:
             try:
                 data = self._chunks.get(timeout=max(0.01, deadline - time.monotonic()))
             except queue.Empty:
                 data = b""
             if not data:
                 raise AssertionError(f"{word!r} was not printed; instead: {self.output!r}")
-            self.output += data.decode(errors="replace").replace("\r\n", "\n")
+            searched = max(0, len(self.output) - len(word))
+            self.output += self._decode(data)
         end = self.output.index(word) + len(word)
         text, self.output = self.output[:end], self.output[end:]
         return text
@@ -106,8 +116,8 @@ class Program:
         """Wait for its end, and give its exit status and the rest of its output."""
         status = self.process.wait(DEADLINE_S)
         self._reader.join()
-        while data := self._chunks.get():
-            self.output += data.decode(errors="replace").replace("\r\n", "\n")
+        rest = b"".join(iter(self._chunks.get, b""))
+        self.output += self._decode(rest, is_last=True)
         return status, self.output
 
 
