@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +17,12 @@ MAX_AWAY, MAX_AWAY_PER_HOST = 1000, 100
 """How many places the room holds at once, and for one address: coming and breaking off costs nothing."""
 BRIEF_LINK_S, LONG_LINK_S = 10.0, 60.0
 """A link that breaks so soon does not add to the time to come back; one that lasted so long restores all of it."""
+SPARE_ENTRIES = 100
+"""How many entries that mean nothing may be kept beside one for each member that is away."""
+
+Entry = tuple[float, int, Member]
+"""A deadline on the monotonic clock, a number that tells equal ones apart, and whose it is."""
+log = logging.getLogger(__name__)
 
 
 class Places:
@@ -26,11 +33,13 @@ class Places:
         self._hosts = hosts
         self._words = words
         self._away: set[Member] = set()
-        self._deadlines: list[tuple[float, int, Member]] = []
+        self._deadlines: list[Entry] = []
         """Until when they may come back, as a heap; the entry of a member that came back means nothing."""
         self._numbers = itertools.count()
         self._away_of: Counter[str] = Counter()
         """How many places are held for each address."""
+        self._is_told = False
+        """Whether the operator knows that all places are taken; told again when none had been held meanwhile."""
 
     def __len__(self) -> int:
         return len(self._away)
@@ -38,6 +47,8 @@ class Places:
     @property
     def next_deadline(self) -> float | None:
         """When the next place may have to be given up, on the monotonic clock."""
+        while self._deadlines and not self._counts(self._deadlines[0]):
+            heapq.heappop(self._deadlines)
         return self._deadlines[0][0] if self._deadlines else None
 
     def has_one_for(self, member: Member) -> bool:
@@ -46,7 +57,12 @@ class Places:
         if self._hosts.are_limited and self._away_of[host] >= MAX_AWAY_PER_HOST:
             self._hosts.tell(host, self._words.limit_places.format(count=MAX_AWAY_PER_HOST))
             return False
-        return self._grace_s > 0 and len(self._away) < MAX_AWAY
+        if len(self._away) >= MAX_AWAY:
+            if not self._is_told:
+                log.warning(self._words.log_no_place_left.format(count=MAX_AWAY))
+            self._is_told = True
+            return False
+        return self._grace_s > 0
 
     def hold(self, member: Member) -> None:
         """Hold the place of a member whose link broke, for what it has left of the time to come back."""
@@ -61,11 +77,15 @@ class Places:
         self._away.add(member)
         self._away_of[_host_of(member)] += 1
         heapq.heappush(self._deadlines, (member.deadline, next(self._numbers), member))
+        if len(self._deadlines) > 2 * len(self._away) + SPARE_ENTRIES:  # members that come and break off for hours
+            self._deadlines = [entry for entry in self._deadlines if self._counts(entry)]
+            heapq.heapify(self._deadlines)
 
     def give_up(self, member: Member) -> None:
         """Hold the place of a member no more, be it back or gone. May be called for any member."""
         if member in self._away:
             self._away.discard(member)
+            self._is_told = self._is_told and bool(self._away)
             member.grace_left_s = max(0.0, member.deadline - time.monotonic())
             host = _host_of(member)
             self._away_of[host] -= 1
@@ -75,9 +95,14 @@ class Places:
     def overdue(self, now: float) -> Iterator[Member]:
         """Yield the members that did not come back in time."""
         while self._deadlines and self._deadlines[0][0] <= now:
-            deadline, _, member = heapq.heappop(self._deadlines)
-            if member in self._away and member.deadline == deadline:
-                yield member
+            entry = heapq.heappop(self._deadlines)
+            if self._counts(entry):
+                yield entry[-1]
+
+    def _counts(self, entry: Entry) -> bool:
+        """Return whether an entry's member has not come back since."""
+        deadline, _, member = entry
+        return member in self._away and member.deadline == deadline
 
 
 def _host_of(member: Member) -> str:

@@ -70,6 +70,7 @@ class ServerWords(OperatorWords):
     log_reads_too_slowly: str
     log_banned: str
     log_host_limit: str
+    log_no_place_left: str
     log_left_out: str
     log_stranger: str
     log_turned_away_banned: str
@@ -213,6 +214,8 @@ ITALIAN = ServerWords(
     log_reads_too_slowly="{address} riceve troppo lentamente: {unsent} byte in attesa.",
     log_banned="{what} è escluso dall'operatore.",
     log_host_limit="{host} ha raggiunto un limite: {limit}. Se dietro ci sono molte persone: --max-per-host 0.",
+    log_no_place_left="Tutti i {count} posti per chi perde il collegamento sono occupati: i prossimi escono subito. "
+    "--grace con meno secondi li libera prima.",
     log_left_out="(e altre {count} righe su questo indirizzo)",
     log_stranger="{address} non parla con una chat ({kind}).",
     log_turned_away_banned="{address} respinto: il suo indirizzo è escluso.",
@@ -333,6 +336,8 @@ ENGLISH = ServerWords(
     log_reads_too_slowly="{address} reads too slowly: {unsent} bytes are waiting for it.",
     log_banned="{what} is banned by the operator.",
     log_host_limit="{host} has met a limit: {limit}. If many people are behind it, --max-per-host 0 lifts it.",
+    log_no_place_left="All {count} places for members whose link broke are taken: the next ones leave at once. "
+    "--grace with fewer seconds frees them sooner.",
     log_left_out="(and {count} more lines about this address)",
     log_stranger="{address} does not speak to a chat ({kind}).",
     log_turned_away_banned="{address} was turned away: its address is banned.",
