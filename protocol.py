@@ -7,7 +7,7 @@ decoder belongs to one thread at a time.
 One TCP connection carries one conversation, in one of three dialects:
 
 * bare, of the original's two scripts: no framing, a message is what one `recv` returned;
-* lines, of netcat, telnet and scripts: a message is a line;
+* lines, of netcat, telnet and scripts: a message is a line; what a telnet negotiates (RFC 854) is taken out;
 * events, of our own client and server: a line is one JSON object.
 
 In all three a control word (`{quit}`, `{end_conn}`) stands alone as a whole message, and is just text anywhere else.
@@ -580,6 +580,143 @@ RESERVED_KEYS = frozenset({name_key(SERVER_NAME)})
 """Keys (`name_key`) of names that no member may take."""
 
 
+# --- telnet ---------------------------------------------------------------------------------------------------------
+
+MAX_SUBNEGOTIATION_BYTES = 1024
+"""The longest subnegotiation of an option that is skipped: we agree to none, so nobody has to send one."""
+
+_IAC, _DONT, _DO, _WONT, _WILL, _SB, _AYT, _SE = 0xFF, 0xFE, 0xFD, 0xFC, 0xFB, 0xFA, 0xF6, 0xF0
+_FIRST_COMMAND = 0xEC
+"""The lowest byte that is a command behind an IAC: EOF, of RFC 1184."""
+_REFUSALS = {_WILL: _DONT, _DO: _WONT}
+"""What is answered to an offer and to a demand; WONT and DONT change nothing and need no answer (RFC 854)."""
+_ERASE_CHARACTER, _ERASE_LINE = b"\xff\xf7", b"\xff\xf8"
+_DATA_BYTE = b"\xfe"
+"""Stands for an IAC that was sent as data: like that it is part of no character of UTF-8, but begins no command."""
+_LEAVE = _ERASE_LINE + b"\n<quit>\n"
+"""What is read for Ctrl+C, Ctrl+\\ and Ctrl+D in a telnet: they leave, as in netcat, and what was not ended is not
+said. Not `{quit}`: the telnet stays until we close."""
+_MEANINGS = {
+    0xEC: _LEAVE,  # EOF
+    0xEE: _LEAVE,  # abort
+    0xF3: _LEAVE,  # break
+    0xF4: _LEAVE,  # interrupt process
+    0xF7: _ERASE_CHARACTER,
+    0xF8: _ERASE_LINE,
+    _IAC: _DATA_BYTE,
+}
+"""Commands of one byte, and what is read for them; nothing for all others, such as NOP and the data mark."""
+_ERASURES = re.compile(b"(%s|%s)" % (_ERASE_CHARACTER, _ERASE_LINE))
+
+
+class _TelnetState(Enum):
+    """What the next byte of a telnet is part of."""
+
+    TEXT = "text"
+    COMMAND = "command"
+    OPTION = "option"
+    SUBNEGOTIATION = "subnegotiation"
+    COMMAND_WITHIN = "command within a subnegotiation"
+
+
+class TelnetFilter:
+    """Takes the commands of a telnet out of a stream, and answers those that need it.
+
+    No UTF-8 has a byte 0xFF, with which each of them begins. What comes out is the stream of a client that sends lines,
+    with the two erasing commands still in it (`erase`). Text in another encoding stays as it is: there an 0xFF is
+    followed by no command. Takes next to no memory, however long a subnegotiation is.
+    """
+
+    def __init__(self) -> None:
+        self._state = _TelnetState.TEXT
+        self._verb = 0
+        self._left = 0
+        """How many bytes of a subnegotiation may still come."""
+        self._ends_in_cr = False
+        self._answer = b""
+        self.has_spoken = False
+        """Whether there was a command, which shows that this is a telnet."""
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the next byte decides if there was a command."""
+        return self._state is _TelnetState.COMMAND
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what is left of the data: lines, and erasures in them."""
+        if self._state is not _TelnetState.TEXT or _IAC in data:
+            data = self._take_out(data)
+        if self._ends_in_cr and data.startswith(b"\0"):
+            data = b"\n" + data[1:]
+        if data:
+            self._ends_in_cr = data.endswith(b"\r")
+        return data.replace(b"\r\0", b"\r\n")  # both are the end of a line (RFC 1123, section 3.3.1)
+
+    def take_answer(self) -> bytes:
+        """Return what the other side has to be sent, and forget it."""
+        answer, self._answer = self._answer, b""
+        return answer
+
+    def _take_out(self, data: bytes) -> bytes:
+        kept = bytearray()
+        place = 0
+        while place < len(data):
+            if self._state is _TelnetState.TEXT:
+                end = data.find(_IAC, place)
+                kept += data[place : end if end >= 0 else len(data)]
+                if end < 0:
+                    break
+                self._state, place = _TelnetState.COMMAND, end + 1
+            else:
+                kept += self._take_byte(data[place])
+                place += 1
+        return bytes(kept)
+
+    def _take_byte(self, byte: int) -> bytes:
+        """Take one byte that is not text, and return what is read for it."""
+        state, self._state = self._state, _TelnetState.TEXT
+        match state:
+            case _TelnetState.COMMAND if byte < _FIRST_COMMAND:
+                return bytes((_IAC, byte))
+            case _TelnetState.COMMAND:
+                return self._take_command(byte)
+            case _TelnetState.OPTION:
+                if self._verb in _REFUSALS:
+                    self._answer += bytes((_IAC, _REFUSALS[self._verb], byte))
+            case _TelnetState.COMMAND_WITHIN if byte == _SE:
+                pass
+            case _:
+                self._left -= 1
+                is_command = byte == _IAC and state is _TelnetState.SUBNEGOTIATION
+                if self._left:
+                    self._state = _TelnetState.COMMAND_WITHIN if is_command else _TelnetState.SUBNEGOTIATION
+        return b""
+
+    def _take_command(self, byte: int) -> bytes:
+        self.has_spoken = self.has_spoken or byte != _IAC
+        if byte in (_WILL, _WONT, _DO, _DONT):
+            self._state, self._verb = _TelnetState.OPTION, byte
+        elif byte == _SB:
+            self._state, self._left = _TelnetState.SUBNEGOTIATION, MAX_SUBNEGOTIATION_BYTES
+        elif byte == _AYT:
+            self._answer += b"[OK]\r\n"
+        return _MEANINGS.get(byte, b"")
+
+
+def erase(data: bytes) -> bytes:
+    """Do what the erasing commands in the output of a `TelnetFilter` say; none reaches beyond its line."""
+    kept = bytearray()
+    for piece in _ERASURES.split(data):
+        if piece == _ERASE_LINE:
+            del kept[kept.rfind(b"\n") + 1 :]
+        elif piece == _ERASE_CHARACTER:
+            while kept and kept[-1:] != b"\n" and kept.pop() & 0xC0 == 0x80:
+                pass  # a continuation byte: the character began before
+        else:
+            kept += piece
+    return bytes(kept)
+
+
 # --- the dialects ---------------------------------------------------------------------------------------------------
 
 
@@ -762,6 +899,8 @@ class Lines(_Framed):
 
     A first line may also be a name that was pasted with its newline into the original's window, which ends no further
     line: until a second line has ended, text without a newline is held back, and is a message if nothing follows.
+
+    What a telnet says to its like is no part of a line. A telnet may well send each character by itself.
     """
 
     name: ClassVar[str] = "lines"
@@ -769,15 +908,22 @@ class Lines(_Framed):
     def __init__(self, words: Words) -> None:
         super().__init__(MAX_LINE_BYTES)
         self._words = words
+        self._telnet = TelnetFilter()
         self._ended_lines = 0
 
     def feed(self, data: bytes) -> list[Event]:
+        data = self._telnet.feed(data)
         self._ended_lines += data.count(b"\n")
         return super().feed(data)
 
+    def take_answer(self) -> bytes:
+        """Return what a telnet at the other side has to be sent, as it is, and forget it."""
+        return self._telnet.take_answer()
+
     @property
     def is_waiting(self) -> bool:
-        return bool(self._buffer) and self._ended_lines < 2 and not _is_cut(self._buffer)
+        may_be_pasted = self._ended_lines < 2 and not self._telnet.has_spoken
+        return bool(self._buffer) and may_be_pasted and not _is_cut(self._buffer)
 
     def flush(self) -> list[Event]:
         return self.finish() if self.is_waiting else []
@@ -798,7 +944,7 @@ class Lines(_Framed):
         return "".join(f"{text}\n" for text in texts if text is not None).encode()
 
     def _parse(self, whole_lines: bytes) -> list[Event]:
-        text = whole_lines.decode("utf-8", "replace")
+        text = (erase(whole_lines) if _IAC in whole_lines else whole_lines).decode("utf-8", "replace")
         events: list[Event] = []
         for line in map(clean_text, text.split("\n")):
             if line in CONTROL_WORDS:
@@ -808,6 +954,15 @@ class Lines(_Framed):
             elif line and not line.isspace():
                 events.append(Say(line))
         return events
+
+
+class Telnet(Lines):
+    """The line dialect of a client that has begun as a telnet: its screen needs CR LF to begin a line at the left."""
+
+    name: ClassVar[str] = "telnet"
+
+    def encode(self, event: Event) -> bytes:
+        return super().encode(event).replace(b"\n", b"\r\n")
 
 
 EVENT_TYPES: dict[str, type[Event]] = {
@@ -956,7 +1111,7 @@ _OTHER_LINE = re.compile(
     rb"|(NICK|USER|PASS) [^\r\n]*\r\n"
 )
 """How the clients of some other protocols begin: SSH, a load balancer, RTSP, SIP and HTTP/2, SMTP, IRC."""
-_PREFIXES = (*_WEB_METHODS, b"SSH-", b"\x16\x03")
+_PREFIXES = (*_WEB_METHODS, b"SSH-", b"\x16\x03", bytes((_IAC, _WILL)))
 _BEFORE = b"\r\n\xef\xbb\xbf"
 """What may stand before a first line: empty lines, and the mark of UTF-8."""
 
@@ -965,6 +1120,7 @@ def stranger_in(received: bytes) -> Stranger | None:
     """Return which other protocol the first bytes of a client belong to; None where they may be of a chat's client."""
     if received.startswith(b"\x16\x03"):
         return Stranger.TLS
+    received = erase(TelnetFilter().feed(received))
     line = received.lstrip(_BEFORE)
     if _WEB_LINE.match(line):
         return Stranger.WEB
@@ -999,7 +1155,8 @@ def recognise_client(received: bytes, is_over: bool, has_ended: bool = False) ->
     first_line, newline, _ = received.partition(b"\n")
     if newline and len(first_line) <= MAX_HELLO_BYTES and isinstance(_parse_event(first_line), Hello):
         return Events
-    if received.endswith(b"\n"):
+    telnet = TelnetFilter()
+    if telnet.feed(received).endswith(b"\n") or telnet.has_spoken:
         return Lines
     if received in _CONTROL_BYTES:  # a client that leaves at once need not wait
         return Bare
@@ -1007,9 +1164,18 @@ def recognise_client(received: bytes, is_over: bool, has_ended: bool = False) ->
         return Events  # a link that broke within its `hello`: half an object is ignored, and is no name
     if not is_over and not has_ended and len(received) <= MAX_LINE_BYTES:
         return None
+    if telnet.is_in_doubt:
+        return Lines
     # A newline inside is either from a script, or a name that was pasted into the original's window; the latter fits
     # into the one `recv` with which the original reads a name, and does not end the stream.
     return Lines if newline and (has_ended or len(received) > BARE_RECV_BYTES) else Bare
+
+
+def begins_as_telnet(received: bytes) -> bool:
+    """Return whether the first bytes of a client that sends lines have a telnet's command in them."""
+    telnet = TelnetFilter()
+    telnet.feed(received)
+    return telnet.has_spoken
 
 
 def recognise_server(received: bytes, is_over: bool) -> type[Events | Bare] | None:

@@ -11,6 +11,7 @@ from typing import Any
 SOCKET_OPTIONS = (
     ("IPPROTO_TCP", "TCP_NODELAY", 1),  # small messages go out at once
     ("SOL_SOCKET", "SO_KEEPALIVE", 1),
+    ("SOL_SOCKET", "SO_OOBINLINE", 1),  # a telnet sends parts of its commands as urgent data
     ("IPPROTO_TCP", "TCP_KEEPIDLE", 30),  # seconds; Linux, Windows 10 from 1709
     ("IPPROTO_TCP", "TCP_KEEPALIVE", 30),  # macOS has TCP_KEEPIDLE under this name
     ("IPPROTO_TCP", "TCP_KEEPINTVL", 10),

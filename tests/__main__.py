@@ -32,6 +32,8 @@ COMMANDS = {
     "Xvfb": ("xvfb", "the window"),
     "xdotool": ("xdotool", "keys typed into the window"),
     "nc": ("netcat-openbsd", "netcat"),
+    "telnet": ("inetutils-telnet", "telnet"),
+    "plink": ("putty-tools", "PuTTY's telnet"),
     "ip": ("iproute2", "cables that are pulled"),
     "setsid": ("util-linux", "programs in a terminal of their own"),
     "soffice": ("libreoffice-calc-nogui", "exports in a spreadsheet"),

@@ -20,7 +20,7 @@ from lan_chat.server.mailbox import Mailbox
 from lan_chat.server.membership import Recipient
 from lan_chat.server.outbox import Outbox
 from lan_chat.sockets import Address
-from protocol import Bare, Dialect, Event, Events, Join, Say, Stranger, Words
+from protocol import Bare, Dialect, Event, Events, Join, Lines, Say, Stranger, Telnet, Words
 
 RECV_BYTES = 16 * 1024
 MAX_FIRST_CHUNKS = protocol.MAX_HELLO_BYTES
@@ -68,6 +68,13 @@ class NameProposed(Event):
     name: str | None
     """None where it cannot be a name."""
     key: str
+
+
+@dataclass(frozen=True)
+class TelnetAnswer(Event):
+    """Never on the wire as an event: what this client's telnet has to be sent, as it is."""
+
+    data: bytes
 
 
 @dataclass(frozen=True)
@@ -132,6 +139,8 @@ class Connection:
             data = self._receive(protocol.settle_s(self._received) if self._received else None)
             is_over = data is None
             self._note_first(data)
+        if kind is Lines and protocol.begins_as_telnet(self._received):
+            kind = Telnet
         self._received = b""
         self._dialect = Events() if issubclass(kind, Events) else kind(self._words)
         return kind
@@ -159,12 +168,12 @@ class Connection:
         Raises OSError where the connection fails.
         """
         for chunk in self._first_chunks:  # one by one: to a bare client each `recv` was a message
-            yield self._dialect.feed(chunk)
+            yield self._feed(chunk)
         self._first_chunks.clear()
         doubt_s = protocol.SETTLE_S if isinstance(self._dialect, Bare) else protocol.DOUBT_S
         try:
             while (data := self._receive(doubt_s if self._dialect.is_waiting else None)) != b"":
-                yield self._dialect.flush() if data is None else self._dialect.feed(data)
+                yield self._dialect.flush() if data is None else self._feed(data)
         except OSError:  # no goodbye, but what was said was said
             yield self._dialect.finish()
             raise
@@ -193,6 +202,13 @@ class Connection:
                     pass
             except OSError:
                 pass  # it is gone, or does not care
+
+    def _feed(self, data: bytes) -> list[Event]:
+        """Return what was said, and what the client's telnet has to be sent."""
+        events = self._dialect.feed(data)
+        if isinstance(self._dialect, Lines) and (answer := self._dialect.take_answer()):
+            return [TelnetAnswer(answer), *events]
+        return events
 
     def _receive(self, limit_s: float | None) -> bytes | None:
         """Read what there is: b"" at the end of the stream, None where nothing came for `limit_s`."""

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import protocol
 from lan_chat.server.broadcast import REPLAY_EVENTS, Broadcast
-from lan_chat.server.connection import Connected, Ended, NameProposed, Settled, Strange, TurnAway
+from lan_chat.server.connection import Connected, Ended, NameProposed, Settled, Strange, TelnetAnswer, TurnAway
 from lan_chat.server.former_members import FormerMembers
 from lan_chat.server.history import Departure, clamp_time
 from lan_chat.server.hosts import Hosts
@@ -98,6 +98,7 @@ class Delivery:
             Resume: self._take_resume,
             Join: self._take_join,
             Say: self._take_say,
+            TelnetAnswer: self._answer_telnet,
             Fault: self._refuse,
             Quit: self._take_quit,
             EndConn: self._take_quit,
@@ -286,8 +287,12 @@ class Delivery:
     def _settle(self, recipient: Recipient, settled: Settled) -> None:
         recipient.kind, recipient.is_settled = settled.kind, True
         recipient.outbox.is_paced = settled.kind is Bare
-        if settled.kind is Lines and recipient.state is ConnectionState.CHOOSING:
+        if issubclass(settled.kind, Lines) and recipient.state is ConnectionState.CHOOSING:
             self._broadcast.tell(recipient, LineEnd())
+
+    def _answer_telnet(self, recipient: Recipient, answer: TelnetAnswer) -> None:
+        if recipient.state in (ConnectionState.CHOOSING, ConnectionState.MEMBER):
+            self._broadcast.answer(recipient, answer.data)
 
     def _send_away(self, recipient: Recipient, strange: Strange) -> None:
         """Answer a client of another protocol in that, unless it was greeted and knows by now where it is."""

@@ -101,7 +101,7 @@ HOSTILE_TEXTS = (
     *("\ud800", "a\udfffb", "\udc00\ud800"),  # halves of letters: only JSON's escapes can write them
 )
 HOSTILE_BYTES = (
-    *(b"\xff\xfd\x18\xff\xfb\x1f", b"\xff\xf4\xff\xfd\x06", b"\xff" * 9, b"\xff\xfa\x18\x00xterm\xff\xf0"),  # telnet
+    *(b"\xff\xfd\x18\xff\xfb\x1f", b"\xff\xf6\xff\xfd\x06", b"\xff" * 9, b"\xff\xfa\x18\x00xterm\xff\xf0"),  # telnet
     *(b"\xc3(", b"\xed\xa0\x80", b"\xf8\x88\x80\x80\x80", b"\xc0\xaf", b"\xf0\x9f\x98", b"\x80", b"\xc3"),  # no UTF-8
     *(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"SSH-2.0-x\r\n"),
     *(b"\0" * 100, b"\r", b"\r\n", b"\n\r", b"\r\r\n\n", b"\x1a", b"\x04"),
@@ -163,12 +163,16 @@ class Rubbish:
         elif kind < 0.2:
             body = rng.choice(HOSTILE_BYTES)
         elif kind < 0.35:
-            body = rng.randbytes(rng.randrange(60))
+            body = self.random_bytes(rng.randrange(60))
         elif kind < 0.45:
             body = self.no_event()
         else:
             body = self.text().encode("utf-8", "surrogatepass")
         return body + rng.choice(LINE_ENDS)
+
+    def random_bytes(self, count: int) -> bytes:
+        """Bytes at random, but no commands of a telnet's: it would leave, or have what follows skipped."""
+        return bytes(byte if byte < 0xEC else byte & 0x7F for byte in self.rng.randbytes(count))
 
     def no_event(self) -> bytes:
         """A line of the events dialect, without its end, to which the answer must be an error."""
@@ -178,7 +182,8 @@ class Rubbish:
         if kind < 0.3:
             return rng.choice(NO_EVENTS)
         if kind < 0.5:
-            line = b"~" + self.text().encode("utf-8", "surrogatepass") + rng.choice(HOSTILE_BYTES) + rng.randbytes(20)
+            line = b"~" + self.text().encode("utf-8", "surrogatepass") + rng.choice(HOSTILE_BYTES)
+            line += self.random_bytes(20)
             return line.replace(b"\n", b"")
         if kind < 0.55:
             return to_json({"type": "say", "text": rng.choice(NOTHINGS), "nonce": rng.randrange(9)})

@@ -118,4 +118,10 @@ def is_harmless(text: str) -> bool:
     )
 
 
+PUTTY = bytes.fromhex("fffb1f fffb20 fffb18 fffb27 fffd01 fffb03 fffd03")
+"""What PuTTY says first as a telnet, whatever the port."""
+REFUSED = bytes.fromhex("fffe1f fffe20 fffe18 fffe27 fffc01 fffe03 fffc03")
+"""What it is answered."""
+SIZE = b"\xff\xfa\x1f\x00\x50\x00\x0a\xff\xf0"
+"""A window of 80 times 10: its height is a newline."""
 SAY = b'{"type":"say","text":"ciao","nonce":1}\n'
