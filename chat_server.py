@@ -3,7 +3,7 @@
 Threads:
 
 * main waits for a signal, and for what the operator types, which console reads; then it stops everything in order;
-* terminal alone writes to the terminal: the log, and the answers to the operator;
+* terminal alone writes to the terminal: the log, and the answers to the operator; log file to the file of `--log-file`;
 * accept takes connections in and starts a thread for each, or turns them away in words;
 * one thread per client reads that client alone, and is the one that closes its socket;
 * delivery alone numbers what is said, records it, and writes to clients: so there is one order, nobody is shown what is
@@ -42,11 +42,13 @@ try:
     from lan_chat.server.export import export_history
     from lan_chat.server.history import FILE_ERRORS, History
     from lan_chat.server.listening import explain_listen_error, open_listener, where_to_find
+    from lan_chat.server.log_file import LogFile
     from lan_chat.server.log_limit import LogLimit
     from lan_chat.server.options import MAX_BACKLOG, Options
     from lan_chat.server.server import ChatServer
     from lan_chat.server.terminal import Terminal, is_terminal, read_console, show
     from lan_chat.server.words import CLOSED, CLOSING, CLOSING_OTHERWISE, LANGUAGES, WAITING, ServerWords
+    from lan_chat.server.writer import Writer
     from protocol import Notice
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in ("lan_chat", "protocol"):
@@ -85,12 +87,14 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
     run_in_background()
     raise_file_limit()
     terminal = Terminal(words)
+    writers: list[Writer] = [terminal]
     try:
-        limit = LogLimit(words) if arguments.max_per_host else None
-        set_up_logging(terminal, arguments.log_level, arguments.log_file, limit)
+        if arguments.log_file is not None:
+            writers.append(LogFile(arguments.log_file, words))
     except OSError as error:
         print(words.cannot_log.format(file=arguments.log_file, error=error), file=sys.stderr)
         return 2
+    set_up_logging(writers, arguments.log_level, LogLimit(words) if arguments.max_per_host else None)
     if arguments.export is not None:
         return export(arguments, words)
     try:
@@ -110,7 +114,8 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
     )
     server = ChatServer(listener, options, words, history, notice)
     has_stopped.clear()
-    terminal.start()
+    for writer in writers:
+        writer.start()
     addresses = where_to_find(listener, words)
     terminal.show(WAITING)
     terminal.show(addresses)
@@ -127,8 +132,9 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
         server.stop()
         has_stopped.set()
     terminal.show(CLOSED)
-    if not terminal.finish():
-        os._exit(0)  # it takes nothing, and Python's own end would wait for it
+    is_all_written = [writer.finish() for writer in writers]
+    if False in is_all_written:
+        os._exit(0)  # one takes nothing, and Python's own end would wait for it
     return 0
 
 
@@ -164,19 +170,14 @@ def wait_for(requests: queue.SimpleQueue[int | str]) -> int | str:
             pass
 
 
-def set_up_logging(terminal: Terminal, level: str, file: str | None, limit: LogLimit | None) -> None:
-    """Write the log to the terminal, in the original's way, and to a file with the time if wanted. Raises OSError."""
+def set_up_logging(writers: list[Writer], level: str, limit: LogLimit | None) -> None:
+    """Have the log written to the terminal, in the original's way, and to a file with the time if wanted."""
     log = logging.getLogger("lan_chat")
-    logging.raiseExceptions = False  # a full disk is no reason to stop
-    handlers: list[logging.Handler] = [terminal]
     log.setLevel(level.upper())
-    if file is not None:
-        handlers.append(logging.FileHandler(file, encoding="utf-8"))
-        handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    for handler in handlers:
+    for writer in writers:
         if limit is not None:
-            handler.addFilter(limit)
-        log.addHandler(handler)
+            writer.addFilter(limit)
+        log.addHandler(writer)
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -201,7 +202,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--history", words.help_history, type=Path, metavar="FILE")
     add("--export", words.help_export, type=Path, metavar="FILE")
     add("--attendance", words.help_attendance, False, action="store_true")
-    add("--log-file", words.help_log_file, metavar="FILE")
+    add("--log-file", words.help_log_file, type=Path, metavar="FILE")
     add("--log-level", words.help_log_level, "info", choices=("debug", "info", "warning", "error"))
     arguments = parser.parse_args(argv)
     if not 0 <= arguments.port <= 65535:

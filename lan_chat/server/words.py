@@ -59,6 +59,7 @@ class ServerWords(OperatorWords):
 
     # The log, as the operator reads it; `{why}` is one of the reasons below.
     lines_not_shown: str
+    lines_not_logged: str
     log_joined: str
     log_resumed: str
     log_lost_link: str
@@ -203,6 +204,7 @@ ITALIAN = ServerWords(
     type_joined="entrata",
     type_left="uscita",
     lines_not_shown="({count} righe non mostrate: il terminale era fermo.)",
+    lines_not_logged="(qui mancano {count} righe: non è stato possibile scriverle.)",
     log_joined="{address} entra come {name}.",
     log_resumed="{address} è {name}, di nuovo collegato.",
     log_lost_link="{address} ha perso il collegamento; {name} può tornare.",
@@ -325,6 +327,7 @@ ENGLISH = ServerWords(
     type_joined="joined",
     type_left="left",
     lines_not_shown="({count} lines were not shown: the terminal was blocked.)",
+    lines_not_logged="({count} lines are missing here: they could not be written.)",
     log_joined="{address} joins as {name}.",
     log_resumed="{address} is {name}, connected again.",
     log_lost_link="{address} has lost its link; {name} may come back.",
