@@ -14,15 +14,21 @@ closes the session.
 
 from __future__ import annotations
 
-import argparse
-import io
 import sys
-import threading
-import traceback
-from pathlib import Path
-from types import TracebackType
 
 try:
+    from lan_chat.early import end_on_signals
+
+    if __name__ == "__main__":
+        end_on_signals()  # first: to import the rest takes a while, and Ctrl+C would end it with a traceback
+
+    import argparse
+    import io
+    import threading
+    import traceback
+    from pathlib import Path
+    from types import TracebackType
+
     import protocol
     from lan_chat.client.answers import DEFAULT_HOST, parse_port, parse_port_answer
     from lan_chat.client.link import UnreachableError
@@ -82,7 +88,6 @@ def run(arguments: argparse.Namespace, settings: Settings, set_aside: Path | Non
     words, path = LANGUAGES[settings.language], settings_path()
     if hasattr(sys, "frozen"):
         restore_library_path()
-    interrupt_once()
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A console may lack a character, and a pipe may hold invalid ones.
@@ -94,7 +99,9 @@ def run(arguments: argparse.Namespace, settings: Settings, set_aside: Path | Non
         print(words.settings_broken.format(file=set_aside), file=sys.stderr)
     session = None
     try:
+        interrupt_once()
         session = connect_by_console(arguments.host, arguments.port, settings)
+        end_on_signals()  # until there is a window to close: an exception within Tk would be shown, and nothing else
         root = open_root(words)
         if root is None:
             return 2
@@ -172,6 +179,7 @@ def connect_by_dialog(root: tk.Tk, arguments: argparse.Namespace, settings: Sett
 
 def run_window(root: tk.Tk, session: Session, settings: Settings, name: str) -> None:
     """Show the chat window until it is closed, which also leaves the chat."""
+    end_on_signals()  # the dialog, if there was one, has gone
     window = ChatWindow(root, session, settings, name)
     close_on_signal(window)
     session.start()

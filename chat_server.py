@@ -14,19 +14,25 @@ A client's thread hands what its client did to the delivery thread, and never wr
 
 from __future__ import annotations
 
-import argparse
-import io
-import logging
-import os
-import queue
-import signal
 import sys
-import threading
-import traceback
-from pathlib import Path
-from typing import Any
 
 try:
+    from lan_chat.early import end_on_signals
+
+    if __name__ == "__main__":
+        end_on_signals()  # first: to import the rest takes a while, and Ctrl+C would end it with a traceback
+
+    import argparse
+    import io
+    import logging
+    import os
+    import queue
+    import signal
+    import threading
+    import traceback
+    from pathlib import Path
+    from typing import Any
+
     import protocol
     from lan_chat.command_line import CommandLine, language_of
     from lan_chat.process import (
@@ -81,9 +87,6 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
         sys.stdout.reconfigure(errors="replace", line_buffering=True)  # a console may lack a letter
     # A SimpleQueue, because its `put` may interrupt its own `get` in the same thread; an Event's `set` could deadlock.
     requests: queue.SimpleQueue[int | str] = queue.SimpleQueue()
-    has_stopped = threading.Event()
-    has_stopped.set()  # as long as nothing runs
-    watch_signals(requests.put, has_stopped)
     run_in_background()
     raise_file_limit()
     terminal = Terminal(words)
@@ -113,7 +116,8 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
         greeting_wait_s=arguments.greeting_wait,
     )
     server = ChatServer(listener, options, words, history, notice)
-    has_stopped.clear()
+    has_stopped = threading.Event()
+    watch_signals(requests.put, has_stopped)  # until here a signal ends the program at once
     for writer in writers:
         writer.start()
     addresses = where_to_find(listener, words)

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from lan_chat.early import SIGNALS
+
 POLL_S = 0.2
 """How often a thread checks for other news, in a wait that nothing can interrupt on Windows."""
 CONSOLE_CLOSES_S = 5.0
@@ -32,7 +34,7 @@ def watch_signals(note: Callable[[int], object], has_ended: threading.Event) -> 
     def note_signal(number: int, frame: FrameType | None) -> None:
         note(number)
 
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+    for name in SIGNALS:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), note_signal)
     if sys.platform == "win32":

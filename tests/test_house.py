@@ -16,7 +16,14 @@ USUAL_LINES = 450
 LARGE = {"lan_chat.server.delivery", "lan_chat.client.window"}
 """Rooms that are above the usual size. No other may be, and none may be above MAX_LINES."""
 
-SHARED = {"lan_chat", "lan_chat.command_line", "lan_chat.interfaces", "lan_chat.process", "lan_chat.sockets"}
+SHARED = {
+    "lan_chat",
+    "lan_chat.command_line",
+    "lan_chat.early",
+    "lan_chat.interfaces",
+    "lan_chat.process",
+    "lan_chat.sockets",
+}
 WIDGETS = {
     "lan_chat.client." + room
     for room in ("attention", "conversation", "find_bar", "menus", "message_input", "people", "status_line")
@@ -76,7 +83,7 @@ def may_know(room: str) -> set[str]:
     server = {name for name in HOUSE if name.startswith("lan_chat.server.")}
     client = {name for name in HOUSE if name.startswith("lan_chat.client.")}
     if room == "protocol" or room in SHARED or room in ("lan_chat.server", "lan_chat.client"):
-        return {"lan_chat", "protocol"} - {room} if room in SHARED else set()
+        return {"lan_chat", "lan_chat.early", "protocol"} - {room} if room in SHARED else set()
     if room in PROGRAMS:
         return set(HOUSE) - PROGRAMS
     base = {"protocol", *SHARED}
@@ -113,6 +120,13 @@ def test_the_wire_is_pure() -> None:
     known = {name.partition(".")[0] for name in imported(HOUSE["protocol"])}
     assert known & NOT_ON_THE_WIRE == set()
     assert known <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("program", sorted(PROGRAMS))
+def test_a_program_imports_nothing_before_signals_end_it_quietly(program: str) -> None:
+    first, *_ = [name for name in imported(HOUSE[program]) if name not in ("__future__", "sys")]
+    assert first == "lan_chat.early"
+    assert set(imported(HOUSE["lan_chat.early"])) == {"__future__", "importlib", "os", "signal", "types"}
 
 
 @pytest.mark.parametrize("room", sorted(set(HOUSE) - PROGRAMS - WIDGETS - WINDOWS - ON_TK))
