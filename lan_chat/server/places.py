@@ -21,7 +21,7 @@ SPARE_ENTRIES = 100
 """How many entries that mean nothing may be kept beside one for each member that is away."""
 
 Entry = tuple[float, int, Member]
-"""A deadline on the monotonic clock, a number that tells equal ones apart, and whose it is."""
+"""A deadline on the monotonic clock, the number of this entry, and whose it is."""
 log = logging.getLogger(__name__)
 
 
@@ -32,7 +32,8 @@ class Places:
         self._grace_s = grace_s
         self._hosts = hosts
         self._words = words
-        self._away: set[Member] = set()
+        self._away: dict[Member, int] = {}
+        """Who is away, and the number of its entry among the deadlines."""
         self._deadlines: list[Entry] = []
         """Until when they may come back, as a heap; the entry of a member that came back means nothing."""
         self._numbers = itertools.count()
@@ -74,9 +75,9 @@ class Places:
             member.grace_left_s += linked_s
         member.state = MemberState.AWAY
         member.deadline = now + min(self._grace_s, member.grace_left_s)
-        self._away.add(member)
+        self._away[member] = next(self._numbers)
         self._away_of[_host_of(member)] += 1
-        heapq.heappush(self._deadlines, (member.deadline, next(self._numbers), member))
+        heapq.heappush(self._deadlines, (member.deadline, self._away[member], member))
         if len(self._deadlines) > 2 * len(self._away) + SPARE_ENTRIES:  # members that come and break off for hours
             self._deadlines = [entry for entry in self._deadlines if self._counts(entry)]
             heapq.heapify(self._deadlines)
@@ -84,7 +85,7 @@ class Places:
     def give_up(self, member: Member) -> None:
         """Hold the place of a member no more, be it back or gone. May be called for any member."""
         if member in self._away:
-            self._away.discard(member)
+            del self._away[member]
             self._is_told = self._is_told and bool(self._away)
             member.grace_left_s = max(0.0, member.deadline - time.monotonic())
             host = _host_of(member)
@@ -101,8 +102,8 @@ class Places:
 
     def _counts(self, entry: Entry) -> bool:
         """Return whether an entry's member has not come back since."""
-        deadline, _, member = entry
-        return member in self._away and member.deadline == deadline
+        _, number, member = entry
+        return self._away.get(member) == number
 
 
 def _host_of(member: Member) -> str:
