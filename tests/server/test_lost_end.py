@@ -145,13 +145,15 @@ def test_a_lock_that_may_only_be_read_is_a_sentence(file: Path, monkeypatch: pyt
 
 
 def test_one_file_under_two_names_is_recorded_in_once(file: Path) -> None:
-    history = History(file, ITALIAN)
     other = file.with_name("altro.db")
+    file.touch()
     try:
         other.symlink_to(file)
     except OSError:
-        history.close()
         pytest.skip("no symbolic links here")
+    if other.resolve() != file.resolve():
+        pytest.skip("wine does not resolve its symbolic links")
+    history = History(file, ITALIAN)
     with pytest.raises(HistoryError, match=ITALIAN.history_in_use):
         History(other, ITALIAN)
     history.close()
