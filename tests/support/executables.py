@@ -10,7 +10,6 @@ import codecs
 import contextlib
 import fcntl
 import os
-import queue
 import re
 import select
 import shutil
@@ -20,7 +19,6 @@ import subprocess
 import sys
 import sysconfig
 import termios
-import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -186,10 +184,7 @@ class Executable(Program):
         assert output is not None
         self._source = output
         self._bell_end, self._bell = os.pipe()
-        self.output = ""
-        self._chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
+        self._start_reading()
 
     def __exit__(self, *_: object) -> None:
         self.kill()

@@ -37,13 +37,7 @@ class Program:
             env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
             creationflags=0x200 if sys.platform == "win32" else 0,  # CREATE_NEW_PROCESS_GROUP, for `interrupt`
         )
-        self.output = ""
-        self._chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        # A chunk may end inside a character, or between CR and LF.
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._decoder = io.IncrementalNewlineDecoder(decoder, translate=False)
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
+        self._start_reading()
 
     def __enter__(self: SomeProgram) -> SomeProgram:
         return self
@@ -57,6 +51,15 @@ class Program:
         self.process.stdout.close()
         if self.process.stdin is not None:
             self.process.stdin.close()
+
+    def _start_reading(self) -> None:
+        self.output = ""
+        self._chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        # A chunk may end inside a character, or between CR and LF.
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._decoder = io.IncrementalNewlineDecoder(decoder, translate=False)
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
