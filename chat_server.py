@@ -17,7 +17,7 @@ from __future__ import annotations
 import sys
 
 try:
-    from lan_chat.early import end_on_signals
+    from lan_chat.early import end_on_signals, leave_on_signals
 
     if __name__ == "__main__":
         end_on_signals()  # first: to import the rest takes a while, and Ctrl+C would end it with a traceback
@@ -156,6 +156,8 @@ def open_history(path: Path | None, words: ServerWords) -> tuple[History | None,
 def export(arguments: argparse.Namespace, words: ServerWords) -> int:
     """Write the history into another file; gives the exit status."""
     source, target = arguments.history, arguments.export
+    if target.is_file() or not target.exists():
+        leave_on_signals()  # what is not whole is removed; a pipe would have to take the rest first
     try:
         count = export_history(source, target, arguments.attendance, words)
     except FILE_ERRORS as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+from collections.abc import Callable
 from types import FrameType
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
@@ -21,9 +22,12 @@ def end_on_signals() -> None:
     Also within a call that blocks, and where an exception could not be raised: during an import, Python would report
     one and go on.
     """
-    for name in SIGNALS:
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _end)
+    _handle(_end)
+
+
+def leave_on_signals() -> None:
+    """Have them raise SystemExit instead, so that what was begun is cleared away. The next one waits for nothing."""
+    _handle(_leave)
 
 
 def run_server() -> int:
@@ -39,6 +43,17 @@ def run_client() -> int:
 def _run(program: str) -> int:
     end_on_signals()
     return int(importlib.import_module(program).main())
+
+
+def _handle(handler: Callable[[int, FrameType | None], object]) -> None:
+    for name in SIGNALS:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), handler)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    end_on_signals()
+    raise SystemExit(128 + number)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

@@ -92,6 +92,21 @@ def test_ctrl_c_while_the_client_connects_ends_it_without_a_traceback(tmp_path: 
     wait_until(lambda: not server.room.connections())
 
 
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("moment", ["sqlite3.connect", "os.rename"])
+def test_a_signal_during_an_export_leaves_the_last_one_and_nothing_beside_it(
+    tmp_path: Path, own_settings: Path, moment: str, number: str
+) -> None:
+    history, target = own_settings / "chat.db", tmp_path / "di ieri.txt"
+    make_history(history)
+    target.write_text("di ieri")
+    command = (SERVER, "--history", str(history), "--export", str(target))
+    with InterruptedProgram(own_settings, moment, number, *command) as program:
+        assert program.expect_end() == (128 + getattr(signal, number), "")
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+    assert target.read_text() == "di ieri"
+
+
 WINDOW = """
 import signal, sys, chat_client
 open_window = chat_client.{name}
