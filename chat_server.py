@@ -156,9 +156,9 @@ def open_history(path: Path | None, words: ServerWords) -> tuple[History | None,
 def export(arguments: argparse.Namespace, words: ServerWords) -> int:
     """Write the history into another file; gives the exit status."""
     source, target = arguments.history, arguments.export
-    if target.is_file() or not target.exists():
-        leave_on_signals()  # what is not whole is removed; a pipe would have to take the rest first
     try:
+        if target.is_file() or not target.exists():
+            leave_on_signals()  # what is not whole is removed; a pipe would have to take the rest first
         count = export_history(source, target, arguments.attendance, words)
     except FILE_ERRORS as error:
         print(words.cannot_export.format(source=source, file=target, error=error), file=sys.stderr)
