@@ -376,9 +376,9 @@ def test_waiting_for_the_reader_of_a_pipe_ends_with_ctrl_c(file: Path) -> None:
     code += "try:\n    print('pronto')\n    export.export_history(Path(sys.argv[1]), Path(sys.argv[2]), False, words.ITALIAN)\n"
     code += "except KeyboardInterrupt:\n    print('interrotto')"
     with Program("-c", code, file, pipe, PYTHONPATH=str(TOP)) as program:
-        program.expect("pronto")
+        program.expect("pronto\n")
         program.process.send_signal(signal.SIGINT)
-        assert program.expect_end() == (0, "\ninterrotto\n")
+        assert program.expect_end() == (0, "interrotto\n")
 
 
 def test_an_export_that_is_interrupted_leaves_the_last_one_and_nothing_beside(
