@@ -155,6 +155,7 @@ class Delivery:
 
     def kick(self, member: Member, reason: Reason = Reason.KICKED, detail: str | None = None) -> None:
         """Have a member leave, and tell it why."""
+        self._former.discard(member.token_key)
         self._room.revoke(member, Error(reason.value, detail=detail) if reason is Reason.KICKED else None)
         recipient = member.recipient
         if recipient is not None:

@@ -31,18 +31,15 @@ class FormerMembers:
         now = time.monotonic()
         self._members.pop(former.token_key, None)
         self._members[former.token_key] = former, now
-        for key, (_, ended_at) in list(self._members.items()):
-            if len(self._members) <= MAX_FORMER and (self._is_recorded or now < ended_at + KNOWN_S):
-                break
-            del self._members[key]
+        while len(self._members) > MAX_FORMER or not self._is_known(next(iter(self._members.values()))[1], now):
+            del self._members[next(iter(self._members))]
 
     def find(self, token: str | None) -> FormerMember | None:
         """Return the ended membership whose token this is."""
         if token is None or not protocol.TOKEN.fullmatch(token):
             return None
         former, ended_at = self._members.get(token_key(token), (None, 0.0))
-        is_known = self._is_recorded or time.monotonic() < ended_at + KNOWN_S
-        return former if is_known else None
+        return former if self._is_known(ended_at, time.monotonic()) else None
 
     def discard(self, key: bytes) -> None:
         """Forget the membership with this key of a token, if it is known."""
@@ -54,3 +51,6 @@ class FormerMembers:
         for key in keys:
             del self._members[key]
         return keys
+
+    def _is_known(self, ended_at: float, now: float) -> bool:
+        return self._is_recorded or now < ended_at + KNOWN_S

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import protocol
 from lan_chat.server.history_lock import LOCK_ERRORS, HistoryLock
 from lan_chat.server.membership import FormerMember, Member
 from lan_chat.server.numbering import Numbering
@@ -97,6 +98,7 @@ class History:
         CREATE TABLE IF NOT EXISTS members (
             joined_id INTEGER PRIMARY KEY, name TEXT NOT NULL, token_key BLOB NOT NULL, replay_from INTEGER NOT NULL,
             left_id INTEGER, first_id INTEGER NOT NULL, last_nonce INTEGER NOT NULL);
+        CREATE INDEX IF NOT EXISTS members_by_token ON members (token_key);
         CREATE TABLE IF NOT EXISTS rules (
             kind TEXT NOT NULL, what TEXT NOT NULL, address TEXT NOT NULL, reason TEXT NOT NULL);
         CREATE TABLE IF NOT EXISTS room (id TEXT NOT NULL, reserved_id INTEGER NOT NULL);
@@ -114,6 +116,7 @@ class History:
     MIGRATIONS = (
         """
         CREATE INDEX messages_by_name ON events (name, nonce, type) WHERE type = 'message';
+        CREATE INDEX members_by_token ON members (token_key);
         CREATE TABLE rules (kind TEXT NOT NULL, what TEXT NOT NULL, address TEXT NOT NULL, reason TEXT NOT NULL);
         CREATE TABLE holes (after_id INTEGER PRIMARY KEY, until_id INTEGER NOT NULL, was_given INTEGER NOT NULL);
         INSERT INTO holes SELECT before, id - 1, 0
@@ -143,19 +146,26 @@ class History:
         self.path = path
         self._words = words
         self._reserved_id = 0
-        path = path.resolve()  # two names of one file have one lock
-        self._file: sqlite3.Connection | None = None
         try:
-            self._lock = HistoryLock(path.with_name(f"{path.name}.lock"))
+            path = path.resolve()  # two names of one file have one lock
+        except RuntimeError as error:  # links in a circle, before Python 3.13
+            raise HistoryError(str(error)) from error
+        if path.is_file() and path.stat().st_nlink > 1:
+            raise HistoryError(words.history_linked)
+        self._file: sqlite3.Connection | None = None
+        lock_path = path.with_name(f"{path.name}.lock")
+        try:
+            self._lock = HistoryLock(lock_path)
         except LOCK_ERRORS as error:
             raise HistoryError(words.history_in_use if "locked" in str(error) else str(error)) from error
         try:
             self._file = sqlite3.connect(path, timeout=HISTORY_LOCK_S, check_same_thread=False, isolation_level=None)
             self._prepare(self._file, words)
             self.record = self._read(self._file, words)
+            self._places = [(place, place.stat()) for place in (path, lock_path)]
             self._room_id, last_id = self.record.room_id, self.record.numbering.last
             self._reserve(self._file, last_id + RESERVED_IDS)
-            self.note_given(last_id)
+            self._lock.note(self._room_id, last_id)
         except BaseException:
             self.close()
             raise
@@ -173,6 +183,7 @@ class History:
         `rules` take the place of those that the file has, unless they are None. Raises FILE_ERRORS.
         """
         assert self._file is not None
+        self._check_places()
         with self._file as file:
             file.execute("BEGIN IMMEDIATE")
             file.executemany(
@@ -183,6 +194,8 @@ class History:
                 "VALUES (?, ?, ?, ?, ?, ?)",
                 map(_row_of_member, arrivals),
             )
+            taken_up = [(new.token_key, new.joined_id) for new in arrivals if new.first_id < new.joined_id]
+            file.executemany("UPDATE members SET token_key = x'' WHERE token_key = ? AND joined_id < ?", taken_up)
             ends = [(end.left_id, end.member.last_nonce, end.member.joined_id) for end in departures]
             file.executemany("UPDATE members SET left_id = ?, last_nonce = ? WHERE joined_id = ?", ends)
             keys = [*forgotten, *(end.member.token_key for end in departures if end.is_final)]
@@ -194,7 +207,7 @@ class History:
         if events and events[-1].id > self._reserved_id - RESERVED_IDS // 2:
             self._reserve(file, events[-1].id + RESERVED_IDS)
         if events:
-            self.note_given(events[-1].id)
+            self._lock.note(self._room_id, events[-1].id)
 
     def read_after(self, last: int, count: int) -> list[RoomEvent]:
         """Return the first events after a number, so many at most. Raises FILE_ERRORS."""
@@ -202,12 +215,18 @@ class History:
         command = f"SELECT {EVENT_COLUMNS} FROM events WHERE id > ? ORDER BY id LIMIT ?"
         return [event_from_row(row, self._words) for row in self._file.execute(command, (last, count))]
 
-    def note_given(self, last_id: int) -> None:
-        """Note the last number that was given out, also where the file takes no events any more. Raises FILE_ERRORS."""
-        self._lock.note(self._room_id, last_id)
+    def note_given(self, last_id: int, is_over: bool = False) -> None:
+        """Note the last number that was given out, where the file takes no events any more, or none will follow.
+
+        Raises FILE_ERRORS.
+        """
+        is_durable = is_over or last_id > self._reserved_id - RESERVED_IDS // 2
+        self._lock.note(self._room_id, last_id, is_durable, is_over)
+        if is_durable:
+            self._reserved_id = last_id + RESERVED_IDS  # as `_number` has it
 
     def say_goodbye(self, last_id: int, members: Sequence[Member]) -> None:
-        """Record that the room was closed: its members have left, and no greater number was given out."""
+        """Record that the room was closed: its members have left, and no greater number will be given out."""
         self.write(departures=[Departure(member, last_id) for member in members])
         assert self._file is not None
         self._reserve(self._file, last_id)
@@ -245,11 +264,14 @@ class History:
 
     def _read(self, file: sqlite3.Connection, words: ServerWords) -> Record:
         room_id, reserved_id = file.execute("SELECT id, reserved_id FROM room").fetchone()
+        if not (isinstance(room_id, str) and _is_number(reserved_id)):
+            raise HistoryError(words.history_damaged.format(what="room"))
         numbering, is_end_doubtful = self._number(file, room_id, reserved_id)
         rows = file.execute(f"SELECT {EVENT_COLUMNS} FROM events ORDER BY id DESC LIMIT ?", (KEPT_EVENTS,)).fetchall()
         members = []
         for joined_id, first_id, name, key, replay_from, last_nonce, said in file.execute(self.WHO_WAS_HERE):
-            if not (isinstance(name, str) and isinstance(key, bytes) and isinstance(replay_from, int)):
+            numbers = all(map(_is_number, (joined_id, first_id, replay_from))) and isinstance(last_nonce, int)
+            if not (isinstance(name, str) and isinstance(key, bytes) and numbers):
                 raise HistoryError(words.history_damaged.format(what=f"members, {joined_id}"))
             member = Member(name, key, None)
             member.joined_id, member.first_id, member.replay_from = joined_id, first_id, replay_from
@@ -271,17 +293,35 @@ class History:
 
     def _number(self, file: sqlite3.Connection, room_id: str, reserved_id: int) -> tuple[Numbering, bool]:
         """Return the numbers of the room, after all that may have been given out, and whether that is in doubt."""
-        (last_id,) = file.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
-        numbering = Numbering(last_id)
-        for after, until, was_given in file.execute("SELECT after_id, until_id, was_given FROM holes"):
+        (recorded,) = file.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
+        numbering = Numbering(recorded)
+        for after, until, was_given in file.execute(
+            "SELECT after_id, until_id, was_given FROM holes ORDER BY after_id"
+        ):
+            if not (_is_number(after) and _is_number(until)):
+                raise HistoryError(self._words.history_damaged.format(what="holes"))
             (numbering.lost if was_given else numbering.holes).append((after, until))
-        is_known = self._lock.room_id == room_id
-        until = self._lock.given_id if is_known else reserved_id
-        if until > last_id:
-            file.execute("INSERT INTO holes VALUES (?, ?, ?)", (last_id, until, is_known))
-            (numbering.lost if is_known else numbering.holes).append((last_id, until))
+            numbering.last = max(numbering.last, until)  # nothing may have been recorded since
+        given = self._lock.given_id if self._lock.room_id == room_id else 0
+        is_known = given > 0 and self._lock.is_last
+        if is_known:
+            until = given
+        elif given and given > reserved_id - RESERVED_IDS // 2:  # the room went on without its file
+            until = given + RESERVED_IDS
+        else:
+            until = reserved_id
+        if until > numbering.last:
+            file.execute("INSERT INTO holes VALUES (?, ?, ?)", (numbering.last, until, is_known))
+            (numbering.lost if is_known else numbering.holes).append((numbering.last, until))
             numbering.last = until
-        return numbering, until > last_id and not is_known
+        return numbering, any(until > recorded for _, until in numbering.holes)  # else the room was told
+
+    def _check_places(self) -> None:
+        """Check that the files are where the next server will look for them. Raises HistoryError, or OSError."""
+        for place, found in self._places:
+            now = place.stat()
+            if (now.st_dev, now.st_ino) != (found.st_dev, found.st_ino):
+                raise HistoryError(self._words.history_replaced.format(file=place))
 
     def _reserve(self, file: sqlite3.Connection, until: int) -> None:
         """Have the file know that greater numbers were not given out, whatever happens from now on."""
@@ -315,7 +355,7 @@ def event_from_row(row: Row, words: ServerWords) -> Message | Announcement | Joi
     """Return the event of the room in a row, with a time that can be shown. Raises HistoryError for a damaged row."""
     number, when, kind, name, text, nonce, reason = row
     texts = [kind] + [value for value in (name, text, reason) if value is not None]
-    is_sound = isinstance(when, float) and isinstance(nonce, int | None)
+    is_sound = isinstance(when, float) and _is_number(number) and (nonce is None or _is_number(nonce))
     if not is_sound or not all(isinstance(value, str) for value in texts):
         raise HistoryError(words.history_damaged.format(what=f"events, {number}"))
     when = clamp_time(when)
@@ -331,6 +371,10 @@ def event_from_row(row: Row, words: ServerWords) -> Message | Announcement | Joi
 def clamp_time(when: float) -> float:
     """Return a time that every system can format as a date, in seconds since the epoch: a clock may have been wrong."""
     return min(max(0.0, when), MAX_TIME)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value <= protocol.MAX_NUMBER
 
 
 def _row_of_member(member: Member) -> tuple[int, int, str, bytes, int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import ipaddress
+import os
 import re
 import socket
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 from lan_chat.interfaces import Interface, IPAddress, interfaces, outgoing_addresses
 from lan_chat.server.words import ServerWords
 
+BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 LISTEN_BACKLOG = 1024
 """Connections that the system may complete before `accept`; with a full backlog the server looks dead."""
 NOT_HERE_ERRORS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL, errno.ENODEV, errno.ENXIO}
@@ -70,6 +72,9 @@ def with_scope(host: str) -> str:
 
 
 def _listen_at(family: int, address: tuple[Any, ...]) -> socket.socket:
+    bound = ipaddress.ip_address(address[0].partition("%")[0])
+    if bound.is_multicast or bound in (BROADCAST, *(one.broadcast for one in interfaces())):
+        raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))  # Linux would listen, and nobody comes
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         if sys.platform == "win32":

@@ -36,9 +36,9 @@ class Numbering:
         return _overlap(self.lost, after, until)
 
     def before_newest(self, count: int) -> int:
-        """Return the number after which there are so many events; 0 where there are no more in all."""
+        """Return the number after which there are so many events that are not lost; 0 where there are no more."""
         number = self.last - count
-        for before, end in reversed(self.holes):
+        for before, end in sorted([*self.holes, *self.lost], reverse=True):
             if number >= end:
                 break
             number -= end - before

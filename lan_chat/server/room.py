@@ -114,9 +114,11 @@ class Room:
         with self._lock:
             return self._tokens.get(token_key(token))
 
-    def restore(self, members: list[Member]) -> None:
-        """Give those their names back who were here when the server ended without a goodbye."""
+    def restore(self, members: list[Member], names_gone: Iterable[str] = ()) -> None:
+        """Give those their names back who were here when the server ended without a goodbye, and know who had left."""
         with self._lock:
+            for name in names_gone:
+                _remember(self._gone, protocol.name_key(name), (name, ""))
             for member in members:
                 key = protocol.name_key(member.name)
                 self.names[key] = self._tokens[member.token_key] = member

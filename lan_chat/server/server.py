@@ -67,7 +67,7 @@ class ChatServer:
         self._words = words
         self.room = Room(self._options.max_clients)
         if history is not None:
-            self.room.restore(history.record.members)
+            self.room.restore(history.record.members, (former.name for former in history.record.former))
             self.room.restore_rules(history.record.rules)
         self.hosts = Hosts(self._options, words)
         timeline = Timeline(history)

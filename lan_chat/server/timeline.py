@@ -62,6 +62,7 @@ class Timeline:
             self.recorded_before = self._numbering.last
             for event in history.record.events:
                 self._keep(event)
+            history.record.events.clear()  # they are kept here, and not for ever
 
     @property
     def last_id(self) -> int:
@@ -151,9 +152,10 @@ class Timeline:
     def close(self, members: Sequence[Member] = ()) -> None:
         """End the record in order; those who are here have left. May be called twice."""
         if self._history is not None:
-            if self._is_recording:
-                with contextlib.suppress(*FILE_ERRORS):  # then those who were here may resume
+            with contextlib.suppress(*FILE_ERRORS):  # then those who were here may resume
+                if self._is_recording:
                     self._history.say_goodbye(self.last_id, members)
+                self._history.note_given(self.last_id, is_over=True)
             self._history.close()
             self._history = None  # what is still said is shown to nobody
             self._is_recording = self._can_read = False

@@ -28,6 +28,8 @@ class ServerWords(OperatorWords):
     history_unusable: str
     history_failed: str
     history_in_use: str
+    history_linked: str
+    history_replaced: str
     history_too_new: str
     history_not_ours: str
     history_damaged: str
@@ -175,6 +177,8 @@ ITALIAN = ServerWords(
     history_failed="La registrazione in {file} si è interrotta ({error}). La chat continua senza: nulla viene "
     "conservato. Libera spazio o scegli un altro file con --history, e riavvia.",
     history_in_use="un altro server sta già registrando in questo file",
+    history_linked="il file ha un secondo nome (un hard link), con cui un altro server lo rovinerebbe: copialo",
+    history_replaced="{file} è stato sostituito mentre il server era in funzione",
     history_too_new="il file è di una versione più recente del programma",
     history_not_ours="non è la registrazione di una chat",
     history_damaged="il file è danneggiato: {what}",
@@ -298,6 +302,8 @@ ENGLISH = ServerWords(
     history_failed="The recording in {file} has stopped ({error}). The chat goes on without: nothing is kept. Free "
     "some space, or choose another file with --history, and start again.",
     history_in_use="another server is recording in this file",
+    history_linked="the file has a second name (a hard link), under which another server would damage it: copy it",
+    history_replaced="{file} was replaced while the server was running",
     history_too_new="the file was made by a newer version of the program",
     history_not_ours="it is not the record of a chat",
     history_damaged="the file is damaged: {what}",

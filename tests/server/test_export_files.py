@@ -373,7 +373,8 @@ def test_waiting_for_the_reader_of_a_pipe_ends_with_ctrl_c(file: Path) -> None:
     pipe = make_pipe(file.with_name("tubo.csv"))
     code = "import signal, sys\nfrom pathlib import Path\nfrom lan_chat.server import export, words\n"
     code += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    code += "try:\n    print('pronto')\n    export.export_history(Path(sys.argv[1]), Path(sys.argv[2]), False, words.ITALIAN)\n"
+    code += "try:\n    print('pronto')\n"
+    code += "    export.export_history(Path(sys.argv[1]), Path(sys.argv[2]), False, words.ITALIAN)\n"
     code += "except KeyboardInterrupt:\n    print('interrotto')"
     with Program("-c", code, file, pipe, PYTHONPATH=str(TOP)) as program:
         program.expect("pronto\n")

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from lan_chat.server.history import RESERVED_IDS, History, HistoryError
 from lan_chat.server.numbering import Numbering
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ITALIAN
-from protocol import Announcement
+from protocol import MAX_NUMBER, Announcement, Join, Notice, Welcome
 from tests.support.peers import BackPeer, EventPeer, LinePeer, number_of, texts_of
 from tests.support.servers import recorded_room
+from tests.support.waiting import wait_until
 
 
 def copy_as_killed(file: Path, name: str) -> Path:
@@ -71,6 +73,38 @@ def test_on_a_full_disk_the_room_goes_on_and_the_next_server_knows_how_far(file:
             assert saw_most.welcome.missing == 10
     with recorded_room(copy) as server, EventPeer(server.port, "Lia") as lia:  # and after that it is known
         assert lia.welcome.last > last
+
+
+@pytest.mark.parametrize("is_closed", [False, True], ids=["killed", "closed in order"])
+def test_what_was_said_on_a_full_disk_is_not_numbered_again_after_a_restart_of_the_system(
+    file: Path, is_closed: bool
+) -> None:
+    with recorded_room(file) as server, LinePeer(server.port, "Bob") as bob, EventPeer(server.port, "Ada") as ada:
+        say_up_to(bob, 2, 20)
+        server.call(lambda: full_disk(server))
+        say_up_to(bob, 20, 3_000)
+        last = number_of(ada.events_until("numero 3000")[-1])
+        copy = copy_as_killed(file, "killed.db")
+    copy = file if is_closed else copy
+    if not is_closed:
+        set_boot(copy, "another")
+    with recorded_room(copy) as server, EventPeer(server.port, "Lia") as lia:
+        assert lia.welcome.last >= last
+
+
+def test_a_server_that_nobody_came_to_leaves_the_record_as_usable(file: Path) -> None:
+    with recorded_room(file) as server, EventPeer(server.port, "Ada") as ada:
+        ada.say("ciao")
+        last = number_of(ada.events_until("ciao")[-1])
+        copy = copy_as_killed(file, "killed.db")
+    Path(f"{copy}.lock").unlink()
+    for name in ("once.db", "twice.db", "thrice.db"):
+        History(copy, ITALIAN)._lock.close()  # as killed, when nobody had come yet
+        copy = copy_as_killed(copy, name)
+    with recorded_room(copy) as server, EventPeer(server.port, "Lia") as lia:
+        assert lia.before[0] == Notice("recorded")
+        assert lia.welcome.last > last
+        assert ITALIAN.record_lacks_its_end in texts_of(server.delivery._timeline.backlog(99))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("boot", ["another", "the same"])
@@ -169,3 +203,114 @@ def test_numbers_that_were_left_out_are_not_counted(
     numbering = Numbering(until, holes)
     assert numbering.count(after, until) == count
     assert numbering.count(numbering.before_newest(count), until) == count
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "id = NULL",
+        "id = 'x'",
+        "room = x'ff'",
+        "room = CAST(x'ff41' AS TEXT)",
+        "boot = 7",
+        f"id = {MAX_NUMBER + 1}",
+        "id = -1",
+    ],
+)
+def test_a_mark_that_makes_no_sense_is_none(file: Path, damage: str) -> None:
+    with recorded_room(file) as server, EventPeer(server.port, "Ada") as ada:
+        ada.say("ciao")
+        last = number_of(ada.events_until("ciao")[-1])
+        copy = copy_as_killed(file, "killed.db")
+    with contextlib.closing(sqlite3.connect(f"{copy}.lock", isolation_level=None)) as opened:
+        opened.execute(f"UPDATE given SET {damage}")
+    for _ in range(2):
+        with recorded_room(copy) as server, EventPeer(server.port, "Lia") as lia:
+            assert lia.before[0] == Notice("recorded")
+            assert lia.welcome.last > last
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE room SET reserved_id = 'x'",
+        "UPDATE room SET id = x'00'",
+        f"UPDATE room SET reserved_id = {MAX_NUMBER + 1}",
+        "INSERT INTO holes VALUES (2, 'x', 0)",
+        f"UPDATE events SET id = {MAX_NUMBER + 1} WHERE id = 2",
+        "UPDATE members SET left_id = NULL, last_nonce = 'x'",
+        "UPDATE members SET left_id = NULL, first_id = 'x'",
+        "UPDATE rules SET kind = 7",
+    ],
+)
+def test_a_record_whose_numbers_make_no_sense_is_refused_or_goes_on(
+    file: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with recorded_room(file) as server, EventPeer(server.port, "Ada") as ada:
+        ada.say("ciao")
+        ada.events_until("ciao")
+    with contextlib.closing(sqlite3.connect(file)) as opened:
+        opened.execute(damage)
+        opened.commit()
+    with recorded_room(file) as server, EventPeer(server.port, "Lia") as lia:
+        is_recorded = lia.before[0] == Notice("recorded")
+        lia.say("si parla")
+        lia.events_until("si parla")
+    assert is_recorded != (str(file) in capsys.readouterr().out)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows lets nobody take a file away that is open")
+@pytest.mark.parametrize("ending", ["", ".lock"])
+def test_a_file_that_is_taken_away_or_replaced_ends_the_recording_aloud(file: Path, ending: str) -> None:
+    with recorded_room(file) as server, EventPeer(server.port, "Ada") as ada:
+        Path(f"{file}{ending}").rename(f"{file}{ending}.away")
+        if ending:
+            Path(f"{file}{ending}").touch()
+        ada.say("ciao")
+        ada.events_until("ciao")
+        with EventPeer(server.port, "Lia") as lia:
+            assert lia.before[0] == Notice("not recorded")
+
+
+def test_a_record_with_a_second_name_is_refused(file: Path) -> None:
+    History(file, ITALIAN).close()
+    os.link(file, file.with_name("altro.db"))
+    with pytest.raises(HistoryError, match="hard link"):
+        History(file, ITALIAN)
+
+
+def test_who_was_kicked_after_a_restart_cannot_come_back_as_whom_it_was_before(file: Path) -> None:
+    with recorded_room(file, grace_s=0) as server:
+        with EventPeer(server.port, "Ada") as ada:
+            pass
+        wait_until(lambda: server.room.find("Ada") is None)
+        with BackPeer(server.port) as eva:
+            eva.tell(Join("Eva", ada.welcome.token, 1, ada.welcome.room))
+            assert eva.expect_event(Welcome).missing == 0
+            copy = copy_as_killed(file, "killed.db")
+    with recorded_room(copy) as server:
+        member = server.room.find("Eva")
+        assert member is not None
+        server.call(lambda: server.delivery.kick(member))
+        with BackPeer(server.port) as lia:
+            lia.tell(Join("Lia", ada.welcome.token, 1, ada.welcome.room))
+            assert lia.expect_event(Welcome).missing is None
+
+
+def test_of_one_that_comes_back_again_and_again_one_membership_is_known(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lan_chat.server.history.MAX_FORMER", 3)
+    with recorded_room(file, grace_s=0) as server:
+        peers = [EventPeer(server.port, name) for name in ("Ada", "Bea", "Eva")]
+        for peer, name in zip(peers, ("Ada", "Bea", "Eva"), strict=True):
+            peer.close()
+            wait_until(lambda name=name: server.room.find(name) is None)  # type: ignore[misc]
+        for _ in range(5):
+            with BackPeer(server.port) as back:
+                back.tell(Join("Eva", peers[2].welcome.token, 1, peers[2].welcome.room))
+                back.expect_event(Welcome)
+            wait_until(lambda: server.room.find("Eva") is None)
+    history = History(file, ITALIAN)
+    assert {former.name for former in history.record.former} == {"Ada", "Bea", "Eva"}
+    history.close()

@@ -30,6 +30,7 @@ class PlayedHistory:
         self.written: list[tuple[list[RoomEvent], list[Member], list[Departure]]] = []
         self.goodbyes: list[int] = []
         self.given: list[int] = []
+        self._past = list(events)
         self.failure: Exception | None = None
         self.closed = 0
 
@@ -48,10 +49,10 @@ class PlayedHistory:
     def read_after(self, last: int, count: int) -> list[RoomEvent]:
         if self.failure is not None:
             raise self.failure
-        past = [*self.record.events, *(event for events, *_ in self.written for event in events)]
+        past = [*self._past, *(event for events, *_ in self.written for event in events)]
         return [event for event in past if event.id > last][:count]
 
-    def note_given(self, last_id: int) -> None:
+    def note_given(self, last_id: int, is_over: bool = False) -> None:
         self.given.append(last_id)
 
     def say_goodbye(self, last_id: int, members: Sequence[Member]) -> None:
