@@ -21,7 +21,9 @@ MAX_UNSENT_BYTES = 8 * 1024 * 1024
 MAX_BACKLOG_BYTES = 256 * 1024
 """The most that a newcomer is shown of what was said before, as it is written in its dialect."""
 REPLAY_BYTES, REPLAY_EVENTS = 64 * 1024, 200
-"""What is written at once of all that a member has missed: more follows when it has taken that."""
+"""What is written at once of all that a member has missed, about: more follows when it has taken that."""
+REPLAY_S = 0.010
+"""How long one turn may write what members have missed; the others wait meanwhile."""
 LARGE_ROOM = 200
 """Members from which on arrivals and departures may wait for each other: n of them to n members is O(n²), so batch."""
 NOTICES_S = 0.1
@@ -73,12 +75,16 @@ class Broadcast:
         """Until when the batch, which holds nothing but arrivals and departures, may wait for more of them."""
         self._replays: dict[Recipient, int] = {}
         """The members that are still being shown what they missed, and the last `id` that was written."""
+        self._can_replay = False
+        """Whether one of them would take more at once."""
         self._ahead: list[Recipient] = []
         """Those that were sent a part of the batch before the others; `Recipient.seen` says how much."""
 
     @property
     def tick_s(self) -> float | None:
         """How long nothing will be due, in seconds; None where nothing waits to be sent."""
+        if self._can_replay:
+            return 0.0
         if not (self._batch or self._behind or self._replays):
             return None
         is_crowded = any(recipient.outbox.is_crowded for recipient in self._behind)
@@ -154,27 +160,8 @@ class Broadcast:
         self._write(recipient, [b"".join(written)] if written else [])
 
     def replay(self, recipient: Recipient, last: int) -> None:
-        """Show a member all that happened after a number, a piece at a time; then it hears the room."""
+        """Show a member all that happened after a number, a piece at a time (`catch_up`); then it hears the room."""
         self._replays[recipient] = last
-        self._continue_replay(recipient, is_begun=False)
-
-    def _continue_replay(self, recipient: Recipient, is_begun: bool = True) -> None:
-        """Write as much as the member takes. Each piece is one `send`; only what is kept is read."""
-        self.record()
-        while recipient in self._replays and recipient.outbox.unsent_bytes < REPLAY_BYTES:
-            events = self._timeline.since(self._replays[recipient], REPLAY_EVENTS)
-            if not events:
-                self.add(recipient, len(self._batch))
-                del self._replays[recipient]
-                return
-            if is_begun and self._timeline.count(self._replays[recipient], events[0].id - 1):
-                # The room forgets faster than this one reads: its client comes back, and knows what it lacks.
-                self.break_off(recipient, self._words.why_too_slow)
-                return
-            is_begun = True
-            self._replays[recipient] = events[-1].id
-            chunks = write_events(self._writers[recipient.kind], events)
-            self._write(recipient, chunks)
 
     def hear(self, recipient: Recipient) -> None:
         """Send a member its part of the batch now, ahead of the others."""
@@ -265,8 +252,34 @@ class Broadcast:
         for recipient in list(self._behind):
             if self.flush(recipient):
                 self._behind.discard(recipient)
-        for recipient in list(self._replays):
-            self._continue_replay(recipient)
+        self._continue_replays()
+
+    def _continue_replays(self) -> None:
+        """Write the members that are shown what they missed a piece each, in turn, until REPLAY_S is over."""
+        until = time.perf_counter() + REPLAY_S
+        self._can_replay = True
+        while self._can_replay and time.perf_counter() < until:
+            self.record()  # or the file would not have all yet
+            takes = [one for one in self._replays if one.outbox.unsent_bytes < REPLAY_BYTES]
+            self._can_replay = bool(takes)
+            for recipient in takes:
+                if time.perf_counter() > until:
+                    break
+                self._write_piece(recipient)
+
+    def _write_piece(self, recipient: Recipient) -> None:
+        """Write one piece of what a member missed, or have it hear the room where nothing is left."""
+        last = self._replays.pop(recipient)  # the next turn begins with those that wait longer
+        events = self._timeline.since(last, REPLAY_EVENTS, REPLAY_BYTES)
+        if not self._timeline.has_all_since(last):
+            # The room forgets faster than this one reads, or cannot read its record any more: the client comes back,
+            # and is told what it lacks.
+            self.break_off(recipient, self._words.why_too_slow)
+        elif not events:
+            self.add(recipient, len(self._batch))
+        else:
+            self._replays[recipient] = events[-1].id
+            self._write(recipient, write_events(self._writers[recipient.kind], events))
 
     def flush(self, recipient: Recipient) -> bool:
         """Send a connection what it takes, and return whether nothing is left that it could be sent."""

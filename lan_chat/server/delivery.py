@@ -483,6 +483,7 @@ class Delivery:
 
     def _show_missed(self, recipient: Recipient, member: Member, seen: int, is_new: bool) -> None:
         """Welcome a member that was here before, and show it what came after `seen`; its address pays for that."""
+        self._broadcast.record()  # which may fail, and then memory has less
         start, missing = self._timeline.first_shown(seen)
         self._welcome(recipient, member, self._timeline.last_id, missing)
         if self._broadcast.notice and is_new:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -209,11 +209,12 @@ class History:
         if events:
             self._lock.note(self._room_id, events[-1].id)
 
-    def read_after(self, last: int, count: int) -> list[RoomEvent]:
-        """Return the first events after a number, so many at most. Raises FILE_ERRORS."""
+    def read_after(self, last: int, count: int) -> Iterator[RoomEvent]:
+        """Yield the first events after a number, so many at most, each as it is read. Raises FILE_ERRORS."""
         assert self._file is not None
         command = f"SELECT {EVENT_COLUMNS} FROM events WHERE id > ? ORDER BY id LIMIT ?"
-        return [event_from_row(row, self._words) for row in self._file.execute(command, (last, count))]
+        with contextlib.closing(self._file.execute(command, (last, count))) as rows:
+            yield from (event_from_row(row, self._words) for row in rows)
 
     def note_given(self, last_id: int, is_over: bool = False) -> None:
         """Note the last number that was given out, where the file takes no events any more, or none will follow.

@@ -11,7 +11,7 @@ import itertools
 import logging
 import secrets
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from lan_chat.server.history import FILE_ERRORS, KEPT_EVENTS, Departure, History, RoomEvent
 from lan_chat.server.membership import Member
@@ -110,19 +110,25 @@ class Timeline:
         """Return how many events there have been after a number, up to another, or to the last."""
         return self._numbering.count(after, self.last_id if until is None else until)
 
-    def since(self, last: int, count: int) -> list[RoomEvent]:
+    def has_all_since(self, last: int) -> bool:
+        """Return whether `since` has all events after a number, but for those that the record has lost."""
+        before = self._before_kept
+        return self._can_read or self.count(last, before) == self._numbering.count_lost(last, before)
+
+    def since(self, last: int, count: int, characters: int = KEPT_CHARACTERS) -> list[RoomEvent]:
         """Return the first events after a number that memory or the file has, so many at most.
 
-        Out of the file only what is recorded: call `record` before.
+        It is one event at least, if there is one, and no more than it takes to exceed so many characters. Out of the
+        file only what is recorded: call `record` before.
         """
         if self._history is not None and self._can_read and self.count(last, self._before_kept):
             try:
-                return self._history.read_after(last, count)
+                return _up_to(characters, self._history.read_after(last, count))
             except FILE_ERRORS as error:
                 log.warning("%s: %s", self.path, error)
                 self._can_read = False  # what memory does not keep is missing from now on
         start = bisect.bisect_right(self._kept, last, key=lambda event: event.id)
-        return list(itertools.islice(self._kept, start, start + count))
+        return _up_to(characters, itertools.islice(self._kept, start, start + count))
 
     def backlog(self, count: int) -> list[Message | Announcement]:
         """Return the last things that were said, oldest first."""
@@ -175,3 +181,14 @@ class Timeline:
             oldest = kept.popleft()
             if isinstance(oldest, SAID):
                 self._kept_characters -= len(oldest.text)
+
+
+def _up_to(characters: int, events: Iterable[RoomEvent]) -> list[RoomEvent]:
+    """Return the first events, up to the one with which they exceed so many characters."""
+    taken = []
+    for event in events:
+        taken.append(event)
+        characters -= len(event.text) if isinstance(event, SAID) else 0
+        if characters < 0:
+            break
+    return taken
