@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from protocol import Announcement, Event, Joined, Left, Message
 
 KEPT_EVENTS = 12_000
 """Last events that the room keeps in memory, for members that come back: what a window shows."""
+KEPT_CHARACTERS = 8 * 1024 * 1024
+"""How many characters of what was said are kept: more than one address may say in the minute that a link may break."""
 MAX_FORMER = 10_000
 """The newest ended memberships that are known, so that what was missed can be shown to who comes back."""
 RESERVED_IDS = 1_000
@@ -268,7 +271,15 @@ class History:
         if not (isinstance(room_id, str) and _is_number(reserved_id)):
             raise HistoryError(words.history_damaged.format(what="room"))
         numbering, is_end_doubtful = self._number(file, room_id, reserved_id)
-        rows = file.execute(f"SELECT {EVENT_COLUMNS} FROM events ORDER BY id DESC LIMIT ?", (KEPT_EVENTS,)).fetchall()
+        events: deque[RoomEvent] = deque()
+        characters = 0
+        newest = f"SELECT {EVENT_COLUMNS} FROM events ORDER BY id DESC LIMIT ?"
+        with contextlib.closing(file.execute(newest, (KEPT_EVENTS,))) as rows:
+            for row in rows:
+                events.appendleft(event_from_row(row, words))
+                characters += len(row[4] or "")
+                if characters > KEPT_CHARACTERS:
+                    break
         members = []
         for joined_id, first_id, name, key, replay_from, last_nonce, said in file.execute(self.WHO_WAS_HERE):
             numbers = all(map(_is_number, (joined_id, first_id, replay_from))) and isinstance(last_nonce, int)
@@ -283,14 +294,13 @@ class History:
             for row in file.execute(self.WHO_WAS_HERE_BEFORE, (MAX_FORMER,))
             if list(map(type, row)) == [str, bytes, int, int]
         ]
-        events = [event_from_row(row, words) for row in reversed(rows)]
         kinds = {kind.value: kind for kind in RuleKind}
         rules = [
             Rule(kinds[kind], *map(str, texts))
             for kind, *texts in file.execute("SELECT kind, what, address, reason FROM rules")
             if kind in kinds
         ]
-        return Record(room_id, numbering, is_end_doubtful, events, members, former[::-1], rules)
+        return Record(room_id, numbering, is_end_doubtful, list(events), members, former[::-1], rules)
 
     def _number(self, file: sqlite3.Connection, room_id: str, reserved_id: int) -> tuple[Numbering, bool]:
         """Return the numbers of the room, after all that may have been given out, and whether that is in doubt."""

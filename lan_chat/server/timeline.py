@@ -13,14 +13,12 @@ import secrets
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from lan_chat.server.history import FILE_ERRORS, KEPT_EVENTS, Departure, History, RoomEvent
+from lan_chat.server.history import FILE_ERRORS, KEPT_CHARACTERS, KEPT_EVENTS, Departure, History, RoomEvent
 from lan_chat.server.membership import Member
 from lan_chat.server.numbering import Numbering
 from lan_chat.server.rules import Rule
 from protocol import Announcement, Message
 
-KEPT_CHARACTERS = 8 * 1024 * 1024
-"""How many characters of what was said are kept: more than one address may say in the minute that a link may break."""
 SHOWN_EVENTS = KEPT_EVENTS
 """The most events that one who comes back is shown: what a window shows."""
 SAID = (Message, Announcement)
