@@ -12,7 +12,8 @@ while the others were there.
 
 With `--neighbours` the server has the limits that it announces (`--announced`: also without them), everybody an address
 of his own, and some of those addresses are hostile: they do the worst that their limits allow, each in a process of
-its own, so that what the honest wait for is the server, and not this interpreter. To compare what they are worth:
+its own, as the honest two are, so that what these wait for is the server, and not this interpreter. To compare what
+they are worth:
 
     python -m tests.chaos.room --seconds 300 --seed 7 --announced
     python -m tests.chaos.room --seconds 300 --seed 7 --neighbours 6
@@ -21,8 +22,8 @@ Exit status 0, or 1 and what failed. Ends all that it started; the neighbours en
 folder. Neighbours need more addresses of this machine than 127.0.0.1, which macOS does not have. Not collected as a
 test; `test_hostile.py` does short runs, and takes its hostile inputs and its honest members from here.
 
-Threads: one for each client, two for the honest members, and those of `programs.Program`; in a neighbour's process one
-or a few.
+Threads: one for each client, and those of `programs.Program`; in the process of the honest two, and its manager's; in a
+neighbour's one or a few.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ import argparse
 import concurrent.futures
 import contextlib
 import json
+import multiprocessing
 import queue
 import random
 import re
@@ -40,12 +42,15 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.managers import BaseManager
 from pathlib import Path
 
 import protocol
 from lan_chat.server.hosts import ASK_RATE, TALK_SHARES
+from lan_chat.server.options import BURST
 from protocol import Dialect, Event, Events, Hello, Join, Joined, Left, Message, Quit, Say
 from tests.chaos.neighbours import ANNOUNCED, DIALECTS, MAX_NEIGHBOURS, Street, swallow
 from tests.support.peers import GREETING, EventPeer, LinePeer, Peer, drain, reset
@@ -283,6 +288,10 @@ class Conversation:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Break off."""
         self._over.set()
         self._threads.shutdown()
         self._ada.close()
@@ -294,8 +303,15 @@ class Conversation:
         self._seen = self._threads.submit(self._be_bob)
         self._heard = self._threads.submit(self._be_ada, self.count)
 
-    def check(self) -> None:
-        """Stop talking; fail unless both saw all that was said in one order, and nobody spoke for somebody else."""
+    def waits_so_far_s(self) -> list[float]:
+        """Return how long each word has taken so far."""
+        return [*self.waits_s]
+
+    def check(self) -> int:
+        """Stop talking, and return how many exchanges there have been.
+
+        Fails unless both saw all that was said in one order, and nobody spoke for somebody else.
+        """
         self._over.set()
         events, heard = self._seen.result(), self._heard.result()
         before, self.count = (
@@ -312,6 +328,7 @@ class Conversation:
             assert said == [f"numero {number} di {name}" for number in numbers] + last_words, f"{name}: {said}"
         for event in events:
             self._follow(event)
+        return self.count
 
     def _be_ada(self, number: int) -> str:
         heard = []
@@ -352,6 +369,26 @@ class Conversation:
             assert key in self._present, f"not in the room: {event}"
             if isinstance(event, Left):
                 self._present.remove(key)
+
+
+class Apart(BaseManager):
+    """A process of its own for a conversation: what the honest wait for must not be the players' interpreter."""
+
+    Conversation: Callable[[int, bool], Conversation]
+
+
+Apart.register("Conversation", Conversation)
+
+
+@contextlib.contextmanager
+def conversation_apart(port: int, is_limited: bool) -> Iterator[Conversation]:
+    """Have the honest in a process of their own, with the public methods of `Conversation`."""
+    with Apart(ctx=multiprocessing.get_context("spawn")) as process:
+        honest = process.Conversation(port, is_limited)
+        try:
+            yield honest
+        finally:
+            honest.close()
 
 
 def quantiles_of(waits_s: list[float]) -> str:
@@ -605,8 +642,12 @@ class Plan:
 
     @property
     def patience_s(self) -> float:
-        """How long the server may take to deal with all that came from one address faster than that may speak."""
-        return ANNOUNCED.max_per_host * (1 / ASK_RATE + 16 / (TALK_SHARES * ANNOUNCED.rate)) if self.is_limited else 0.0
+        """How long the server may take to deal with all that came from one address faster than that may speak.
+
+        Each connection may have asked to be let in, and have said a burst.
+        """
+        one_s = 1 / ASK_RATE + BURST / (TALK_SHARES * ANNOUNCED.rate)
+        return ANNOUNCED.max_per_host * one_s if self.is_limited else 0.0
 
     def players(self, port: int, seed: str) -> list[Player]:
         """Return those who live in a round, each at an address of his own if that has limits."""
@@ -635,7 +676,7 @@ def run(plan: Plan) -> None:
     deadline = time.monotonic() + plan.seconds
     with (
         ServerProgram(*plan.server_options) as server,
-        Conversation(server.port, plan.is_limited) as honest,
+        conversation_apart(server.port, plan.is_limited) as honest,
         Street(server.port, plan.neighbours) as street,
     ):
         base = figures_of(server.process.pid)
@@ -643,21 +684,21 @@ def run(plan: Plan) -> None:
         waits_s: list[float] = []
         while time.monotonic() < deadline:
             number, seconds = len(memory_kb) + 1, min(plan.every, deadline - time.monotonic())
-            seed, waited = f"{plan.seed}/{number}", len(honest.waits_s)
+            seed, waited = f"{plan.seed}/{number}", len(honest.waits_so_far_s())
             honest.begin()
             street.let_loose(number, seed, seconds)
             players = plan.players(server.port, seed)
             lives = play_round(players, seconds)
             done = street.wait()
-            waited_s, ended = honest.waits_s[waited:], time.monotonic()
+            waited_s, ended = honest.waits_so_far_s()[waited:], time.monotonic()
             waits_s += waited_s
             now = wait_until_all_left(server, base, plan.patience_s)
             settled_s = time.monotonic() - ended
             with ThreadPoolExecutor(len(players), "check") as threads:
                 list(threads.map(take_name, players))
-            honest.check()
+            exchanges = honest.check()
             look_through_output(server)
-            print(f"round {number}: {lives} lives, {honest.count} honest exchanges so far, {now}", flush=True)
+            print(f"round {number}: {lives} lives, {exchanges} honest exchanges so far, {now}", flush=True)
             if plan.is_limited:
                 print(f"    the honest waited: {quantiles_of(waited_s)}", flush=True)
                 print(f"    all had left after {settled_s:.1f} s; neighbours' connections: {done}", flush=True)
