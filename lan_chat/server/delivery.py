@@ -28,7 +28,7 @@ from lan_chat.server.room import Room
 from lan_chat.server.timeline import Timeline
 from lan_chat.server.turned_away import Doorstep
 from lan_chat.server.words import ServerWords
-from lan_chat.server.work import Result, Work, call, collect
+from lan_chat.server.work import Collector, Result, Work, call
 from lan_chat.sockets import Address
 from protocol import (
     Announcement,
@@ -106,6 +106,7 @@ class Delivery:
         }
         """What is done with each event that a client's thread hands over; all others mean nothing to a server."""
         # All that follows belongs to the delivery thread.
+        self._collector = Collector(self._queue)
         self._greeted: dict[Recipient, None] = {}
         """The connections that were greeted and have not left; a dict for its order."""
         self._choosing: dict[Recipient, None] = {}
@@ -212,10 +213,9 @@ class Delivery:
     # The loop.
 
     def _run(self) -> None:
-        count, took_s = 0, 0.0
+        took_s = 0.0
         while True:
-            work = collect(self._queue, count, min(MAX_GATHER_S, GATHER_SHARE * took_s), self._limit_s())
-            count = len(work)
+            work = self._collector.collect(min(MAX_GATHER_S, GATHER_SHARE * took_s), self._limit_s())
             started, began = time.perf_counter(), time.monotonic()
             self._now = _time()
             for item in work:
@@ -231,6 +231,7 @@ class Delivery:
             self._attempt(self._let_slow_ones_go)
             self._attempt(self._doorstep.proceed)
             self._attempt(self._leaving.proceed)
+            self._collector.note(work)
             took_s = time.perf_counter() - started
 
     def _attempt(self, step: Callable[..., object], *arguments: object) -> None:

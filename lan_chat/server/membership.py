@@ -68,6 +68,8 @@ class Recipient:
         """Whether its own thread may still be reading."""
         self.seen = 0
         """How much of the batch that goes to everybody it was sent ahead of the others."""
+        self.heard_in_turn = -math.inf
+        """In which turn of the delivery thread something of it was last dealt with, as `work` counts them."""
         self.deadline = 0.0
         """Until when it may choose a name, or read the rest; on the monotonic clock."""
         self.is_settled = False

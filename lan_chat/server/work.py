@@ -10,29 +10,53 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from lan_chat.process import POLL_S
-from lan_chat.server.membership import Recipient
+from lan_chat.server.membership import ConnectionState, Recipient
 
 Work = Recipient | Callable[[], object]
 """A connection whose mailbox has something, or a call."""
 Result = TypeVar("Result")
+TALKER_TURNS = 3
+"""Who was heard within so many turns talks without a pause."""
 
 
-def collect(works: queue.SimpleQueue[Work], expected: int, gather_s: float, limit_s: float | None) -> list[Work]:
-    """Wait for work, no longer than `limit_s`, and take all that is there. Delivery thread only.
+class Collector:
+    """Takes the work for each turn of the delivery thread, which it belongs to.
 
-    Where several clients talk without a pause, wait until as much has come as the last time, if `gather_s` is not over
-    by then: the clients' threads have the interpreter to themselves meanwhile, and all share one broadcast.
+    Where several members talk without a pause, it waits until as many of them as in the last turn have come again: the
+    clients' threads have the interpreter to themselves meanwhile, and all share one broadcast. Nobody else has to wait
+    for them: with the first thing that is not theirs, the turn begins.
     """
-    taken: list[Work] = []
-    gathers_until = time.perf_counter() + gather_s
-    try:
-        taken.append(works.get(timeout=limit_s))
-        while len(taken) < expected:
-            taken.append(works.get(timeout=max(0.0, gathers_until - time.perf_counter())))
-        while True:
-            taken.append(works.get_nowait())
-    except queue.Empty:
-        return taken
+
+    def __init__(self, works: queue.SimpleQueue[Work]) -> None:
+        self._works = works
+        self._turn = 0
+        self._talkers = 0
+        """How many of those who talk without a pause were heard in the last turn."""
+
+    def collect(self, gather_s: float, limit_s: float | None) -> list[Work]:
+        """Wait for work, no longer than `limit_s`, and take all that is there; wait for talkers up to `gather_s`."""
+        taken: list[Work] = []
+        gathers_until = time.perf_counter() + gather_s
+        try:
+            taken.append(self._works.get(timeout=limit_s))
+            while len(taken) < self._talkers and self._is_talker(taken[-1]):
+                taken.append(self._works.get(timeout=max(0.0, gathers_until - time.perf_counter())))
+            while True:
+                taken.append(self._works.get_nowait())
+        except queue.Empty:
+            return taken
+
+    def note(self, work: list[Work]) -> None:
+        """Note whose mail a turn has dealt with."""
+        self._turn += 1
+        self._talkers = 0
+        for item in work:
+            if isinstance(item, Recipient) and item.state is ConnectionState.MEMBER:
+                self._talkers += self._is_talker(item)
+                item.heard_in_turn = self._turn
+
+    def _is_talker(self, item: Work) -> bool:
+        return isinstance(item, Recipient) and item.heard_in_turn >= self._turn - TALKER_TURNS
 
 
 def call(works: queue.SimpleQueue[Work], thread: threading.Thread, action: Callable[[], Result]) -> Result:
