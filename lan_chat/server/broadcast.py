@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 import protocol
@@ -14,7 +15,7 @@ from lan_chat.server.history import FILE_ERRORS, RoomEvent
 from lan_chat.server.membership import ConnectionState, Recipient
 from lan_chat.server.timeline import SAID, Timeline
 from lan_chat.server.words import ServerWords
-from protocol import Announcement, Bare, Dialect, Event, Events, Greeting, Lines, Notice, Reason, Telnet
+from protocol import Announcement, Bare, Dialect, Event, Events, Greeting, Lines, Notice, Reason
 
 MAX_UNSENT_BYTES = 8 * 1024 * 1024
 """What may wait for one client that reads too slowly."""
@@ -22,8 +23,10 @@ MAX_BACKLOG_BYTES = 256 * 1024
 """The most that a newcomer is shown of what was said before, as it is written in its dialect."""
 REPLAY_BYTES, REPLAY_EVENTS = 64 * 1024, 200
 """What is written at once of all that a member has missed, about: more follows when it has taken that."""
-REPLAY_S = 0.010
-"""How long one turn may write what members have missed; the others wait meanwhile."""
+FLUSH_PAUSE_S = 0.005
+"""How long a socket that took no more is left alone: many that read nothing, tried in each turn, cost the others."""
+REPLAY_S = 0.001
+"""How long a turn goes on with that before it is the turn of what was said meanwhile."""
 LARGE_ROOM = 200
 """Members from which on arrivals and departures may wait for each other: n of them to n members is O(n²), so batch."""
 NOTICES_S = 0.1
@@ -53,6 +56,30 @@ def write_backlog(writer: Dialect, events: Sequence[RoomEvent]) -> list[bytes]:
     return [b"".join(lines)]
 
 
+class Batch:
+    """What has happened in the room and was not sent to all, each event written once for each dialect."""
+
+    def __init__(self, writers: dict[type[Dialect], Dialect]) -> None:
+        self._writers = writers
+        self._events: list[RoomEvent] = []
+        self._written: dict[type[Dialect], list[list[bytes]]] = {}
+        """The chunks of each event, as far as somebody was to be sent them."""
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def add(self, event: RoomEvent) -> None:
+        """Add what has happened."""
+        self._events.append(event)
+
+    def chunks(self, kind: type[Dialect], start: int = 0) -> list[bytes]:
+        """Return the events from one on, in a dialect, as the chunks that an Outbox takes."""
+        written = self._written.setdefault(kind, [])
+        written += [write_events(self._writers[kind], [event]) for event in self._events[len(written) :]]
+        chunks = [chunk for event in written[start:] for chunk in event]
+        return chunks if kind is Bare or not chunks else [b"".join(chunks)]
+
+
 class Broadcast:
     """Writes the room's events, batch by batch, to the members, and answers to one."""
 
@@ -63,30 +90,29 @@ class Broadcast:
         """What a newcomer is told about the recording."""
         self._timeline = timeline
         self._words = words
-        writers: tuple[Dialect, ...] = (Bare(words), Lines(words), Telnet(words), Events())
-        self._writers = {type(writer): writer for writer in writers}
+        self._writers: dict[type[Dialect], Dialect] = {Bare: Bare(words), Lines: Lines(words), Events: Events()}
         self._members: dict[Recipient, None] = {}
         """The connections that hear the room; a dict for its order."""
         self._behind: set[Recipient] = set()
         """Those that have not been sent all that they should."""
-        self._batch: list[RoomEvent] = []
-        """What has happened in the room and was not sent to all."""
+        self._flush_at = 0.0
+        """When those are tried again whose socket took no more; on `time.perf_counter`."""
+        self._batch = Batch(self._writers)
         self._notices_until: float | None = None
         """Until when the batch, which holds nothing but arrivals and departures, may wait for more of them."""
         self._replays: dict[Recipient, int] = {}
-        """The members that are still being shown what they missed, and the last `id` that was written."""
-        self._can_replay = False
-        """Whether one of them would take more at once."""
+        """The members that are still being shown what they missed, and the last `id` that was written. Whose turn it is
+        to be written the next piece is first."""
         self._ahead: list[Recipient] = []
         """Those that were sent a part of the batch before the others; `Recipient.seen` says how much."""
 
     @property
     def tick_s(self) -> float | None:
         """How long nothing will be due, in seconds; None where nothing waits to be sent."""
-        if self._can_replay:
-            return 0.0
         if not (self._batch or self._behind or self._replays):
             return None
+        if any(map(self._may_go_on, self._replays)):
+            return 0.0
         is_crowded = any(recipient.outbox.is_crowded for recipient in self._behind)
         return protocol.BARE_SHORTEST_PAUSE_S if is_crowded else protocol.BARE_PAUSE_S
 
@@ -122,7 +148,7 @@ class Broadcast:
             self._notices_until = None
         elif not self._batch and len(self._members) >= LARGE_ROOM:
             self._notices_until = time.perf_counter() + NOTICES_S
-        self._batch.append(event)
+        self._batch.add(event)
         self._timeline.add(event)
 
     def tell(self, recipient: Recipient, event: Event) -> None:
@@ -133,7 +159,6 @@ class Broadcast:
 
     def tell_last(self, recipient: Recipient, event: Event) -> None:
         """Tell one connection a control word after all else, to a bare peer as a `recv` of its own."""
-        self.hear(recipient)
         try:
             recipient.outbox.push_last(self._writers[recipient.kind].encode(event))
         except OSError as error:
@@ -145,7 +170,7 @@ class Broadcast:
             recipient.outbox.keep_first()
 
     def answer(self, recipient: Recipient, data: bytes) -> None:
-        """Write bytes as they are, of another protocol or to a telnet."""
+        """Write bytes of another protocol."""
         recipient.outbox.is_paced = False
         self._write(recipient, [data])
 
@@ -160,14 +185,49 @@ class Broadcast:
         self._write(recipient, [b"".join(written)] if written else [])
 
     def replay(self, recipient: Recipient, last: int) -> None:
-        """Show a member all that happened after a number, a piece at a time (`catch_up`); then it hears the room."""
+        """Show a member all that happened after a number, a piece at a time with `catch_up`; then it hears the room."""
         self._replays[recipient] = last
+
+    def _continue_replays(self) -> None:
+        """Write each member that takes it the next piece, one after the other, but no longer than REPLAY_S."""
+        ready = deque(filter(self._may_go_on, self._replays))
+        until = time.perf_counter() + REPLAY_S
+        while ready:
+            recipient = ready.popleft()
+            self._continue_replay(recipient)
+            if recipient in self._replays:
+                self._replays[recipient] = self._replays.pop(recipient)
+                if self._may_go_on(recipient):
+                    ready.append(recipient)
+            if time.perf_counter() >= until:
+                break
+
+    @staticmethod
+    def _may_go_on(recipient: Recipient) -> bool:
+        """Return whether a member has taken so much that it can be written the next piece."""
+        return recipient.outbox.unsent_bytes < REPLAY_BYTES
+
+    def _continue_replay(self, recipient: Recipient) -> None:
+        """Write a member the next piece. Each is one `send`; only what is kept is read."""
+        self.record()  # or the file would not have all yet
+        last = self._replays[recipient]
+        events = self._timeline.since(last, REPLAY_EVENTS, REPLAY_BYTES)
+        if not self._timeline.has_all_since(last):
+            # The room forgets faster than this one reads, or cannot read its record any more: the client comes back,
+            # and is told what it lacks.
+            self.break_off(recipient, self._words.why_too_slow)
+        elif not events:
+            self.remove(recipient)
+            self.add(recipient, len(self._batch))
+        else:
+            self._replays[recipient] = events[-1].id
+            self._write(recipient, write_events(self._writers[recipient.kind], events))
 
     def hear(self, recipient: Recipient) -> None:
         """Send a member its part of the batch now, ahead of the others."""
         if recipient in self._members and recipient.seen < len(self._batch):
             self.record()
-            chunks = write_events(self._writers[recipient.kind], self._batch[recipient.seen :])
+            chunks = self._batch.chunks(recipient.kind, recipient.seen)
             recipient.seen = len(self._batch)
             self._ahead.append(recipient)
             self._write(recipient, chunks)
@@ -190,7 +250,7 @@ class Broadcast:
     def send_now(self) -> None:
         """Send the batch to every member, written once for each dialect, and begin the next."""
         self.record()
-        batch, self._batch = self._batch, []
+        batch, self._batch = self._batch, Batch(self._writers)
         self._notices_until = None
         try:
             if batch:
@@ -200,12 +260,12 @@ class Broadcast:
                 recipient.seen = 0
             self._ahead.clear()
 
-    def _send_to_all(self, batch: list[RoomEvent]) -> None:
+    def _send_to_all(self, batch: Batch) -> None:
         kinds = {recipient.kind for recipient in self._members}
-        whole = {kind: write_events(self._writers[kind], batch) for kind in kinds}
+        whole = {kind: batch.chunks(kind) for kind in kinds}
         for recipient in list(self._members):
             if recipient.seen:
-                self._write(recipient, write_events(self._writers[recipient.kind], batch[recipient.seen :]))
+                self._write(recipient, batch.chunks(recipient.kind, recipient.seen))
             else:
                 self._write(recipient, whole[recipient.kind])
 
@@ -214,8 +274,7 @@ class Broadcast:
     def _write(self, recipient: Recipient, chunks: list[bytes]) -> None:
         outbox = recipient.outbox
         try:
-            for chunk in chunks:
-                outbox.push(chunk)
+            outbox.push_all(chunks)
         except OSError as error:
             self.break_off(recipient, self._words.why_failed.format(error=error))
             return
@@ -249,37 +308,14 @@ class Broadcast:
 
     def catch_up(self) -> None:
         """Send those that are behind what they take by now."""
+        now = time.perf_counter()
+        is_due = now >= self._flush_at
+        if is_due:
+            self._flush_at = now + FLUSH_PAUSE_S
         for recipient in list(self._behind):
-            if self.flush(recipient):
+            if (is_due or recipient.outbox.is_paced) and self.flush(recipient):
                 self._behind.discard(recipient)
         self._continue_replays()
-
-    def _continue_replays(self) -> None:
-        """Write the members that are shown what they missed a piece each, in turn, until REPLAY_S is over."""
-        until = time.perf_counter() + REPLAY_S
-        self._can_replay = True
-        while self._can_replay and time.perf_counter() < until:
-            self.record()  # or the file would not have all yet
-            takes = [one for one in self._replays if one.outbox.unsent_bytes < REPLAY_BYTES]
-            self._can_replay = bool(takes)
-            for recipient in takes:
-                if time.perf_counter() > until:
-                    break
-                self._write_piece(recipient)
-
-    def _write_piece(self, recipient: Recipient) -> None:
-        """Write one piece of what a member missed, or have it hear the room where nothing is left."""
-        last = self._replays.pop(recipient)  # the next turn begins with those that wait longer
-        events = self._timeline.since(last, REPLAY_EVENTS, REPLAY_BYTES)
-        if not self._timeline.has_all_since(last):
-            # The room forgets faster than this one reads, or cannot read its record any more: the client comes back,
-            # and is told what it lacks.
-            self.break_off(recipient, self._words.why_too_slow)
-        elif not events:
-            self.add(recipient, len(self._batch))
-        else:
-            self._replays[recipient] = events[-1].id
-            self._write(recipient, write_events(self._writers[recipient.kind], events))
 
     def flush(self, recipient: Recipient) -> bool:
         """Send a connection what it takes, and return whether nothing is left that it could be sent."""

@@ -9,6 +9,7 @@ import contextlib
 import socket
 import time
 from collections import deque
+from collections.abc import Sequence
 
 import protocol
 
@@ -48,17 +49,24 @@ class Outbox:
         with contextlib.suppress(OSError):  # it has gone
             self._sock.shutdown(socket.SHUT_WR)
 
-    def push(self, chunk: bytes) -> None:
-        """Send a chunk, and keep what the socket does not take. Raises OSError where the connection has failed."""
-        if not self._chunks and not self.is_paced:
-            sent = self._send(chunk)
-            if sent == len(chunk):
-                return
-            self._keep(memoryview(chunk)[sent:])
+    def push_all(self, chunks: Sequence[bytes]) -> None:
+        """Send chunks, and keep what the socket does not take. Raises OSError where the connection has failed."""
+        if self.is_paced:  # of many only the first may be due: one look at the clock is enough
+            self._chunks.extend(chunks)
+            self.unsent_bytes += sum(map(len, chunks))
+            self.flush()
         else:
+            for chunk in chunks:
+                self.push(chunk)
+
+    def push(self, chunk: bytes) -> None:
+        """Send a chunk to a peer that is not bare, and keep what the socket does not take. Raises OSError."""
+        if self._chunks:
             self._keep(chunk)
-            if self.is_paced:
-                self.flush()
+            return
+        sent = self._send(chunk)
+        if sent < len(chunk):
+            self._keep(memoryview(chunk)[sent:])
 
     def flush(self) -> bool:
         """Send what is due, and return whether nothing is left. Raises OSError where the connection has failed."""

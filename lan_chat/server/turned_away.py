@@ -15,6 +15,8 @@ MAX_WAITING, MAX_WAITING_PER_HOST = 64, 8
 """How many may wait at once, and of one address; more are closed without a word."""
 LINGER_S = 1.0
 """How long one may take to read its sentence after we have closed our side."""
+PAUSE_S = 0.005
+"""How long they are left alone after they were looked through."""
 RECV_BYTES = 16 * 1024
 
 
@@ -99,6 +101,7 @@ class Doorstep:
 
     def __init__(self) -> None:
         self._waiting: list[TurnedAway] = []
+        self._proceed_at = 0.0
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -112,7 +115,11 @@ class Doorstep:
         self._waiting.append(TurnedAway(sock, address, sentence, wait_s))
 
     def proceed(self) -> None:
-        """Do what is due for each."""
+        """Do what is due for each, but not in each turn: that would be a system call for each of them."""
+        now = time.monotonic()
+        if now < self._proceed_at:
+            return
+        self._proceed_at = now + PAUSE_S
         for one in self._waiting:
             one.proceed()
         self._waiting = [one for one in self._waiting if one.stage is not Stage.CLOSED]

@@ -1,0 +1,143 @@
+"""What everybody hears is written once for each dialect, and what one has missed a piece at a time."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from lan_chat.server import broadcast as module
+from lan_chat.server.broadcast import REPLAY_BYTES, REPLAY_EVENTS, Batch, Broadcast
+from lan_chat.server.mailbox import Mailbox
+from lan_chat.server.membership import ConnectionState, Recipient
+from lan_chat.server.outbox import Outbox
+from lan_chat.server.timeline import Timeline
+from lan_chat.server.words import ITALIAN
+from protocol import Bare, Dialect, Event, Events, Joined, Lines, Message
+
+
+class CountingLines(Lines):
+    """Lines that note what they have written."""
+
+    def __init__(self) -> None:
+        super().__init__(ITALIAN)
+        self.written: list[Event] = []
+
+    def encode(self, event: Event) -> bytes:
+        self.written.append(event)
+        return super().encode(event)
+
+
+def test_an_event_is_written_once_for_each_dialect_however_many_hear_it_ahead_of_the_others() -> None:
+    lines = CountingLines()
+    writers: dict[type[Dialect], Dialect] = {Lines: lines, Bare: Bare(ITALIAN), Events: Events()}
+    batch = Batch(writers)
+    events = [Joined(number, 1.0, f"a{number}") for number in range(1, 5)]
+    for number, event in enumerate(events):
+        batch.add(event)
+        assert batch.chunks(Lines, number) == [Lines(ITALIAN).encode(event)]
+    assert batch.chunks(Lines) == [b"".join(map(Lines(ITALIAN).encode, events))]
+    assert batch.chunks(Lines, len(events)) == []
+    assert lines.written == events
+    assert batch.chunks(Bare, 2) == [Bare(ITALIAN).encode(event) for event in events[2:]]
+    assert batch.chunks(Events, 3) == [Events().encode(events[3])]
+
+
+class Reader:
+    """A member that comes back, and reads what it has missed."""
+
+    def __init__(self) -> None:
+        ours, self._sock = socket.socketpair()
+        self.recipient = Recipient(("127.0.0.1", 1), 1, Outbox(ours), Mailbox(lambda: None), lambda: None)
+        self.recipient.kind, self.recipient.state = Events, ConnectionState.MEMBER
+        self.recipient.outbox.is_paced = False
+        self._ours = ours
+        self._decoder = Events()
+
+    def read(self) -> list[int]:
+        """Return the numbers of the events that have come by now."""
+        self._sock.setblocking(False)
+        heard: list[Event] = []
+        try:
+            while data := self._sock.recv(1 << 20):
+                heard += self._decoder.feed(data)
+        except BlockingIOError:
+            pass
+        return [event.id for event in heard if isinstance(event, Message)]
+
+    def close(self) -> None:
+        self.recipient.outbox.detach()
+        self._ours.close()
+        self._sock.close()
+
+
+@pytest.fixture
+def readers() -> Iterator[list[Reader]]:
+    both = [Reader(), Reader()]
+    yield both
+    for reader in both:
+        reader.close()
+
+
+def room_of(texts: list[str]) -> tuple[Timeline, Broadcast]:
+    timeline = Timeline()
+    for text in texts:
+        timeline.add(Message(timeline.next_id(), 1.0, "Ada", text))
+    return timeline, Broadcast(timeline, ITALIAN, None)
+
+
+def test_a_turn_writes_no_more_of_what_was_missed_than_its_time_allows_and_everybody_has_a_piece_in_turn(
+    readers: list[Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REPLAY_S", 0.0)
+    _, broadcast = room_of(["ciao"] * (2 * REPLAY_EVENTS))
+    ada, bob = readers
+    for reader in readers:
+        broadcast.replay(reader.recipient, 0)
+    heard: dict[Reader, list[int]] = {ada: [], bob: []}
+    for turn in range(4):
+        assert broadcast.tick_s == 0.0, "there is more to write, and those who were written to take it"
+        broadcast.catch_up()
+        pieces = {reader: reader.read() for reader in readers}
+        assert [len(pieces[reader]) for reader in readers] == (
+            [REPLAY_EVENTS, 0] if turn % 2 == 0 else [0, REPLAY_EVENTS]
+        )
+        for reader in readers:
+            heard[reader] += pieces[reader]
+    assert heard[ada] == heard[bob] == list(range(1, 2 * REPLAY_EVENTS + 1))
+    broadcast.catch_up()
+    broadcast.catch_up()
+    assert broadcast.tick_s is None, "both hear the room now"
+
+
+def test_a_piece_of_long_messages_is_no_larger_than_a_piece_may_be(
+    readers: list[Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REPLAY_S", 0.0)
+    _, broadcast = room_of(["x" * 10_000] * REPLAY_EVENTS)
+    broadcast.replay(readers[0].recipient, 0)
+    broadcast.catch_up()
+    assert len(readers[0].read()) == REPLAY_BYTES // 10_000 + 1
+
+
+def test_who_reads_nothing_is_not_tried_again_in_each_turn(readers: list[Reader]) -> None:
+    _, broadcast = room_of([])
+    ada, bob = readers
+    for reader in readers:
+        broadcast.add(reader.recipient, 0)
+    long = "x" * REPLAY_BYTES
+    number = 0
+    while not ada.recipient.outbox.unsent_bytes:
+        number += 1
+        broadcast.tell_room(Message(number, 1.0, "Ada", long))
+        broadcast.send_now()
+    unsent = ada.recipient.outbox.unsent_bytes
+    broadcast._flush_at = float("inf")
+    ada.read()
+    broadcast.catch_up()
+    assert ada.recipient.outbox.unsent_bytes == unsent
+    broadcast._flush_at = 0.0
+    broadcast.catch_up()
+    assert ada.recipient.outbox.unsent_bytes < unsent
+    assert bob.recipient.outbox.unsent_bytes
