@@ -130,7 +130,7 @@ def test_what_was_done_just_before_the_room_closed_was_done() -> None:
 
     server = ChatServer(open_listener("127.0.0.1", 0), limits())
     delivery = server.delivery
-    delivery._queue = LateQueue()
+    delivery._queue = delivery._collector._works = LateQueue()
     server.start()
     assert server.call(lambda: "done") == "done"
     with pytest.raises(RuntimeError):
