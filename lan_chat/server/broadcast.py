@@ -241,6 +241,7 @@ class Broadcast:
             self.notice = Notice(protocol.NOT_RECORDED)
             now = round(time.time(), 3)
             self.tell_room(Announcement(self._timeline.next_id(), now, self._words.recording_failed))
+            self._timeline.record()  # that its number was given, too, is noted before anybody is told
 
     def send(self, now: float) -> None:
         """Send the batch to every member, unless it may wait; `now` is on `time.perf_counter`."""

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from lan_chat.server.broadcast import Broadcast
 from lan_chat.server.history import RESERVED_IDS, History, HistoryError
 from lan_chat.server.numbering import Numbering
 from lan_chat.server.server import ChatServer
+from lan_chat.server.timeline import Timeline
 from lan_chat.server.words import ITALIAN
-from protocol import MAX_NUMBER, Announcement, Join, Notice, Welcome
+from protocol import MAX_NUMBER, Announcement, Join, Message, Notice, Welcome
 from tests.support.peers import BackPeer, EventPeer, LinePeer, number_of, texts_of
 from tests.support.servers import recorded_room
 from tests.support.waiting import wait_until
@@ -92,6 +94,47 @@ def test_what_was_said_on_a_full_disk_is_not_numbered_again_after_a_restart_of_t
         set_boot(copy, "another")
     with recorded_room(copy) as server, EventPeer(server.port, "Lia") as lia:
         assert lia.welcome.last >= last
+
+
+def test_the_announcement_that_nothing_is_kept_has_a_number_that_is_not_given_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    history = History(file, ITALIAN)
+    timeline = Timeline(history)
+    broadcast = Broadcast(timeline, ITALIAN, None)
+    broadcast.tell_room(Message(timeline.next_id(), 0.0, "Ada", "ciao"))
+    monkeypatch.setattr(history, "write", fail)
+    broadcast.record()
+    assert timeline.last_id == 2
+    history.close()  # as killed, before anything else has happened
+    history = History(file, ITALIAN)
+    assert history.record.last_id == 2
+    history.close()
+
+
+def test_what_is_lost_between_two_pieces_of_a_replay_does_not_break_the_link(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lan_chat.server.broadcast.REPLAY_EVENTS", 10)
+    with recorded_room(file) as server, LinePeer(server.port, "Bob") as bob, EventPeer(server.port, "Ada") as ada:
+        say_up_to(bob, 2, 22)
+        last = number_of(ada.events_until("numero 22")[-1])
+        copy = copy_as_killed(file, "older.db")
+        say_up_to(bob, 22, 30)
+        ada.events_until("numero 30")
+        shutil.copy(f"{file}.lock", f"{copy}.lock")
+    with recorded_room(copy) as server, LinePeer(server.port, "Eva") as eva:
+        eva.say("dopo")
+        eva.expect("Eva: dopo\n")
+        with BackPeer(server.port, ada.welcome.token, last - 20) as back:
+            assert back.welcome.missing == 8
+            numbers = [number_of(event) for event in back.missed()]
+            assert numbers == [*range(last - 19, last + 1), 31, 32]
+            back.say("ci sono")
+            assert texts_of(back.events_until("ci sono")) == ["ci sono"]
 
 
 def test_a_server_that_nobody_came_to_leaves_the_record_as_usable(file: Path) -> None:
