@@ -164,10 +164,14 @@ class Join(Event):
 
 @dataclass(frozen=True)
 class Resume(Event):
-    """Client to server: the member with this token is back; `last` is the last `id` that it saw, 0 for none."""
+    """Client to server: the member with this token is back; `last` is the last `id` that it saw, 0 for none.
+
+    `room` is the one that it saw it of: if that is another, it has seen nothing of this one.
+    """
 
     token: str
     last: int
+    room: str | None = None
 
 
 @dataclass

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import protocol
-from protocol import Announcement, Error, Event, Join, Joined, Left, Message, Refused, Say, Welcome
+from protocol import Announcement, Error, Event, Join, Joined, Left, Message, Refused, Resume, Say, Welcome
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class LinkRestored(Event):
 
 @dataclass(frozen=True)
 class Gap(Event):
-    """`count` events of the room are missing here: it no longer kept them."""
+    """`count` events of the room are missing here: it no longer has them, or does not show so many."""
 
     count: int
 
@@ -50,7 +50,7 @@ class NotSent(Event):
 
 @dataclass(frozen=True)
 class Taken(Event):
-    """The user's message with this nonce was accepted, and is among the events that are missing here."""
+    """The user's message with this nonce was accepted: it is missing here, or was shown under an earlier name."""
 
     nonce: int
 
@@ -67,6 +67,8 @@ class Ledger:
         self._last_nonce = 0
         self._put_nonce = 0
         """The highest nonce that was put to any link."""
+        self._forgotten_nonce = 0
+        """The highest that may have been put as a member that the server no longer knows."""
         self._name = ""
         """The member's name; empty before the first `Welcome`, and where the server no longer knows the token."""
         self._shown_name = ""
@@ -80,16 +82,21 @@ class Ledger:
         """The `id` of the last event received; 0 for none."""
         self._shown_until = 0
         """Up to this `id` a newcomer gets only the backlog, not every event."""
+        self._others_until = 0
+        """Up to this `id` messages under the member's name may be those of others, who had it before or meanwhile."""
         self._was_away = False
         """Whether the next event is the first after a broken link: its `id` tells how many are missing."""
         self._counted_until = 0
-        """Up to this `id` the server has counted itself what is missing."""
+        """Up to this `id` the server has counted itself what is missing: there, some numbers are no event's."""
+        self._missing = 0
+        """How many of those the window has not been told of yet."""
         self._settled_at = 0
         """The `id` of the last event that the broken link may have held back."""
         self._doubtful: dict[int, bool] = {}
         """Nonces that the server has handled or may have handled; their messages should arrive up to `_settled_at`.
 
-        True where the server resumed the session and so confirmed it; False where it had forgotten the token.
+        True where the server resumed the session and so confirmed it; False where it had forgotten the token, or may
+        have lost the message.
         """
         self._may_be_in_gap = False
         """Whether a doubtful message that has not arrived may be among the events that are missing."""
@@ -99,16 +106,19 @@ class Ledger:
         """The texts that the server has not confirmed, in the order in which they were said."""
         return tuple(self._unconfirmed.values())
 
-    @property
-    def resumes_after(self) -> int:
-        """The `id` after which the server has to resume; 0 where the member has seen nothing under its token."""
-        return self._last_id if self._name else 0
-
     def ask_for(self, name: str, token: str) -> Join:
         """Return the request for a name, which says what was seen of which room."""
-        if not self._last_id or self._room_id is None:
+        if self._room_id is None:
             return Join(name, token)
         return Join(name, token, self._last_id, self._room_id)
+
+    def ask_to_resume(self, token: str) -> Resume:
+        """Return the request to go on as the same member, which says what was seen of which room.
+
+        Where it is not known of which, that is nothing for one whose token the last server did not know.
+        """
+        last_id = self._last_id if self._name or self._room_id is not None else 0
+        return Resume(token, last_id, self._room_id)
 
     # What the user does.
 
@@ -146,21 +156,31 @@ class Ledger:
 
         `is_known`: the server answers a `Resume`. `is_first`: no `Welcome` has come on this link before.
         """
-        has_seen_events = bool(self._last_id) and welcome.room == self._room_id is not None
-        # One that has left and joins again may be known as well.
-        has_returned = not is_known and has_seen_events and welcome.missing is not None
+        was_here = welcome.room == self._room_id is not None
+        # One that has left and joins again may be known as well; without a name, the `Welcome` of that was lost.
+        has_returned = was_here and welcome.missing is not None and not (is_known and self._name)
         # Without a name, it became a member just before the link broke, and its `Welcome` was lost.
         is_back = (is_known and bool(self._name)) or has_returned
+        if not is_back or (is_known and not self._name and welcome.nonce is None):
+            self._forgotten_nonce = self._put_nonce
+        if has_returned:  # what it took as this member the server tells
+            self._doubtful = {nonce: False for nonce in self._doubtful if nonce <= self._forgotten_nonce}
         is_known = is_known or has_returned
-        if has_returned:
-            self._doubtful = {}  # the server tells what it took
+        if is_known and welcome.missing:
+            # Where a record has lost its end, the rest of what went out may be in there, and `nonce` does not say so.
+            taken = welcome.nonce or 0
+            self._doubtful |= {nonce: False for nonce in self._unconfirmed if taken < nonce <= self._put_nonce}
         if not is_back:
-            if not has_seen_events:
+            if not was_here:
                 self._last_id = 0  # the `id`s were those of another room
             self._shown_until = welcome.last
+        if not is_back or has_returned:
+            self._others_until = welcome.last
         self._last_id = min(self._last_id, welcome.last)  # else the record has lost its end, and more than that
         self._counted_until = welcome.last if welcome.missing is not None else 0
-        self._was_away, self._may_be_in_gap = bool(self._last_id), is_known and not is_back
+        self._missing = welcome.missing or 0
+        self._was_away = bool(self._last_id)
+        self._may_be_in_gap = bool(self._missing) or (is_known and not is_back)
         self._settled_at = welcome.last
         self._is_unwelcomed = is_known and not is_back
         is_shown = is_back and welcome.name == self._shown_name
@@ -168,9 +188,9 @@ class Ledger:
         self._name, self._shown_name, self._room_id = welcome.name, welcome.name, welcome.room
         says = self._sort_out(welcome.nonce if is_known else self._put_nonce, is_known) if is_first else []
         shown: list[Event] = [LinkRestored(welcome.names) if is_shown else welcome]
-        if self._last_id and welcome.missing:
-            self._may_be_in_gap = True
-            shown.append(Gap(welcome.missing))
+        if is_back and 0 < self._missing == welcome.last - self._last_id:  # nothing else has happened
+            shown += self._note_id(welcome.last + 1)
+            self._last_id = welcome.last
         return says, [*shown, *self._settle_doubts()] if is_back else shown
 
     def take(self, event: Event) -> list[Event]:
@@ -208,10 +228,11 @@ class Ledger:
         if message.nonce is not None and message.name in self._names - {self._name}:
             if self._is_in_doubt(message):  # said before the member came back under another name
                 self.confirm(message.nonce)
+                return [*gap, message, Taken(message.nonce)]
         elif message.nonce is not None and message.name == self._name:
-            if message.id > self._shown_until or self._is_in_doubt(message):
+            if message.id > self._others_until or self._is_in_doubt(message):
                 self.confirm(message.nonce)
-            else:  # a former member of this name used the same nonce
+            else:  # another member of this name used the same nonce
                 message = dataclasses.replace(message, nonce=None)
         return [*gap, message]
 
@@ -221,6 +242,7 @@ class Ledger:
         gap = self._note_id(joined.id)
         if joined.name == self._name and self._is_unwelcomed:
             self._may_be_in_gap = False  # everything that the member said comes after it
+            self._shown_until = joined.id  # and nothing that comes after it is held back
         return [*gap, joined]
 
     def _take_numbered(self, event: Left | Announcement) -> list[Event]:
@@ -229,14 +251,16 @@ class Ledger:
     def _note_id(self, number: int) -> list[Event]:
         """Note the `id` of the latest event; return how many are missing before it, if any are."""
         before = self._last_id if self._was_away else max(self._last_id, self._shown_until)
-        if self._counted_until:
-            before = max(before, min(self._counted_until, number - 1))
+        counted = min(self._missing, max(0, min(number - 1, self._counted_until) - before))
+        before = max(before, self._counted_until)
+        missing = counted + (max(0, number - before - 1) if before else 0)
+        self._missing -= counted
         self._was_away = False
         self._last_id = number
-        if before and number > before + 1:
-            self._may_be_in_gap = True
-            return [Gap(number - before - 1)]
-        return []
+        if not missing:
+            return []
+        self._may_be_in_gap = True
+        return [Gap(missing)]
 
     def _is_in_doubt(self, message: Message) -> bool:
         """Return whether a message from the backlog is a doubtful one of ours, and not of a former member of this name.
@@ -248,11 +272,11 @@ class Ledger:
         return bool(text) and protocol.clean_text(text) == message.text
 
     def _settle_doubts(self) -> list[Event]:
-        """Settle the doubtful messages, once all that may bring them has come.
+        """Settle the doubtful messages, once the user is in the room and all that may bring them has come.
 
         Each that has not arrived was not accepted, or is among the missing events.
         """
-        if not self._doubtful or self._last_id < self._settled_at:
+        if not self._doubtful or not self._name or self._last_id < self._settled_at:
             return []
         settled: list[Event] = []
         doubtful, self._doubtful = self._doubtful, {}

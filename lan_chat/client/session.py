@@ -22,7 +22,7 @@ import protocol
 from lan_chat.client.ledger import Ledger, LinkRestored
 from lan_chat.client.link import BannedError, Link, UnreachableError
 from lan_chat.client.words import LANGUAGES
-from protocol import EndConn, Error, Event, Hello, Quit, Reason, Refused, Resume, Say, Welcome
+from protocol import EndConn, Error, Event, Hello, Quit, Reason, Refused, Say, Welcome
 
 log = logging.getLogger(__name__)
 
@@ -279,7 +279,7 @@ class Session:
                 self._link = link
                 self._state = State.RESUMING if is_member else State.CHOOSING
                 if is_member:
-                    link.put(Resume(self._token, self._ledger.resumes_after))
+                    link.put(self._ledger.ask_to_resume(self._token))
         if not is_wanted:
             link.close()
             return False

@@ -329,11 +329,12 @@ class Delivery:
             self._refuse(recipient, Fault(Reason.ALREADY_JOINED))
         elif recipient.state is ConnectionState.CHOOSING:
             token = said.token if isinstance(said, Join) else None
+            last = self._last_seen(said)
             member = self._room.member_with(token)
             if member is not None and member.name == proposed.name and not self._is_late(recipient, member):
-                self._resume(recipient, member, 0, token)  # it was let in by a link that broke before it heard so
+                self._resume(recipient, member, last or 0, token)  # a link broke before it heard that it was let in
                 return
-            former = self._former.find(token) if self._was_here_before(said) else None
+            former = self._former.find(token) if last is not None else None
             admitted = self._room.admit(proposed.name, proposed.key, token, recipient)
             if isinstance(admitted, Reason):
                 why = self._words.why_refused(admitted)
@@ -341,11 +342,13 @@ class Delivery:
                 self._broadcast.tell(recipient, Refused(admitted.value))
             else:
                 self._former.discard(admitted.token_key)
-                self._admit(recipient, admitted, former, said.last or 0 if isinstance(said, Join) else 0)
+                self._admit(recipient, admitted, former, last or 0)
 
-    def _was_here_before(self, said: Say | Join) -> bool:
-        """Return whether a client says that it has seen events of this room."""
-        return isinstance(said, Join) and said.last is not None and said.room in (None, self._timeline.room_id)
+    def _last_seen(self, said: Say | Join | Resume) -> int | None:
+        """Return the last event of this room that a client has seen, 0 for none; None if it was not here before."""
+        if isinstance(said, Say) or said.room not in (None, self._timeline.room_id):
+            return None
+        return said.last
 
     def _take_join(self, recipient: Recipient, _: Join) -> None:
         """Refuse a name to a client that has one; without one it comes as a `NameProposed`."""
@@ -376,7 +379,7 @@ class Delivery:
             recipient.end_because(self._words.why_superseded)
             self._dismiss(recipient)
         else:
-            self._resume(recipient, member, resume.last, resume.token)
+            self._resume(recipient, member, self._last_seen(resume) or 0, resume.token)
 
     def _take_say(self, recipient: Recipient, say: Say) -> None:
         member = recipient.member
@@ -464,12 +467,12 @@ class Delivery:
 
     def _take_up(self, recipient: Recipient, member: Member, former: FormerMember, seen: int) -> None:
         """Let one in that has left and comes back, as whom it likes, after all that it has missed."""
-        member.replay_from = min(max(seen, former.first_id), self._timeline.last_id)
+        member.replay_from = min(max(seen, former.first_id - 1), self._timeline.last_id)
         member.first_id, member.last_nonce = former.first_id, former.last_nonce
         member.joined_id = self._timeline.next_id()
         self._broadcast.tell_room(Joined(member.joined_id, self._now, member.name))
         self._timeline.note_arrival(member)
-        self._show_missed(recipient, member, member.replay_from, is_new=True)
+        self._show_missed(recipient, member, min(seen, member.replay_from), is_new=True)
 
     def _resume(self, recipient: Recipient, member: Member, last: int, token: str | None) -> None:
         """Let a member hear the room over another connection, after all that it has missed."""
@@ -479,13 +482,15 @@ class Delivery:
         member.state, member.recipient, member.linked_at = MemberState.PRESENT, recipient, time.monotonic()
         recipient.token = token or ""
         log.info(self._words.log_resumed.format(address=recipient, name=member.name))
-        seen = min(max(last, member.replay_from), self._timeline.last_id)
-        self._show_missed(recipient, member, seen, is_new=not last)  # then it never heard that it was let in
+        self._show_missed(recipient, member, last, is_new=not last)  # then it never heard that it was let in
 
-    def _show_missed(self, recipient: Recipient, member: Member, seen: int, is_new: bool) -> None:
-        """Welcome a member that was here before, and show it what came after `seen`; its address pays for that."""
+    def _show_missed(self, recipient: Recipient, member: Member, last: int, is_new: bool) -> None:
+        """Welcome a member that was here before, and show it what came after `last`; its address pays for that."""
         self._broadcast.record()  # which may fail, and then memory has less
+        seen = min(max(last, member.replay_from), self._timeline.last_id)
         start, missing = self._timeline.first_shown(seen)
+        if last:  # it may have been here before it was this member
+            missing += self._timeline.count(last, seen)
         self._welcome(recipient, member, self._timeline.last_id, missing)
         if self._broadcast.notice and is_new:
             self._broadcast.tell(recipient, self._broadcast.notice)

@@ -196,7 +196,7 @@ def test_what_the_backlog_of_the_same_room_shows_was_sent(play: Play, meet: Meet
     server.peer.expect("due")
     server.peer.break_off()
     link = server.next_peer()
-    link.expect_resume(token, 1)
+    link.expect_resume(token, 1, "the same")
     link.tell(Refused("unknown token"), back_in(3, room="the same"))
     link.tell(message(2, "uno", "Ada", 1), Joined(4, 0.0, "Ada"))
     assert events_until(session, NotSent)[-3:] == [
@@ -204,6 +204,67 @@ def test_what_the_backlog_of_the_same_room_shows_was_sent(play: Play, meet: Meet
         Joined(4, 0.0, "Ada"),
         NotSent(2, "due"),
     ]
+
+
+def come_in_and_say(play: Play, meet: Meet, *texts: str) -> tuple[PlayedServer, Session, str]:
+    """A member of a room with a name for itself, who has said this, and whose link is broken; and its token."""
+    server = play()
+    session = meet(server)
+    session.join("Ada")
+    server.peer.expect('"token":"')
+    token = server.peer.expect('"}\n').removesuffix('"}\n')
+    server.peer.tell(back_in(0, room="the same"), Joined(1, 0.0, "Ada"))
+    events_until(session, Joined)
+    for text in texts:
+        session.say(text)
+    server.peer.expect(texts[-1])
+    server.peer.break_off()
+    return server, session, token
+
+
+def test_who_returns_after_the_grace_is_told_what_was_taken_and_what_is_missing(play: Play, meet: Meet) -> None:
+    server, session, token = come_in_and_say(play, meet, "uno", "due")
+    link = server.next_peer()
+    link.expect_resume(token, 1, "the same")
+    link.tell(Refused("unknown token"))
+    assert link.next_event() == Join("Ada", token, 1, "the same")
+    link.tell(Welcome("Ada", token, ("Ada", "Bob"), 9, 1, "the same", 4))
+    session.say("tre")
+    assert link.next_event() == Say("tre", 3)
+    missed = (message(2, "uno", "Ada", 1), message(7, "x", "Ada", 2), Joined(9, 0.0, "Ada"))
+    link.tell(*missed, message(10, "tre", "Ada", 3))
+    link.end()
+    assert without_breaks(events_until(session, Disconnected)) == [
+        LinkRestored(("Ada", "Bob")),
+        missed[0],
+        Gap(4),
+        message(7, "x", "Ada"),  # said by who had that name meanwhile
+        missed[2],
+        NotSent(2, "due"),  # it may be among what is missing, if the server has lost that and whose it was
+        message(10, "tre", "Ada", 3),
+        EndConn(),
+        NOTHING_SAID,
+    ]
+
+
+def test_a_return_whose_welcome_was_lost_is_a_return_and_so_is_one_under_another_name(play: Play, meet: Meet) -> None:
+    server, session, token = come_in_and_say(play, meet, "uno", "due")
+    link = server.next_peer()
+    link.expect_resume(token, 1, "the same")
+    link.tell(Refused("unknown token"))
+    assert link.next_event() == Join("Ada", token, 1, "the same")
+    link.tell(Refused("taken"))
+    assert events_until(session, Refused) == [LinkBroken(0.0), Refused("taken")]
+    session.join("Ada Due")
+    assert link.next_event() == Join("Ada Due", token, 1, "the same")
+    link.break_off()
+    link = server.next_peer()
+    link.expect_resume(token, 1, "the same")
+    welcome = Welcome("Ada Due", token, ("Ada", "Ada Due"), 4, 1, "the same", 0)
+    link.tell(welcome, message(2, "uno", "Ada", 1), Joined(4, 0.0, "Ada Due"))
+    assert link.next_event() == Say("due", 2)
+    events = without_breaks(events_until(session, Joined))
+    assert events == [welcome, message(2, "uno", "Ada", 1), Taken(1), Joined(4, 0.0, "Ada Due")]
 
 
 @pytest.mark.parametrize("reason", ["taken", "a new reason"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from lan_chat.server.server import ChatServer
 from protocol import Event, Join, Joined, Left, Message, Quit, Refused, Resume, Say, Welcome
-from tests.support.peers import BackPeer, EventPeer, LinePeer, answer_to, number_of, reset, texts_of
+from tests.support.peers import BackPeer, EventPeer, LinePeer, answer_to, drain, number_of, reset, texts_of
 from tests.support.servers import lose, recorded_room, room
 from tests.support.waiting import wait_until
 
@@ -66,6 +67,58 @@ def test_more_than_memory_keeps_comes_out_of_the_file(file: Path, monkeypatch: p
         with BackPeer(server.port, ada.welcome.token, ada.welcome.last) as back:
             assert back.welcome.missing == 0
             assert texts_of(back.missed()) == texts
+
+
+def test_a_file_that_fails_while_what_was_missed_is_read_leaves_nothing_out_in_silence(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lan_chat.server.timeline.KEPT_EVENTS", 20)
+    with recorded_room(file) as server, LinePeer(server.port, "Bob") as bob, EventPeer(server.port, "Ada") as ada:
+        lose(server, ada, "Ada")
+        texts = say_many(bob, 100)
+
+        def fail(*_: object) -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        monkeypatch.setattr("lan_chat.server.history.History.read_after", fail)
+        with BackPeer(server.port, ada.welcome.token, ada.welcome.last + 1) as back:
+            assert back.welcome.missing == 0
+            assert drain(back) == b""  # it is let go, and not shown the rest as if that were all
+        with BackPeer(server.port, ada.welcome.token, ada.welcome.last + 1) as back:
+            assert back.welcome.missing == 80
+            assert texts_of(back.missed()) == texts[-20:]
+
+
+def test_who_was_here_as_somebody_that_nobody_knows_any_more_is_told_how_much_it_lacks() -> None:
+    with room(grace_s=60) as server, LinePeer(server.port, "Bob") as bob, EventPeer(server.port, "Ada") as ada:
+        last = ada.welcome.last + 1
+        say_many(bob, 5)
+        newcomer = EventPeer(server.port, "Eva")  # in this room before, up to `last`, under a token that is forgotten
+        lose(server, newcomer, "Eva")
+        with BackPeer(server.port, newcomer.welcome.token, last) as back:
+            assert back.welcome.missing == 5
+            assert [type(event) for event in back.missed()] == [Joined]
+
+
+@pytest.mark.parametrize("is_gone", [False, True], ids=["in its grace", "after it"])
+def test_what_it_saw_of_another_room_means_nothing_here(is_gone: bool) -> None:
+    with room(grace_s=0 if is_gone else 60) as server, EventPeer(server.port, "Ada") as ada:
+        (leave if is_gone else lose)(server, ada, "Ada")
+        with BackPeer(server.port) as back:
+            token = ada.welcome.token
+            back.tell(Join("Ada", token, 500, "another") if is_gone else Resume(token, 500, "another"))
+            back.welcome = back.expect_event(Welcome)
+            assert isinstance(back.next_event(), Joined)
+
+
+def test_who_saw_nothing_after_its_welcome_is_known_when_it_comes_back() -> None:
+    with room(grace_s=0) as server, EventPeer(server.port, "Bob") as bob, EventPeer(server.port, "Ada") as ada:
+        ada.say("detto")
+        bob.events_until("detto")
+        leave(server, ada, "Ada")
+        with join_again(server.port, ada.welcome.token, 0, ada.welcome.room) as back:
+            assert (back.welcome.nonce, back.welcome.missing) == (1, 0)
+            assert [type(event) for event in back.missed()] == [Joined, Message, Left, Joined]
 
 
 def test_without_a_file_what_is_missing_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,10 +36,10 @@ class ServerPeer(Peer):
         (event,) = Events().feed(self.expect("\n").encode())
         return event
 
-    def expect_resume(self, token: str, last: int) -> None:
+    def expect_resume(self, token: str, last: int, room: str | None = None) -> None:
         """Read the beginning of a link by which a member comes back."""
         assert self.next_event() == Hello(protocol.VERSION, "it")
-        assert self.next_event() == Resume(token, last)
+        assert self.next_event() == Resume(token, last, room)
 
     def end(self) -> None:
         """Close as a server that stops does."""

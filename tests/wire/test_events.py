@@ -38,6 +38,7 @@ EVENTS: dict[str, tuple[bytes, list[Event]]] = {
     "hello": (b'{"type":"hello","version":1,"language":"it"}\n', [Hello(1, "it")]),
     "join": ('{"type":"join","name":"Nicolò"}\n'.encode(), [Join("Nicolò")]),
     "resume": (b'{"type":"resume","token":"abc","last":7}\n', [Resume("abc", 7)]),
+    "resume in a room": (b'{"type":"resume","token":"abc","last":7,"room":"6d"}\n', [Resume("abc", 7, "6d")]),
     "say": (SAY, [Say("ciao", 1)]),
     "welcome": (
         b'{"type":"welcome","name":"Ada","token":"t","names":["Ada","Bob"],"last":0}\n',
