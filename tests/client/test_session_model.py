@@ -107,10 +107,12 @@ class Watcher:
         assert not self.is_over, f"{event} came after the end:\n{self}"
         self.seen.append(event)
         match event:
-            case Welcome(name=name, last=last, room=room):
+            case Welcome(name=name, last=last, room=room, missing=missing):
+                if room != self.room or missing is None:
+                    self._shown_until = last
                 if room != self.room:
                     self.room, self.last_id = room, 0
-                self._name, self._shown_until = name, last
+                self._name = name
                 self.is_in, self.must_ask = True, False
             case LinkRestored(names):
                 self.is_in = bool(names)
@@ -124,6 +126,8 @@ class Watcher:
                 self._missing = count
             case Message() | Joined() | Left() | Announcement():
                 self._note_number(event.id)
+                if isinstance(event, Joined) and event.name == self._name:
+                    self._shown_until = min(self._shown_until, event.id)  # nothing is held back after that
                 if isinstance(event, Message) and event.name == self._name and event.nonce is not None:
                     assert event.text == self.texts.get(event.nonce), f"another's {event} passed for one's own:\n{self}"
                     self._note_end(event.nonce, event)
@@ -244,11 +248,12 @@ class SessionModel(RuleBasedStateMachine):
         is_deaf=SWITCH,
         count=st.integers(0, 3),
         is_muting=SWITCH,
-        loss=st.sampled_from([Loss.NOTHING, Loss.NOTHING, Loss.MEMBER, Loss.ROOM]),
+        loss=st.sampled_from([Loss.NOTHING, Loss.NOTHING, Loss.MEMBER, Loss.MEMBER, Loss.MEMORY, Loss.ROOM]),
         how=CUTS,
         part=PARTS,
         holds=SWITCH,
         others=st.sampled_from([0, 2, KEPT_EVENTS + 2]),
+        names_to_refuse=st.sampled_from([0, 0, 1]),
     )
     def lose_the_link(
         self,
@@ -261,11 +266,12 @@ class SessionModel(RuleBasedStateMachine):
         part: float,
         holds: bool,
         others: int,
+        names_to_refuse: int,
     ) -> None:
         """Break the link while things are said: before the server hears of them, or before anybody hears of its answer.
 
         `part` of the answers gets through, and before the next link there are so many messages of `others`. `holds`
-        keeps back the answers on that one, too, which may break in its turn.
+        keeps back the answers on that one, too, which may break in its turn. Somebody else may have the name then.
         """
         if settles:
             self.settle()
@@ -274,6 +280,7 @@ class SessionModel(RuleBasedStateMachine):
             self.server.deafen()
         if count:
             self.say(count, is_muting, waits=True)
+        self.server.names_to_refuse = names_to_refuse
         self.server.lose(loss, how, part, holds, others)
         self.watcher.is_in = False
 
@@ -318,7 +325,7 @@ class SessionModel(RuleBasedStateMachine):
         """Take events until something is true; who is asked for a name gives one."""
         while not condition():
             if self.watcher.must_ask and not self.watcher.is_over and self.session.events.empty():
-                self.name(["Ada"])
+                self.name(["Ada" if self.steps % 2 else "Bea"])
             self.watcher.take_one()
 
     def teardown(self) -> None:

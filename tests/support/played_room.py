@@ -48,7 +48,8 @@ class Loss(Enum):
     """What else is gone with a link."""
 
     NOTHING = "nothing"
-    MEMBER = "the member"
+    MEMBER = "the member"  # it has left, and the room knows that it was there
+    MEMORY = "all that is known of the member"
     ROOM = "the room"
 
 
@@ -76,7 +77,7 @@ class Player:
         self.token = token
         self.wire: Wire | None = wire
         self.last_nonce = -1
-        self.replay_from = 0
+        self.first_id = self.replay_from = 0
         self.taken: set[int] = set()
 
 
@@ -94,8 +95,10 @@ class PlayedRoom:
         """What happened, in each life of the server."""
         self.players: dict[str, Player] = {}
         """Who is in the room, by token."""
+        self.former: dict[str, Player] = {}
+        """Who was, and may come back to what was missed, by token."""
         self.gone: list[Player] = []
-        """Who was."""
+        """Who was, and is not known any more."""
         self.refused: set[int] = set()
         """Nonces that were refused."""
         self.heard: set[int] = set()
@@ -164,10 +167,9 @@ class PlayedRoom:
                 self.wire.is_deaf = True
 
     def release(self) -> None:
-        """Be as good as a server can: tell what was held back, let everybody in."""
+        """Be as good as a server can: tell what was held back, turn nobody away; some names may still be taken."""
         with self._changed:
             self._is_holding = False
-            self.names_to_refuse = 0
             self.turned_away.clear()
             if self.wire is not None:
                 self._let_through(self.wire, len(self.wire.held))
@@ -190,9 +192,11 @@ class PlayedRoom:
         with self._changed:
             self.cut(how, part)
             self._is_holding = holds
-            if loss is Loss.MEMBER:
+            if loss in (Loss.MEMBER, Loss.MEMORY):
                 for player in list(self.players.values()):
                     self._leave(player)
+                if loss is Loss.MEMORY:
+                    self._forget_former()
                 self._deafen_all()
             elif loss is Loss.ROOM:
                 self._forget_all()
@@ -217,7 +221,12 @@ class PlayedRoom:
             self._detach(player)
             self.gone.append(player)
         self.players.clear()
+        self._forget_former()
         self._deafen_all()
+
+    def _forget_former(self) -> None:
+        self.gone += self.former.values()
+        self.former.clear()
 
     def _deafen_all(self) -> None:
         """What is on its way on a link of before does not arrive any more."""
@@ -231,7 +240,7 @@ class PlayedRoom:
 
     def _leave(self, player: Player) -> None:
         del self.players[player.token]
-        self.gone.append(player)
+        self.former[player.token] = player
         self._detach(player)
         self._tell_room(Left(self.last_id + 1, 1.0, player.name))
 
@@ -318,16 +327,24 @@ class PlayedRoom:
         match event:
             case Join() | Resume() if wire.member is not None:
                 self._tell(wire, Error(Reason.ALREADY_JOINED.value))
+            case Join(name, token) if token in self.players and self.players[token].name == name:
+                self._let_in_again(self.players[token], wire, self._seen(event) or 0)
             case Join(name, token):
                 assert token is not None
                 if self.names_to_refuse or any(name == player.name for player in self.players.values()):
                     self.names_to_refuse = max(0, self.names_to_refuse - 1)
                     self._tell(wire, Refused(Reason.TAKEN.value))
                 else:
-                    self._let_in(Player(name, token if token not in self.players else "another token", wire))
-            case Resume(token, last):
+                    player = Player(name, token if token not in self.players else "another token", wire)
+                    former, seen = self.former.pop(player.token, None), self._seen(event)
+                    if former is not None and seen is not None:
+                        self._let_return(player, former, seen)
+                    else:
+                        self.gone += [former] if former is not None else []
+                        self._let_in(player)
+            case Resume(token):
                 if token in self.players:
-                    self._let_in_again(self.players[token], wire, last)
+                    self._let_in_again(self.players[token], wire, self._seen(event) or 0)
                 else:
                     self._tell(wire, Refused(Reason.UNKNOWN_TOKEN.value))
             case Say(text, nonce):
@@ -357,7 +374,8 @@ class PlayedRoom:
         said = [event for event in self.rooms[-1][-KEPT_EVENTS:] if isinstance(event, Message)]
         backlog = said[-self._backlog :] if self._backlog else []
         player.replay_from = backlog[0].id - 1 if backlog else self.last_id
-        self._welcome(player, wire, None)
+        player.first_id = self.last_id + 1
+        self._welcome(player, wire, None, None)
         for event in backlog:
             self._tell(wire, event)
         self._tell_room(Joined(self.last_id + 1, 1.0, player.name))
@@ -365,12 +383,34 @@ class PlayedRoom:
     def _let_in_again(self, player: Player, wire: Wire, last: int) -> None:
         self._detach(player)
         player.wire, wire.member = wire, player
-        self._welcome(player, wire, player.last_nonce if player.last_nonce >= 0 else None)
-        for event in self.rooms[-1][-KEPT_EVENTS:]:
-            if event.id > max(last, player.replay_from):
-                self._tell(wire, event)
+        self._show_missed(player, wire, last)
 
-    def _welcome(self, player: Player, wire: Wire, nonce: int | None) -> None:
+    def _let_return(self, player: Player, former: Player, last: int) -> None:
+        """Let one in that has left, after all that it has missed."""
+        wire = player.wire
+        assert wire is not None
+        player.first_id, player.last_nonce, player.taken = former.first_id, former.last_nonce, former.taken
+        player.replay_from = max(last, former.first_id - 1)
+        self._tell_room(Joined(self.last_id + 1, 1.0, player.name))
+        self.players[player.token], wire.member = player, player
+        self._show_missed(player, wire, last)
+
+    def _show_missed(self, player: Player, wire: Wire, last: int) -> None:
+        seen = max(last, player.replay_from)
+        start = max(seen, self.last_id - KEPT_EVENTS)
+        nonce = player.last_nonce if player.last_nonce >= 0 else None
+        self._welcome(player, wire, nonce, start - (last or seen))
+        for event in self.rooms[-1][start:]:
+            self._tell(wire, event)
+
+    def _seen(self, asked: Join | Resume) -> int | None:
+        """Return the last event that a client has seen, 0 for none; None if that was in another room, or in none."""
+        return asked.last if asked.room in (None, self._room_id) else None
+
+    @property
+    def _room_id(self) -> str:
+        return f"room {len(self.rooms)}"
+
+    def _welcome(self, player: Player, wire: Wire, nonce: int | None, missing: int | None) -> None:
         names = tuple(present.name for present in self.players.values())
-        room = f"room {len(self.rooms)}"
-        self._tell(wire, Welcome(player.name, player.token, names, self.last_id, nonce, room))
+        self._tell(wire, Welcome(player.name, player.token, names, self.last_id, nonce, self._room_id, missing))
