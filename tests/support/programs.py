@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -127,10 +128,15 @@ class Program:
 class ServerProgram(Program):
     """`python chat_server.py` on a port that was free; whose link breaks has left, unless `options` say otherwise."""
 
-    def __init__(self, *options: str, stdin: int = subprocess.DEVNULL) -> None:
+    def __init__(
+        self,
+        *options: str,
+        stdin: int = subprocess.DEVNULL,
+        program: Sequence[str | Path] = (TOP / "chat_server.py",),
+    ) -> None:
         usual = [*("--host", "127.0.0.1", "--port", "0", "--grace", "0", "--backlog", "0")]
         usual += ["--greeting-wait", "0.02", "--max-per-host", "0"]
-        super().__init__(TOP / "chat_server.py", *usual, *options, stdin=stdin)
+        super().__init__(*program, *usual, *options, stdin=stdin)
         self.expect("127.0.0.1  port")
         self.port = int(self.expect("\n").split()[-1])
 

@@ -111,7 +111,8 @@ class Proxy:
         doors = [self._listener] if self._is_open else []
         readable, writable, _ = select.select([self._ear, *doors, *readers], writers, [])
         for sock in writable:
-            self._write(sock)
+            if sock in self._peer_of:  # or its other end has just broken
+                self._write(sock)
         for sock in readable:
             if sock is self._listener:
                 self._accept()
