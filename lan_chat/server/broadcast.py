@@ -15,7 +15,7 @@ from lan_chat.server.history import FILE_ERRORS, RoomEvent
 from lan_chat.server.membership import ConnectionState, Recipient
 from lan_chat.server.timeline import SAID, Timeline
 from lan_chat.server.words import ServerWords
-from protocol import Announcement, Bare, Dialect, Event, Events, Greeting, Lines, Notice, Reason
+from protocol import Announcement, Bare, Dialect, Event, Events, Greeting, Lines, Notice, Reason, Telnet
 
 MAX_UNSENT_BYTES = 8 * 1024 * 1024
 """What may wait for one client that reads too slowly."""
@@ -90,7 +90,8 @@ class Broadcast:
         """What a newcomer is told about the recording."""
         self._timeline = timeline
         self._words = words
-        self._writers: dict[type[Dialect], Dialect] = {Bare: Bare(words), Lines: Lines(words), Events: Events()}
+        writers: tuple[Dialect, ...] = (Bare(words), Lines(words), Telnet(words), Events())
+        self._writers = {type(writer): writer for writer in writers}
         self._members: dict[Recipient, None] = {}
         """The connections that hear the room; a dict for its order."""
         self._behind: set[Recipient] = set()
@@ -159,6 +160,7 @@ class Broadcast:
 
     def tell_last(self, recipient: Recipient, event: Event) -> None:
         """Tell one connection a control word after all else, to a bare peer as a `recv` of its own."""
+        self.hear(recipient)
         try:
             recipient.outbox.push_last(self._writers[recipient.kind].encode(event))
         except OSError as error:
@@ -170,7 +172,7 @@ class Broadcast:
             recipient.outbox.keep_first()
 
     def answer(self, recipient: Recipient, data: bytes) -> None:
-        """Write bytes of another protocol."""
+        """Write bytes as they are, of another protocol or to a telnet."""
         recipient.outbox.is_paced = False
         self._write(recipient, [data])
 
