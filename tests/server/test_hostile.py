@@ -108,8 +108,8 @@ class Attacker:
             if number == 1:  # before, the rubbish was asked for as a name
                 self.send(b"\nostile %d\n" % self.number)
             self.send(b"".join(self.rubbish.raw() for _ in range(BATCH)))
-        self.send(b"\nbasta, %d\n" % self.number)
-        self.listen_until(b": basta, %d\n" % self.number)
+        self.send(b"\nbasta, %d.\n" % self.number)
+        self.listen_until(b": basta, %d." % self.number)  # a telnet, which this may be taken for, gets CR LF
         self.go()
         return batches * BATCH
 
