@@ -174,7 +174,7 @@ class Watched:
         self._unread = b""
 
     def line(self, timeout_s: float = TIMEOUT_S) -> list[str]:
-        """Give the next line, in words; none where it takes too long."""
+        """Return the next line, in words; none where it takes too long."""
         assert self.process.stdout is not None
         deadline = time.monotonic() + timeout_s
         while b"\n" not in self._unread:

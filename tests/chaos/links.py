@@ -189,7 +189,7 @@ def blows_of_fate(plan: Plan, rng: random.Random) -> Iterator[tuple[int, Loss | 
 
 
 def have_settled(people: list[Member]) -> bool:
-    """Tell whether everybody is in, has an end for whatever it said, and has seen as much as the others."""
+    """Return whether everybody is in, has an end for whatever it said, and has seen as much as the others."""
     return all(member.is_settled for member in people) and len({member.last_id for member in people}) == 1
 
 

@@ -182,30 +182,6 @@ def test_a_server_that_does_not_know_the_token_is_joined_under_the_same_name(
     assert events_until(session, Disconnected)[-1] == NOTHING_SAID
 
 
-def test_what_the_backlog_of_the_same_room_shows_was_sent(play: Play, meet: Meet) -> None:
-    """The grace was over, but the room is the same, so that its numbers go on."""
-    server = play()
-    session = meet(server)
-    session.join("Ada")
-    server.peer.expect('"token":"')
-    token = server.peer.expect('"}\n').removesuffix('"}\n')
-    server.peer.tell(back_in(0, room="the same"), Joined(1, 0.0, "Ada"))
-    events_until(session, Joined)
-    session.say("uno")
-    session.say("due")
-    server.peer.expect("due")
-    server.peer.break_off()
-    link = server.next_peer()
-    link.expect_resume(token, 1, "the same")
-    link.tell(Refused("unknown token"), back_in(3, room="the same"))
-    link.tell(message(2, "uno", "Ada", 1), Joined(4, 0.0, "Ada"))
-    assert events_until(session, NotSent)[-3:] == [
-        message(2, "uno", "Ada", 1),
-        Joined(4, 0.0, "Ada"),
-        NotSent(2, "due"),
-    ]
-
-
 def come_in_and_say(play: Play, meet: Meet, *texts: str) -> tuple[PlayedServer, Session, str]:
     """A member of a room with a name for itself, who has said this, and whose link is broken; and its token."""
     server = play()
@@ -220,6 +196,20 @@ def come_in_and_say(play: Play, meet: Meet, *texts: str) -> tuple[PlayedServer, 
     server.peer.expect(texts[-1])
     server.peer.break_off()
     return server, session, token
+
+
+def test_what_the_backlog_of_the_same_room_shows_was_sent(play: Play, meet: Meet) -> None:
+    """The grace was over, but the room is the same, so that its numbers go on."""
+    server, session, token = come_in_and_say(play, meet, "uno", "due")
+    link = server.next_peer()
+    link.expect_resume(token, 1, "the same")
+    link.tell(Refused("unknown token"), back_in(3, room="the same"))
+    link.tell(message(2, "uno", "Ada", 1), Joined(4, 0.0, "Ada"))
+    assert events_until(session, NotSent)[-3:] == [
+        message(2, "uno", "Ada", 1),
+        Joined(4, 0.0, "Ada"),
+        NotSent(2, "due"),
+    ]
 
 
 def test_who_returns_after_the_grace_is_told_what_was_taken_and_what_is_missing(play: Play, meet: Meet) -> None:

@@ -113,7 +113,7 @@ def test_what_was_said_can_be_selected_and_copied_but_not_changed(server: ChatSe
 
 @pytest.fixture
 def shown_at_once(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Give the list of what the windows show, as much as each does without a pause for keys."""
+    """Return the list of what the windows show, as much as each does without a pause for keys."""
     shown: list[str] = []
     flush = Conversation.flush
 

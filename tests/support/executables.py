@@ -250,7 +250,7 @@ class Executable(Program):
             self._terminal = None
 
     def pids(self) -> list[int]:
-        """Give its processes, the one that unpacked it first; those of the system under it are not its own."""
+        """Return its processes, the one that unpacked it first; those of the system under it are not its own."""
         found = []
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):  # it has ended meanwhile
@@ -263,7 +263,7 @@ class Executable(Program):
         return sorted(found)
 
     def left_behind(self) -> list[object]:
-        """Give what is still there of it: processes, and what it unpacked."""
+        """Return what is still there of it: processes, and what it unpacked."""
         return [*self.pids(), *sorted(self._unpacked() - self._unpacked_before)]
 
     def expect_nothing_left(self) -> None:

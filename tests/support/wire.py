@@ -60,12 +60,12 @@ def cut(wire: bytes, sizes: list[int]) -> list[bytes]:
 
 
 def feed(dialect: Dialect, wire: bytes, sizes: list[int]) -> list[Event]:
-    """Give what a dialect makes of these bytes, while the stream goes on."""
+    """Return what a dialect makes of these bytes, while the stream goes on."""
     return [event for chunk in cut(wire, sizes) for event in dialect.feed(chunk)]
 
 
 def read(dialect: Dialect, wire: bytes, sizes: list[int]) -> list[Event]:
-    """Give what a dialect makes of these bytes and the end of the stream."""
+    """Return what a dialect makes of these bytes and the end of the stream."""
     return feed(dialect, wire, sizes) + dialect.finish()
 
 

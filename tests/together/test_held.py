@@ -254,7 +254,7 @@ def cable() -> Iterator[Cable]:
 
 
 def unacknowledged(program: Program, host: str) -> int:
-    """Give the bytes that a program's machine has sent to a host without an answer. Linux only."""
+    """Return how many bytes a program's machine has sent to a host without an answer. Linux only."""
     address = socket.inet_aton(host)[::-1].hex().upper()
     rows = Path("/proc", str(program.process.pid), "net", "tcp").read_text().splitlines()[1:]
     return sum(int(row.split()[4].split(":")[0], 16) for row in rows if row.split()[2].startswith(f"{address}:"))
