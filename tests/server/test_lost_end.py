@@ -207,7 +207,7 @@ def test_a_room_that_was_closed_in_order_leaves_no_number_out(file: Path) -> Non
         assert ada.welcome.last == last
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions are another matter on Windows")
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="POSIX permissions: Windows has others")
 def test_a_lock_that_may_only_be_read_is_a_sentence(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     History(file, ITALIAN).close()
     lock = f"{file}.lock"
