@@ -23,7 +23,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 DEFAULT_PORT = 53000
 VERSION = 1
@@ -40,10 +40,23 @@ MAX_LINE_BYTES = 6 * MAX_MESSAGE_BYTES + 1024
 """The longest line that a server reads: a full message whose every byte is written as `\\u0000`, and its wrapping."""
 MAX_HELLO_BYTES = 1024
 """The longest line that is parsed as a `hello`, which takes 50: it is parsed again with each `recv`."""
-MAX_SERVER_LINE_BYTES = 16 * 1024 * 1024
+MAX_NAMES = 5_000
+"""The most names that a client takes from one `welcome`; the others of the room are not listed."""
+MAX_SERVER_LINE_BYTES = 4 * 1024 * 1024
 """The longest line that a client reads: a `welcome` with 10,000 names of 32 four-byte characters takes 1.3 MB."""
+MAX_LINE_PARTS = 200_000
+"""The most commas, lists and objects in a line: a `welcome` with 5,000 names of 32 commas has 165,000. Python's parser
+of JSON holds up all threads, the window's too, and takes longest for these: 0.3 s for a line that is full of lists."""
+MAX_LINE_COLONS = 1_000
+"""The most colons in a line of that length: names have none, and objects take the longest."""
+MAX_LABEL_CHARACTERS = 128
+"""The longest `reason`, `about`, `token`, `room` or `language`: our own have up to 64."""
+MAX_DETAIL_CHARACTERS = 1024
+"""The longest explanation of the operator that a client shows."""
 MAX_NUMBER = 2**53 - 1
 """The largest `id` or `nonce`: beyond it, not every reader of JSON keeps an integer whole (RFC 8259, section 6)."""
+MAX_TIME = 32_503_680_000
+"""The latest `time` in epoch seconds: the year 3000, up to which Windows can write a date."""
 
 BARE_RECV_BYTES = 1024
 """The size of the original's `recv`: the longest message that its two scripts receive as one."""
@@ -484,9 +497,31 @@ def clean_text(text: str) -> str:
     return _UNWANTED.sub("", _LINE_BREAK.sub("\n", text)).strip("\n")
 
 
+def clean_line(text: str, max_characters: int) -> str:
+    """Return a text of another program as one line of bounded length, with nothing in it that must not be drawn."""
+    if len(text) <= max_characters and text.isprintable():
+        return text
+    # Cut first: what cleaning costs has to be bounded as well.
+    line = clean_text(text[: 2 * max_characters]).replace("\n", " ").replace("\t", " ")
+    return line if len(line) <= max_characters else f"{line[: max_characters - 1]}…"
+
+
+def clean_name(name: str) -> str:
+    """Return a name that a server has sent, as it can be shown, compared and stored: a valid one unchanged.
+
+    No member of our server has any other; what another program calls a name is cleaned and cut, and never empty.
+    """
+    if len(name) <= MAX_NAME_CHARACTERS and name.isprintable() and not name.isspace() and name:
+        return name
+    cleaned = clean_line(name, MAX_NAME_CHARACTERS).strip()
+    return cleaned if _INVISIBLE.sub("", cleaned).strip() else "?"
+
+
 def is_too_long(text: str) -> bool:
     """Return whether a text is longer than MAX_MESSAGE_BYTES."""
-    return 4 * len(text) > MAX_MESSAGE_BYTES and len(text.encode()) > MAX_MESSAGE_BYTES
+    if 4 * len(text) <= MAX_MESSAGE_BYTES:
+        return False
+    return len(text) > MAX_MESSAGE_BYTES or len(text.encode()) > MAX_MESSAGE_BYTES
 
 
 def fault_of(text: str) -> Reason | None:
@@ -565,9 +600,10 @@ def _letters_of(text: str) -> str:
 def name_key(name: str) -> str:
     """Return a key that is the same for two names which look the same; empty if nothing of the name is visible.
 
-    NFKC and casefold; besides, runs of spaces count as one, and characters without a glyph do not count.
+    NFKC and casefold; besides, runs of spaces count as one, and characters without a glyph do not count. Of a text that
+    is too long to be a name, only the beginning counts: NFKC takes time that grows with the square of its accents.
     """
-    visible = _INVISIBLE.sub("", unicodedata.normalize("NFKC", name))
+    visible = _INVISIBLE.sub("", unicodedata.normalize("NFKC", name[:MAX_NAME_INPUT]))
     return " ".join(unicodedata.normalize("NFKC", visible.casefold()).split())
 
 
@@ -858,7 +894,8 @@ class _Framed:
 
     def __init__(self, max_line_bytes: int) -> None:
         self._max_line_bytes = max_line_bytes
-        self._buffer = b""
+        self._buffer = bytearray()
+        """What has come of a line that has not ended; it grows in place, so that no drip makes it costly."""
         self._skipping = False  # inside a line that is over the bound, until its newline
 
     def feed(self, data: bytes) -> list[Event]:
@@ -866,16 +903,18 @@ class _Framed:
         if self._skipping:
             _, end, data = data.partition(b"\n")
             self._skipping = not end
-        head, end, tail = (self._buffer + data).rpartition(b"\n")
-        self._buffer = tail
+        head, end, tail = data.rpartition(b"\n")
+        if end and self._buffer:
+            head, self._buffer = bytes(self._buffer + head), bytearray()
+        self._buffer += tail
         if end and len(head) <= self._max_line_bytes:
             events = self._parse(head)
         elif end:
             for line in head.split(b"\n"):
                 is_within = len(line) <= self._max_line_bytes
                 events += self._parse(line) if is_within else [Fault(Reason.TOO_LONG)]
-        if len(tail) > self._max_line_bytes:
-            self._buffer = b""
+        if len(self._buffer) > self._max_line_bytes:
+            self._buffer = bytearray()
             self._skipping = True
             events.append(Fault(Reason.TOO_LONG))
         return events
@@ -887,11 +926,15 @@ class _Framed:
     def flush(self) -> list[Event]:
         return []
 
+    def _take_rest(self) -> bytes:
+        rest, self._buffer = bytes(self._buffer), bytearray()
+        return rest
+
     def _parse(self, whole_lines: bytes) -> list[Event]:
         raise NotImplementedError
 
 
-def _is_cut(data: bytes) -> bool:
+def _is_cut(data: bytes | bytearray) -> bool:
     """Return whether data ends in the middle of a character."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     decoder.decode(data)
@@ -934,8 +977,7 @@ class Lines(_Framed):
 
     def finish(self) -> list[Event]:
         """Return the events in the rest; a last line without a newline counts, as `printf 'ciao' | netcat` sends it."""
-        rest, self._buffer = self._buffer, b""
-        return self._parse(rest)
+        return self._parse(self._take_rest())
 
     def encode(self, event: Event) -> bytes:
         if isinstance(event, Message) and "\n" not in event.text:  # the most frequent case
@@ -996,10 +1038,37 @@ _JSON_TYPES: dict[str, Callable[[Any], bool]] = {
 _OPTIONAL = " | None"
 
 
-def _fields_of(cls: type[Event]) -> list[tuple[str, Callable[[Any], bool], bool]]:
-    """Return an event's fields: the name, the validator of its value, whether it is optional."""
+def _clean_label(value: str) -> str:
+    return clean_line(value, MAX_LABEL_CHARACTERS)
+
+
+_CLEANERS: dict[str, Callable[[Any], Any]] = {
+    "name": clean_name,
+    "names": lambda names: tuple(map(clean_name, names[:MAX_NAMES])),
+    "time": lambda time: min(time, MAX_TIME),
+    "detail": lambda detail: clean_line(detail, MAX_DETAIL_CHARACTERS),
+    **dict.fromkeys(("reason", "about", "token", "room", "language"), _clean_label),
+}
+"""What bounds and cleans the value of a field, whoever sends it; `text` has rules of its own, numbers their range."""
+_CLEANERS_OF_JOIN = {**_CLEANERS, "name": lambda raw: raw[: MAX_NAME_INPUT + 1]}
+"""A name that a client asks for is judged by `parse_name`, and not mended."""
+
+
+class _Field(NamedTuple):
+    name: str
+    is_valid: Callable[[Any], bool]
+    is_optional: bool
+    clean: Callable[[Any], Any] | None
+
+
+def _fields_of(cls: type[Event]) -> list[_Field]:
+    """Return an event's fields, and what their values have to be."""
     kinds = [(field.name, str(field.type)) for field in dataclasses.fields(cls)]
-    return [(name, _JSON_TYPES[kind.removesuffix(_OPTIONAL)], kind.endswith(_OPTIONAL)) for name, kind in kinds]
+    cleaners = _CLEANERS_OF_JOIN if cls is Join else _CLEANERS
+    return [
+        _Field(name, _JSON_TYPES[kind.removesuffix(_OPTIONAL)], kind.endswith(_OPTIONAL), cleaners.get(name))
+        for name, kind in kinds
+    ]
 
 
 _FIELDS = {cls: _fields_of(cls) for cls in _TYPE_NAMES}
@@ -1018,8 +1087,7 @@ class Events(_Framed):
 
     def finish(self) -> list[Event]:
         """Return the events in the rest; half an object is ignored, a control word without a newline counts."""
-        rest, self._buffer = self._buffer, b""
-        return [event for event in self._parse(rest) if isinstance(event, Quit | EndConn)]
+        return [event for event in self._parse(self._take_rest()) if isinstance(event, Quit | EndConn)]
 
     def encode(self, event: Event) -> bytes:
         if isinstance(event, Message):  # the most frequent case: formatted by hand, four times as fast
@@ -1043,6 +1111,10 @@ def _parse_event(line: bytes) -> Event | None:
     line = line.strip(b" \t\r")
     if not line:
         return None
+    if len(line) > MAX_LINE_PARTS and (
+        line.count(b":") > MAX_LINE_COLONS or sum(map(line.count, (b",", b"[", b"{"))) > MAX_LINE_PARTS
+    ):
+        return Fault(Reason.MALFORMED)
     try:
         text = line.decode()
         if text in CONTROL_WORDS:
@@ -1057,26 +1129,44 @@ def _parse_event(line: bytes) -> Event | None:
 
 
 def _build_event(cls: type[Event], found: dict[str, Any]) -> Event:
-    """Return the event in a JSON object, or a Fault where a field is missing, of the wrong type or out of range."""
+    """Return the event in a JSON object, or a Fault where a field is missing, of the wrong type or out of range.
+
+    What the other side may have made too long, or harmful to draw, is cut and cleaned here: nothing behind it has to.
+    """
     text = found.get("text")
-    if cls is Say and type(text) is str and 4 * len(text) <= MAX_MESSAGE_BYTES and text.isprintable():
-        nonce = _nonce_of(found)  # the most frequent case, without the checks below
-        if nonce is not None and text and not text.isspace():
+    if type(text) is str and 4 * len(text) <= MAX_MESSAGE_BYTES and text.isprintable() and text and not text.isspace():
+        nonce = _nonce_of(found)  # the most frequent cases, without the checks below
+        if cls is Say and nonce is not None:
             return Say(text, nonce)
+        if cls is Message and (message := _plain_message(found, text, nonce)) is not None:
+            return message
     values: dict[str, Any] = {}
-    for name, is_valid, is_optional in _FIELDS[cls]:
+    for name, is_valid, is_optional, clean in _FIELDS[cls]:
         value = found.get(name)
         if value is None and is_optional:
             continue
         if not is_valid(value):
             return Fault(Reason.MALFORMED, _nonce_of(found))
         if name == "text":
-            value = clean_text(str(value))
+            value = str(value)
+            value = clean_text(value) if len(value) <= MAX_LINE_BYTES else value
             reason = fault_of(value)
             if reason is not None and (reason is not Reason.TOO_MANY_LINES or cls is Say):  # a server has other limits
                 return Fault(reason, _nonce_of(found))
-        values[name] = tuple(value) if isinstance(value, list) else value
+        values[name] = value if clean is None else clean(value)
     return cls(**values)
+
+
+def _plain_message(found: dict[str, Any], text: str, nonce: int | None) -> Message | None:
+    """Return the message in a JSON object whose text needs no cleaning; None where another field may need it."""
+    number, when, name = found.get("id"), found.get("time"), found.get("name")
+    is_plain = (
+        (type(number) is int and 0 <= number <= MAX_NUMBER)
+        and (type(when) is float and 0 <= when <= MAX_TIME)
+        and (type(name) is str and 0 < len(name) <= MAX_NAME_CHARACTERS and name.isprintable() and not name.isspace())
+        and (nonce is not None or found.get("nonce") is None)
+    )
+    return Message(number, when, name, text, nonce) if is_plain else None  # type: ignore[arg-type]
 
 
 def _nonce_of(found: dict[str, Any]) -> int | None:

@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from protocol import (
     ITALIAN,
+    MAX_DETAIL_CHARACTERS,
+    MAX_LABEL_CHARACTERS,
     MAX_NUMBER,
+    MAX_TIME,
     Announcement,
     Bare,
     Dialect,
@@ -31,6 +34,7 @@ from protocol import (
     Resume,
     Say,
     Welcome,
+    clean_line,
     clean_text,
     parse_name,
 )
@@ -78,26 +82,28 @@ one_line_texts = texts.map(lambda text: text.replace("\n", " "))
 raw_names = st.text(st.sampled_from("abÈ😀 {}<>'") | st.characters(categories=["L", "M", "N", "P", "S"]), max_size=40)
 valid_names = raw_names.map(lambda raw: parse_name(raw) or "Ada")
 numbers = st.integers(0, MAX_NUMBER)
-times = st.floats(0, MAX_NUMBER)
+times = st.floats(0, MAX_TIME)
+labels = st.text().map(lambda raw: clean_line(raw, MAX_LABEL_CHARACTERS))
+details = st.text().map(lambda raw: clean_line(raw, MAX_DETAIL_CHARACTERS))
 
 messages = st.builds(Message, numbers, times, valid_names, texts, st.none() | numbers)
 announcements = st.builds(Announcement, numbers, times, texts)
 
 WIRE_EVENTS: dict[type[Event], st.SearchStrategy[Event]] = {
-    Hello: st.builds(Hello, numbers, st.text()),
-    Join: st.builds(Join, st.text(), st.none() | st.text()),
-    Resume: st.builds(Resume, st.text(), numbers),
+    Hello: st.builds(Hello, numbers, labels),
+    Join: st.builds(Join, st.text(max_size=200), st.none() | labels),
+    Resume: st.builds(Resume, labels, numbers),
     Say: st.builds(Say, texts, st.none() | numbers),
     Welcome: st.builds(
-        *(Welcome, st.text(), st.text(), st.lists(st.text()).map(tuple), numbers),
-        *(st.none() | numbers, st.none() | st.text()),
+        *(Welcome, valid_names, labels, st.lists(valid_names).map(tuple), numbers),
+        *(st.none() | numbers, st.none() | labels),
     ),
-    Notice: st.builds(Notice, st.text()),
-    Refused: st.builds(Refused, st.text()),
-    Error: st.builds(Error, st.text(), st.none() | numbers, st.none() | numbers),
+    Notice: st.builds(Notice, labels),
+    Refused: st.builds(Refused, labels),
+    Error: st.builds(Error, labels, st.none() | numbers, st.none() | numbers, st.none() | details),
     Message: messages,
-    Joined: st.builds(Joined, numbers, times, st.text()),
-    Left: st.builds(Left, numbers, times, st.text()),
+    Joined: st.builds(Joined, numbers, times, valid_names),
+    Left: st.builds(Left, numbers, times, valid_names, st.none() | labels),
     Announcement: announcements,
     Quit: st.just(Quit()),
     EndConn: st.just(EndConn()),
