@@ -1287,6 +1287,11 @@ def recognise_server(received: bytes, is_over: bool) -> type[Events | Bare] | No
     return Bare
 
 
+def is_greeting(received: bytes) -> bool:
+    """Return whether a server has said its greeting, and nothing behind it: the mark may still come."""
+    return any(received == words.greeting.encode() for words in LANGUAGES.values())
+
+
 def behind_greeting(received: bytes) -> bytes | None:
     """Return what a server that speaks events has said behind its greeting; None where that is not whole."""
     for words in LANGUAGES.values():

@@ -29,7 +29,9 @@ LOOK_UP_S = 0.5
 """How often a thread that waits for the socket checks whether the link was cut: on Windows it is not documented that a
 shutdown wakes `select`, and under wine it does not."""
 CONNECT_S = 5.0
-"""Timeout for connecting, and again for the greeting."""
+"""Timeout for connecting, for the greeting to begin, and for the rest of one that has begun."""
+GREETING_S = 30.0
+"""How long a greeting may take in all, however slowly it drips."""
 RECV_BYTES = 64 * 1024
 
 
@@ -141,15 +143,22 @@ class Link:
 
     def _read_greeting(self, sock: socket.socket) -> bytes:
         """Return the first bytes of the server, as soon as they show its dialect. Raises OSError, UnreachableError."""
-        received, is_over = b"", False
-        deadline = time.monotonic() + CONNECT_S
+        received, is_over, longest_gap_s = b"", False, 0.0
+        began = last = time.monotonic()
         while protocol.recognise_server(received, is_over) is None and not is_over:
-            left_s = deadline - time.monotonic()
-            sock.settimeout(max(0.001, min(left_s, protocol.SETTLE_S) if received else left_s))
+            is_whole = protocol.is_greeting(received)
+            # An original's greeting has no mark. On a link that drips, the mark may come as slowly as the rest.
+            wait_s = max(protocol.SETTLE_S, 4 * longest_gap_s) if is_whole else CONNECT_S
+            left_s = began + GREETING_S - last
+            sock.settimeout(max(0.001, min(wait_s, left_s)))
             try:
                 data = sock.recv(RECV_BYTES)
             except TimeoutError:
+                if left_s < wait_s:
+                    raise UnreachableError(self._explain(self._words.unreachable_silent)) from None
                 data = b""
+            now = time.monotonic()
+            longest_gap_s, last = max(longest_gap_s, now - last if received else 0.0), now
             received += data
             is_over = not data
         if not received or protocol.is_stranger(received):

@@ -13,6 +13,7 @@ import queue
 import random
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -22,12 +23,28 @@ import protocol
 from lan_chat.client.ledger import Ledger, LinkRestored
 from lan_chat.client.link import BannedError, Link, UnreachableError
 from lan_chat.client.words import LANGUAGES
-from protocol import EndConn, Error, Event, Hello, Quit, Reason, Refused, Say, Welcome
+from protocol import (
+    Announcement,
+    EndConn,
+    Error,
+    Event,
+    Hello,
+    Message,
+    Quit,
+    Reason,
+    Refused,
+    Say,
+    Welcome,
+)
 
 log = logging.getLogger(__name__)
 
 MAX_PAUSE_S = 15.0
 """The longest pause between two attempts to reconnect."""
+HELD_S = 10.0
+"""How long a link has to hold after its `Welcome`, or the pauses grow: a server may let in and close at once."""
+FORGIVEN_LINKS = 2
+"""How many links in a row may hold for less than that, and are replaced at once: bad luck, and no server's fault."""
 QUIT_S = 1.0
 """How long `close` waits for a clean end, before it cuts the connection."""
 BEHIND_S = 0.03
@@ -35,6 +52,8 @@ BEHIND_S = 0.03
 MAX_WAITING_EVENTS = 20_000
 """The most events that may wait for the window; beyond it the receive thread stops reading, and TCP flow control holds
 the server up."""
+WAITING_CHARACTERS = 256
+"""An event with more text, or more names, counts as several of these: a hostile server must not fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +89,13 @@ class State(Enum):
     """The link has ended; the receive thread tries for a new one, unless it was the last."""
     OVER = "over"
     """The receive thread has ended; nothing can be said any more."""
+
+
+def _weight(event: Event) -> int:
+    """Return as how many events one counts, among those that wait for the window."""
+    if isinstance(event, Welcome):
+        return 1 + len(event.names)
+    return 1 + len(event.text) // WAITING_CHARACTERS if isinstance(event, Message | Announcement | Say) else 1
 
 
 EXPELLED = (Reason.KICKED, Reason.BANNED)
@@ -116,7 +142,11 @@ class Session:
         # Receive thread only, without the lock; `_token`, which `join` reads too, never changes.
         self._token = secrets.token_urlsafe(16)
         self._tries = 0
-        """How many attempts to reconnect there were since the last `Welcome`."""
+        """How many attempts to reconnect there were since the last `Welcome`, or as many as links that did not hold."""
+        self._short_links = 0
+        """How many links in a row, each with its `Welcome`, have held for less than HELD_S."""
+        self._welcomed_at: float | None = None
+        """When the current link had its first `Welcome`; None before."""
 
     def connect(self) -> None:
         """Connect, and find out which dialect the server speaks. Blocks.
@@ -222,7 +252,8 @@ class Session:
         has_ended = False
         try:
             for event in link.incoming():
-                while self.events.qsize() > MAX_WAITING_EVENTS and not self._is_closing.wait(BEHIND_S):
+                most = MAX_WAITING_EVENTS // _weight(event)
+                while self.events.qsize() > most and not self._is_closing.wait(BEHIND_S):
                     pass  # the window is behind: TCP holds the server up
                 has_ended = has_ended or isinstance(event, EndConn)
                 has_ended = has_ended or (isinstance(event, Error) and event.reason in EXPELLED)
@@ -246,6 +277,11 @@ class Session:
 
     def _mend(self) -> Link | None:
         """Return a new link, tried for with growing pauses; None where the user leaves, or is banned."""
+        if self._welcomed_at is not None:
+            has_held = time.monotonic() - self._welcomed_at >= HELD_S
+            self._short_links = 0 if has_held else self._short_links + 1
+            self._tries = max(0, self._short_links - FORGIVEN_LINKS)
+            self._welcomed_at = None
         while True:
             tries, self._tries = self._tries, self._tries + 1
             pause_s = min(MAX_PAUSE_S, 2 ** (tries - 2)) * random.uniform(0.5, 1.0) if tries else 0.0
@@ -300,7 +336,8 @@ class Session:
 
     def _on_welcome(self, link: Link, welcome: Welcome) -> list[Event]:
         """Be in the room: send what was not confirmed, and what was said since the link broke."""
-        self._tries = 0
+        if self._welcomed_at is None:
+            self._welcomed_at = time.monotonic()
         is_known, is_first = self._state is State.RESUMING, self._state is not State.JOINED
         says, shown = self._ledger.settle_in(welcome, is_known, is_first)
         for said in says:

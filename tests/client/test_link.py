@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,53 @@ def test_a_greeting_cut_into_bytes_is_recognised(
 ) -> None:
     monkeypatch.setattr("lan_chat.client.link.RECV_BYTES", 1)
     assert meet(play(greeting)).is_bare == is_bare
+
+
+class Drip:
+    """A socket on which one byte comes at a time, after a pause on the clock that `time.monotonic` reads here."""
+
+    def __init__(self, greeting: bytes, pause_s: float) -> None:
+        self.greeting, self.pause_s = greeting, pause_s
+        self.now = self.timeout = 0.0
+
+    def settimeout(self, timeout: float) -> None:
+        assert timeout > 0
+        self.timeout = timeout
+
+    def recv(self, _: int) -> bytes:
+        pause_s = self.pause_s if self.greeting else 1000.0
+        self.now += min(pause_s, self.timeout)
+        if pause_s >= self.timeout:
+            raise TimeoutError
+        piece, self.greeting = self.greeting[:1], self.greeting[1:]
+        return piece
+
+
+def drip(greeting: str, pause_s: float, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """Return what a link takes for the greeting of a server that drips."""
+    sock: Any = Drip(greeting.encode(), pause_s)
+    monkeypatch.setattr("lan_chat.client.link.time", sock)
+    sock.monotonic = lambda: sock.now
+    link = Link.__new__(Link)
+    link._host, link._port, link._words = "pc-7", 53000, ITALIAN
+    return link._read_greeting(sock)
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.1, 0.35, 0.5])
+@pytest.mark.parametrize("greeting", [GREETING, ORIGINAL_GREETING], ids=["ours", "bare"])
+def test_a_greeting_that_drips_is_waited_for_with_its_mark(
+    monkeypatch: pytest.MonkeyPatch, greeting: str, pause_s: float
+) -> None:
+    assert drip(greeting, pause_s, monkeypatch) == greeting.encode()
+
+
+def test_a_greeting_that_drips_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnreachableError, match="non risponde"):
+        drip(GREETING, 0.9, monkeypatch)
+
+
+def test_a_greeting_that_is_the_beginning_of_ours_is_an_originals(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert drip(GREETING[:6], 0.0, monkeypatch) == GREETING[:6].encode()
 
 
 def test_what_an_original_server_says_right_after_its_greeting_is_not_lost(play: Play, meet: Meet) -> None:

@@ -7,13 +7,13 @@ import threading
 import pytest
 
 from lan_chat.client.ledger import Gap, LinkRestored, NotSent, Taken
-from lan_chat.client.session import MAX_PAUSE_S, Disconnected, LinkBroken, Session
+from lan_chat.client.session import FORGIVEN_LINKS, MAX_PAUSE_S, WAITING_CHARACTERS, Disconnected, LinkBroken, Session
 from lan_chat.client.words import ITALIAN
 from protocol import EndConn, Event, Greeting, Hello, Join, Joined, Message, Quit, Refused, Resume, Say, Welcome
 from tests.support.peers import GREETING
 from tests.support.played_server import Play, PlayedServer, ServerPeer, message
 from tests.support.sessions import Meet, come_in, events_until, next_event
-from tests.support.waiting import DEADLINE_S
+from tests.support.waiting import DEADLINE_S, wait_until
 
 ORIGINAL_GREETING = ITALIAN.greeting
 
@@ -391,6 +391,70 @@ def test_a_link_that_breaks_again_before_one_is_let_in_is_tried_after_a_pause(pl
     events_until(session, LinkRestored)
     link.break_off()
     assert next_event(session) == LinkBroken(0.0)
+
+
+def test_a_server_that_lets_in_and_closes_is_tried_after_pauses_that_grow(
+    play: Play, meet: Meet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lan_chat.client.session.MAX_PAUSE_S", 0.02)
+    server, session = come_in(play, meet)
+    pauses = []
+    link = server.peer
+    for _ in range(6):
+        link.break_off()
+        broken = events_until(session, LinkBroken)[-1]
+        assert isinstance(broken, LinkBroken)
+        pauses.append(broken.wait_s)
+        link = server.next_peer()
+        link.expect_resume(server.peer.token, 1)
+        link.tell(back_in(1))
+        events_until(session, LinkRestored)
+    assert pauses[:FORGIVEN_LINKS] == [0.0] * FORGIVEN_LINKS
+    assert all(pauses[FORGIVEN_LINKS:])
+
+
+def test_the_pauses_begin_anew_when_a_link_has_held_for_a_while(
+    play: Play, meet: Meet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lan_chat.client.session.HELD_S", 0.0)
+    server, session = come_in(play, meet)
+    link = server.peer
+    for _ in range(FORGIVEN_LINKS + 2):
+        link.break_off()
+        assert events_until(session, LinkBroken)[-1] == LinkBroken(0.0)
+        link = server.next_peer()
+        link.expect_resume(server.peer.token, 1)
+        link.tell(back_in(1))
+        events_until(session, LinkRestored)
+
+
+@pytest.mark.parametrize("greeting", ["", GREETING, ITALIAN.greeting, ITALIAN.full, "S", "SSH-2.0-x\r\n"])
+def test_no_server_that_closes_at_once_is_tried_without_a_pause(
+    play: Play, meet: Meet, monkeypatch: pytest.MonkeyPatch, greeting: str
+) -> None:
+    monkeypatch.setattr("lan_chat.client.session.MAX_PAUSE_S", 0.02)
+    server, session = come_in(play, meet)
+    server.greeting = greeting.encode()
+    server.peer.break_off()
+    for number in range(4):
+        broken = events_until(session, LinkBroken)[-1]
+        assert isinstance(broken, LinkBroken)
+        assert bool(broken.wait_s) == bool(number)
+        server.next_peer().close()
+
+
+def test_much_that_waits_for_the_window_takes_no_memory_without_bound(
+    play: Play, meet: Meet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lan_chat.client.session.MAX_WAITING_EVENTS", 1000)
+    server, session = come_in(play, meet)
+    text = "x" * 16_000
+    server.peer.tell(*(message(number, text) for number in range(2, 102)))
+    most = 1000 // (1 + len(text) // WAITING_CHARACTERS) + 1
+    wait_until(lambda: session.events.qsize() == most)
+    for number in range(2, 102):
+        assert session.events.qsize() <= most
+        assert next_event(session) == message(number, text)
 
 
 def test_retry_ends_a_pause(play: Play, meet: Meet, long_pauses: None) -> None:
