@@ -30,7 +30,7 @@ try:
     from types import TracebackType
 
     import protocol
-    from lan_chat.client.answers import DEFAULT_HOST, parse_port, parse_port_answer
+    from lan_chat.client.answers import DEFAULT_HOST, Address, parse_address, parse_port, parse_port_answer
     from lan_chat.client.link import UnreachableError
     from lan_chat.client.session import Session
     from lan_chat.client.settings import Settings, load_settings, save_settings, settings_path
@@ -133,10 +133,12 @@ def connect_by_console(host: str | None, port: int | None, settings: Settings) -
     while True:
         try:
             if host is None:
-                if settings.host and not has_failed and can_ask():
-                    print(words.last_server.format(host=settings.host, port=settings.port))
-                host = input(words.ask_host).strip() or DEFAULT_HOST
+                address = ask_address(words, settings)
                 has_failed = True  # until the connection succeeds
+                if address is None:
+                    print(words.bad_port.format(default=protocol.DEFAULT_PORT))
+                    continue
+                host, port = address.host, address.port
             if port is None:
                 port = ask_port(words)
         except RuntimeError:  # the program has no console at all
@@ -158,16 +160,24 @@ def connect_by_console(host: str | None, port: int | None, settings: Settings) -
             return session
 
 
+def ask_address(words: ClientWords, settings: Settings) -> Address | None:
+    """Ask for the host; return it, with the port where the answer has it, or None where that is no port.
+
+    Enter alone means the last server, which stands above the question. Raises EOFError where the input has ended.
+    """
+    if settings.host:
+        print(words.last_server.format(host=settings.host, port=settings.port))
+    address = parse_address(input(words.ask_host))
+    if address is None or address.host:
+        return address
+    return Address(settings.host, settings.port) if settings.host else Address(DEFAULT_HOST)
+
+
 def ask_port(words: ClientWords) -> int:
     """Ask for the port until the answer is valid. Raises EOFError where the input has ended."""
     while (port := parse_port_answer(input(words.ask_port))) is None:
         print(words.bad_port.format(default=protocol.DEFAULT_PORT))
     return port
-
-
-def can_ask() -> bool:
-    """Return whether there is a console with a user at it."""
-    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def connect_by_dialog(root: tk.Tk, arguments: argparse.Namespace, settings: Settings) -> Session | None:
@@ -213,11 +223,16 @@ def parse_arguments(argv: list[str] | None, usual_language: str = protocol.DEFAU
     parser = CommandLine(words.help_description, language, words.last_language)
     parser.add_argument("host", nargs="?", metavar="HOST", help=words.help_host)
     parser.add_argument("port", nargs="?", metavar="PORT", help=words.help_port.format(default=protocol.DEFAULT_PORT))
+    parser.add_argument("rest", nargs="*", help=argparse.SUPPRESS)  # of what a server shows: HOST porta PORT
     parser.add_argument("--name", default="", help=words.help_name)
     arguments = parser.parse_args(argv)
+    bad_port = words.bad_port.format(default=protocol.DEFAULT_PORT)
     if arguments.port is not None:
-        bad_port = words.bad_port.format(default=protocol.DEFAULT_PORT)
-        arguments.port = parse_port(arguments.port) or parser.error(bad_port)
+        arguments.port = parse_port(" ".join([arguments.port, *arguments.rest])) or parser.error(bad_port)
+    if arguments.host is not None:
+        address = parse_address(arguments.host) or parser.error(bad_port)
+        arguments.host = address.host or DEFAULT_HOST
+        arguments.port = arguments.port or address.port
     return arguments
 
 

@@ -514,7 +514,12 @@ def clean_name(name: str) -> str:
     if len(name) <= MAX_NAME_CHARACTERS and name.isprintable() and not name.isspace() and name:
         return name
     cleaned = clean_line(name, MAX_NAME_CHARACTERS).strip()
-    return cleaned if _INVISIBLE.sub("", cleaned).strip() else "?"
+    return cleaned if without_invisible(cleaned).strip() else "?"
+
+
+def without_invisible(text: str) -> str:
+    """Remove what is drawn as nothing, and comes along where a text is copied out of another program."""
+    return _INVISIBLE.sub("", text)
 
 
 def is_too_long(text: str) -> bool:
@@ -603,7 +608,7 @@ def name_key(name: str) -> str:
     NFKC and casefold; besides, runs of spaces count as one, and characters without a glyph do not count. Of a text that
     is too long to be a name, only the beginning counts: NFKC takes time that grows with the square of its accents.
     """
-    visible = _INVISIBLE.sub("", unicodedata.normalize("NFKC", name[:MAX_NAME_INPUT]))
+    visible = without_invisible(unicodedata.normalize("NFKC", name[:MAX_NAME_INPUT]))
     return " ".join(unicodedata.normalize("NFKC", visible.casefold()).split())
 
 

@@ -10,7 +10,7 @@ import tkinter as tk
 from tkinter import ttk
 
 import protocol
-from lan_chat.client.answers import DEFAULT_HOST, parse_port_answer
+from lan_chat.client.answers import DEFAULT_HOST, parse_address, parse_port_answer
 from lan_chat.client.palette import PALETTES
 from lan_chat.client.session import Attempt, Session
 from lan_chat.client.settings import Settings
@@ -81,12 +81,17 @@ class ConnectDialog:
         """Try to connect to the address entered; a thread waits for the network, not the window."""
         if self._attempt is not None:
             return
-        host = self.host.get().strip() or DEFAULT_HOST
+        address = parse_address(self.host.get())
+        if address is not None and address.port is not None:  # pasted with its port: shown as it is understood
+            for field, value in ((self.host, address.host), (self.port, str(address.port))):
+                field.delete(0, "end")
+                field.insert(0, value)
         port = parse_port_answer(self.port.get())
-        if port is None:
+        if address is None or port is None:
             self.problem.configure(text=self._words.bad_port.format(default=protocol.DEFAULT_PORT))
-            self.port.focus_set()
+            (self.host if address is None else self.port).focus_set()
             return
+        host = address.host or DEFAULT_HOST
         self.problem.configure(text=self._words.connecting.format(host=host, port=port))
         self.button.state(["disabled"])
         self._attempt = Attempt(Session(host, port, self._language))

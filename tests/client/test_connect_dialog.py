@@ -333,6 +333,25 @@ def test_the_dialog_says_that_it_is_no_port(ask: Ask, port: str) -> None:
 
 
 @pytest.mark.screen
+@pytest.mark.parametrize("pasted", ["127.0.0.1  porta {port}", "http://127.0.0.1:{port}/", "127,0,0,1:{port}"])
+def test_the_dialog_takes_an_address_with_its_port(ask: Ask, nobody_port: int, pasted: str) -> None:
+    hands = ask(Settings("pc-7", 5555))
+    hands.fill(pasted.format(port=nobody_port), 5555)
+    hands.press("Return")
+    hands.wait(lambda: hands.problem == ITALIAN.unreachable_refused.format(host="127.0.0.1", port=nobody_port))
+    assert hands.answers == ("127.0.0.1", str(nobody_port))
+
+
+@pytest.mark.screen
+def test_the_dialog_says_that_a_pasted_port_is_none(ask: Ask) -> None:
+    hands = ask()
+    hands.fill("127.0.0.1:99999", 53000)
+    hands.press("Return")
+    hands.wait(lambda: hands.problem == ITALIAN.bad_port.format(default=protocol.DEFAULT_PORT))
+    assert hands.focus == str(hands.dialog.host)
+
+
+@pytest.mark.screen
 @pytest.mark.parametrize(
     ("host", "port", "saved", "answers"),
     [

@@ -77,6 +77,44 @@ def test_enter_at_both_questions_means_this_machine_and_the_usual_port(
     assert (session.host, session.port) == ("127.0.0.1", server.port)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    ["127.0.0.1 porta {port}", "    127.0.0.1  port {port}", "http://127.0.0.1:{port}/", "\ufeff127,0,0,1:{port}"],
+)
+def test_an_answer_with_its_port_needs_no_second_one(
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    questions = answer_console(monkeypatch, answer.format(port=server.port))
+    session = chat_client.connect_by_console(None, None, Settings())
+    assert session is not None
+    session.close()
+    assert (session.host, session.port) == ("127.0.0.1", server.port)
+    assert questions == ["Inserire il Server host: "]
+
+
+def test_enter_means_the_last_server_which_stands_above_the_question(
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    questions = answer_console(monkeypatch, " \u200b")
+    session = chat_client.connect_by_console(None, None, Settings("127.0.0.1", server.port))
+    assert session is not None
+    session.close()
+    assert (session.host, session.port) == ("127.0.0.1", server.port)
+    assert questions == ["Inserire il Server host: "]
+    assert capsys.readouterr().out.startswith(ITALIAN.last_server.format(host="127.0.0.1", port=server.port) + "\n")
+
+
+def test_an_answer_with_a_port_that_is_none_is_explained_and_asked_again(
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    questions = answer_console(monkeypatch, "127.0.0.1:99999", f"127.0.0.1:{server.port}")
+    session = chat_client.connect_by_console(None, None, Settings())
+    assert session is not None
+    session.close()
+    assert questions == ["Inserire il Server host: "] * 2
+    assert ITALIAN.bad_port.format(default=53000) in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("then", [EOFError, RuntimeError])
 def test_where_nobody_answers_nobody_was_there(monkeypatch: pytest.MonkeyPatch, then: type[Exception]) -> None:
     answer_console(monkeypatch, then=then)
@@ -208,6 +246,34 @@ def test_a_port_on_the_command_line_that_is_none_is_an_error(capsys: pytest.Capt
     with pytest.raises(SystemExit) as caught:
         chat_client.parse_arguments(["127.0.0.1", "65536"])
     assert caught.value.code == 2
+    assert ITALIAN.bad_port.format(default=53000) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["10.0.0.7", "53001"],
+        ["10.0.0.7:53001"],
+        ["10.0.0.7", "porta", "53001"],
+        ["10.0.0.7,", "port", "53001"],
+        ["10.0.0.7  porta 53001"],
+        ["http://10.0.0.7:53001/"],
+        ["10,0,0,7", ":53001"],
+        ["10.0.0.7:1", "53001"],
+    ],
+    ids=" ".join,
+)
+def test_what_a_server_shows_can_be_pasted_on_the_command_line(arguments: list[str]) -> None:
+    parsed = chat_client.parse_arguments([*arguments, "--name", "Ada"])
+    assert (parsed.host, parsed.port, parsed.name) == ("10.0.0.7", 53001, "Ada")
+
+
+@pytest.mark.parametrize("arguments", [["10.0.0.7:0"], ["10.0.0.7", "porta"], ["10.0.0.7", "1", "2"]], ids=" ".join)
+def test_what_names_no_port_on_the_command_line_is_an_error(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        chat_client.parse_arguments(arguments)
     assert ITALIAN.bad_port.format(default=53000) in capsys.readouterr().err
 
 
