@@ -33,7 +33,7 @@ try:
     from lan_chat.client.answers import DEFAULT_HOST, Address, parse_address, parse_port, parse_port_answer
     from lan_chat.client.link import UnreachableError
     from lan_chat.client.session import Session
-    from lan_chat.client.settings import Settings, load_settings, save_settings, settings_path
+    from lan_chat.client.settings import Settings, load_settings, settings_path
     from lan_chat.client.words import LANGUAGES, ClientWords
     from lan_chat.command_line import CommandLine, language_of
     from lan_chat.process import (
@@ -85,7 +85,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace, settings: Settings, set_aside: Path | None) -> int:
     """Connect, show the chat window, and save the settings; return the exit status."""
-    words, path = LANGUAGES[settings.language], settings_path()
+    words = LANGUAGES[settings.language]
     if hasattr(sys, "frozen"):
         restore_library_path()
     for stream in (sys.stdin, sys.stdout, sys.stderr):
@@ -108,9 +108,9 @@ def run(arguments: argparse.Namespace, settings: Settings, set_aside: Path | Non
         session = session or connect_by_dialog(root, arguments, settings)
         if session is not None:
             settings.host, settings.port = session.host, session.port
-            save_settings(settings, path)
+            settings.save()
             run_window(root, session, settings, arguments.name)
-            save_settings(settings, path)
+            settings.save()
     except EOFError:
         return 2
     except KeyboardInterrupt:

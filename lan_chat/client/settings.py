@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
 import logging
 import os
 import re
+import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,28 +45,50 @@ class Settings:
     geometry: str = ""
     """Size and position of the window, as Tk writes them (`GEOMETRY`); empty for the default."""
 
+    def __post_init__(self) -> None:
+        self._path: Path | None = None
+        """Where they are kept; None where they are not."""
+        self._kept = _defaults()
+        """The values that the file has, as far as this program knows: what differs has been changed here."""
 
-def settings_path() -> Path:
-    """Return the path of the settings file, in this platform's folder for settings."""
+    def save(self) -> None:
+        """Keep what has changed, where these settings were loaded from: to be called after every change."""
+        if self._path is not None:
+            save_settings(self, self._path)
+
+
+def settings_path() -> Path | None:
+    """Return the path of the settings file, in this platform's folder for settings; None where the user has none."""
+    try:
+        return _settings_folder() / "lan-chat" / "settings.json"
+    except RuntimeError:  # there is no home folder
+        return None
+
+
+def _settings_folder() -> Path:
     if sys.platform == "win32":
-        folder = Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming")
-    elif sys.platform == "darwin":
-        folder = Path.home() / "Library" / "Application Support"
-    else:
-        folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return folder / "lan-chat" / "settings.json"
+        return Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support"
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
 
 
-def load_settings(path: Path) -> tuple[Settings, Path | None]:
+def _defaults() -> dict[str, Any]:
+    return {field.name: field.default for field in dataclasses.fields(Settings)}
+
+
+def load_settings(path: Path | None) -> tuple[Settings, Path | None]:
     """Read the settings; a value that is missing or invalid has its default.
 
-    A file that is no JSON object is renamed; the second value is its new path, else None.
+    A file that is no JSON object is renamed; the second value is its new path, else None. Without a path there is
+    nothing to read, and `save` keeps nothing.
     """
     settings = Settings()
+    settings._path = path
+    if path is None:
+        return settings, None
     try:
-        found = json.loads(path.read_text("utf-8"))
-        if not isinstance(found, dict):
-            raise ValueError("no JSON object")
+        found = _read(path)
     except OSError:  # there is no file yet, or no permission to read it
         return settings, None
     except (ValueError, RecursionError):
@@ -76,7 +100,16 @@ def load_settings(path: Path) -> tuple[Settings, Path | None]:
         value = found.get(field.name)
         if type(value) is type(getattr(settings, field.name)) and _makes_sense(field.name, value):
             setattr(settings, field.name, value)
+    settings._kept = dataclasses.asdict(settings)
     return settings, None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the object in a settings file. Raises OSError, or ValueError or RecursionError where it has none."""
+    found = json.loads(path.read_text("utf-8-sig"))  # some editors of Windows put the mark of UTF-8 in front
+    if not isinstance(found, dict):
+        raise ValueError("no JSON object")
+    return found
 
 
 def _makes_sense(name: str, value: Any) -> bool:
@@ -100,20 +133,47 @@ def _makes_sense(name: str, value: Any) -> bool:
 
 
 def save_settings(settings: Settings, path: Path) -> None:
-    """Save the settings; where that fails, the next start has the old ones."""
+    """Save the settings that were changed since they were loaded or saved; where that fails, the file stays as it is.
+
+    All others keep what the file has by now: another window may have changed them, or a later version know more.
+    """
+    values = dataclasses.asdict(settings)
+    changed = {name: value for name, value in values.items() if value != settings._kept[name]}
+    if not changed and settings._path == path:
+        return
+    kept: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        kept = _read(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(dataclasses.asdict(settings), indent=2, ensure_ascii=False) + "\n")
+        write_whole(path, json.dumps({**values, **kept, **changed}, indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
         log.debug("The settings could not be saved: %s", error)
+    else:
+        settings._kept = values
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file atomically: whole or not at all. Raises OSError."""
-    # The process id in its name, so that two clients never write to the same temporary file.
-    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    """Write a file atomically: whole or not at all. What a link points to is replaced, and keeps its mode.
+
+    Raises:
+        OSError: the file could not be written, or the path is that of something else than a file.
+    """
+    path = Path(os.path.realpath(path))
+    mode = None
+    with contextlib.suppress(FileNotFoundError):
+        mode = path.stat().st_mode
+    if mode is not None and not stat.S_ISREG(mode):
+        number = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+        raise OSError(number, os.strerror(number), str(path))
+    # A name of its own, as the file's may have no room for an ending; with the process id, so that two clients never
+    # write to the same temporary file.
+    draft = path.with_name(f".lan-chat.{os.getpid()}.tmp")
     try:
-        with draft.open("w", encoding="utf-8") as file:
+        draft.unlink(missing_ok=True)  # of a program that was killed, or a trap
+        with draft.open("x", encoding="utf-8", errors="replace") as file:
+            if mode is not None and sys.platform != "win32":  # before there is anything to read in it
+                draft.chmod(stat.S_IMODE(mode))
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

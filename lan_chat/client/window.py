@@ -177,6 +177,7 @@ class ChatWindow:
         """Change the size of all text by `step` points; 0 for the system's own size."""
         size = self.settings.font_size or self._usual_sizes["TkTextFont"]
         self.settings.font_size = max(MIN_FONT_SIZE, min(MAX_FONT_SIZE, size + step)) if step else 0
+        self.settings.save()
         self._apply_theme()
 
     # Widgets, language and theme.
@@ -303,7 +304,8 @@ class ChatWindow:
             focused.event_generate(event)
 
     def _apply_settings(self) -> None:
-        """Apply the settings that the menus change."""
+        """Apply and keep the settings that the menus change."""
+        self.settings.save()
         if self._words is not LANGUAGES[self.settings.language]:
             self._words = LANGUAGES[self.settings.language]
             self._set_language()
@@ -387,6 +389,7 @@ class ChatWindow:
 
     def _on_welcome(self, welcome: Welcome) -> None:
         self._name = self.settings.name = welcome.name
+        self.settings.save()
         self._asked_name = ""
         self._arrived_at = welcome.last
         self._standing = protocol.MAY_WRITE  # of a newcomer: else it is told so
@@ -536,7 +539,7 @@ class ChatWindow:
             self.message_input.give_back(self.settings.name, is_selected=True)
 
     def _ask_for(self, name: str) -> None:
-        self._asked_name = name
+        self._asked_name = "" if self._session.is_bare else name  # an original server does not answer
         self._session.join(name)
 
     def _note_farewell(self, event: Error | Refused) -> None:

@@ -423,6 +423,50 @@ def test_everything_is_remembered_from_one_run_to_the_next(
 
 
 @pytest.mark.screen
+def test_each_change_is_kept_when_it_is_made(run_main: Callable[..., int], server: ChatServer, tmp_path: Path) -> None:
+    def saved() -> Settings:
+        return load_settings(tmp_path / "settings.json")[0]
+
+    def change_one_after_the_other(seat: Seat) -> Generator[Callable[[], object], None, None]:
+        yield lambda: ITALIAN.greeting in seat.shown
+        seat.write("Ada")
+        seat.window.submit()
+        yield lambda: ITALIAN.joined.format(name="Ada") in seat.shown
+        seen.append(saved().name)
+        seat.choose(ITALIAN.menu_dark)
+        seen.append(saved().theme)
+        seat.choose(ITALIAN.menu_sound)
+        seen.append(saved().has_sound)
+        seat.choose(ITALIAN.menu_people)
+        seen.append(saved().shows_people)
+        seat.choose(ITALIAN.menu_larger)
+        seen.append(saved().font_size == seat.settings.font_size > 0)
+        seat.choose("English")
+        seen.append(saved().language)
+
+    seen: list[object] = []
+    assert run_main(change_one_after_the_other, "127.0.0.1", str(server.port)) == 0
+    assert seen == ["Ada", "dark", True, False, True, "en"]
+
+
+@pytest.mark.screen
+def test_the_name_of_the_command_line_is_no_draft_when_an_original_server_dies(
+    run_main: Callable[..., int], play: Play
+) -> None:
+    def see_the_end(seat: Seat) -> Generator[Callable[[], object], None, None]:
+        yield lambda: ITALIAN.greeting in seat.shown
+        server.peer.expect("Ada")  # the name is asked for at once, by another thread
+        server.peer.close()
+        yield lambda: ITALIAN.connection_error in seat.shown
+        seen.append(seat.draft)
+
+    seen: list[str] = []
+    server = play(ITALIAN.greeting)
+    assert run_main(see_the_end, "127.0.0.1", str(server.port), "--name", "Ada") == 0
+    assert seen == [""]
+
+
+@pytest.mark.screen
 def test_the_server_is_remembered_even_if_the_window_is_never_closed_in_order(
     run_main: Callable[..., int], server: ChatServer, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -18,7 +19,15 @@ from hypothesis import strategies as st
 import protocol
 from lan_chat.client import words as client_words
 from lan_chat.client.palette import PALETTES
-from lan_chat.client.settings import MAX_FONT_SIZE, MIN_FONT_SIZE, Settings, load_settings, save_settings, settings_path
+from lan_chat.client.settings import (
+    MAX_FONT_SIZE,
+    MIN_FONT_SIZE,
+    Settings,
+    load_settings,
+    save_settings,
+    settings_path,
+    write_whole,
+)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +65,152 @@ def test_settings_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: p
     save_settings(Settings(host="dopo"), path)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["settings.json"]
+
+
+def test_without_a_home_folder_nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("XDG_CONFIG_HOME", "APPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", fail)
+    assert settings_path() is None
+    settings, aside = load_settings(None)
+    assert (settings, aside) == (Settings(), None)
+    settings.theme = "dark"
+    settings.save()
+
+
+def test_the_mark_of_utf_8_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_bytes(b'\xef\xbb\xbf{"host": "caff\xc3\xa8"}\r\n')
+    assert load_settings(path) == (Settings(host="caffè"), None)
+    path.write_bytes(b"\xef\xbb\xbf")
+    assert load_settings(path)[1] is not None
+
+
+# --- kept when they are made ------------------------------------------------------------------------------------------
+
+
+def test_a_change_is_kept_when_it_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "settings.json"
+    settings, _ = load_settings(path)
+    settings.theme = "dark"
+    settings.save()
+    assert load_settings(path) == (Settings(theme="dark"), None)
+    settings.theme = "light"
+    settings.save()
+    assert load_settings(path) == (Settings(), None)
+
+
+def test_what_has_not_changed_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "settings.json"
+    settings, _ = load_settings(path)
+    settings.name = "Ada"
+    settings.save()
+    monkeypatch.setattr(os, "fsync", lambda _: 1 / 0)
+    settings.save()
+
+
+def test_of_two_windows_each_keeps_what_the_other_has_changed(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    save_settings(Settings(host="pc-7", name="Ada"), path)
+    (one, _), (other, _) = load_settings(path), load_settings(path)
+    one.theme, one.name = "dark", "Bea"
+    one.save()
+    other.language, other.name = "en", "Carla"
+    other.save()
+    one.has_sound = True
+    one.save()
+    assert load_settings(path)[0] == Settings(host="pc-7", name="Carla", theme="dark", language="en", has_sound=True)
+
+
+def test_what_a_later_version_remembers_is_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text('{"host": "pc-7", "colour": "blue"}')
+    settings, _ = load_settings(path)
+    settings.host = "pc-8"
+    settings.save()
+    assert {"host": "pc-8", "colour": "blue"}.items() <= json.loads(path.read_text()).items()
+
+
+def test_a_save_that_failed_is_made_up_for_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "settings.json"
+    settings, _ = load_settings(path)
+    settings.name = "Ada"
+    with monkeypatch.context() as patch:
+
+        def fail(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        patch.setattr(os, "fsync", fail)
+        settings.save()
+    settings.theme = "dark"
+    settings.save()
+    assert load_settings(path)[0] == Settings(name="Ada", theme="dark")
+
+
+# --- writing a file whole ---------------------------------------------------------------------------------------------
+
+needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has other links, and other modes")
+
+
+@needs_posix
+@pytest.mark.parametrize("is_there", [True, False], ids=["to a file", "to nothing yet"])
+def test_a_save_over_a_link_goes_where_it_points_to(tmp_path: Path, is_there: bool) -> None:
+    target, link = tmp_path / "elsewhere" / "chat.txt", tmp_path / "chat.txt"
+    target.parent.mkdir()
+    if is_there:
+        target.write_text("prima")
+    link.symlink_to(target)
+    write_whole(link, "dopo")
+    assert link.is_symlink()
+    assert target.read_text() == "dopo"
+    assert [file.name for file in target.parent.iterdir()] == ["chat.txt"]
+
+
+@needs_posix
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o444, 0o755], ids=oct)
+def test_a_file_that_is_replaced_keeps_its_mode(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "chat.txt"
+    path.write_text("prima")
+    path.chmod(mode)
+    write_whole(path, "dopo")
+    assert path.read_text() == "dopo"
+    assert path.stat().st_mode & 0o7777 == mode
+
+
+@pytest.mark.parametrize("length", [200, 250, 255])
+def test_a_name_as_long_as_the_system_allows_can_be_saved_to(tmp_path: Path, length: int) -> None:
+    if sys.platform == "win32":
+        length = min(length, 250 - len(str(tmp_path)))  # a whole path has 260 characters there
+    path = tmp_path / ("x" * (length - len(".txt")) + ".txt")
+    write_whole(path, "ciao")
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["ciao"]
+
+
+def test_a_half_character_is_no_reason_not_to_save(tmp_path: Path) -> None:
+    write_whole(tmp_path / "chat.txt", "Ada\ud800: perché\n")
+    assert (tmp_path / "chat.txt").read_text("utf-8") == "Ada?: perché\n"
+
+
+@needs_posix
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    if sys.platform != "win32":
+        os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path(os.devnull)):
+        with pytest.raises(OSError, match=re.escape(str(path))):
+            write_whole(path, "ciao")
+    assert [file.name for file in tmp_path.iterdir()] == ["pipe"]
+
+
+@needs_posix
+def test_a_link_that_lies_in_wait_for_the_draft_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / f".lan-chat.{os.getpid()}.tmp").symlink_to(victim)
+    write_whole(tmp_path / "chat.txt", "ciao")
+    assert victim.read_text() == "mine"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a folder that may not be made is another thing there")
