@@ -109,7 +109,7 @@ def run(arguments: argparse.Namespace, settings: Settings, set_aside: Path | Non
         if session is not None:
             settings.host, settings.port = session.host, session.port
             settings.save()
-            run_window(root, session, settings, arguments.name)
+            session = run_window(root, session, settings, arguments.name)
             settings.save()
     except EOFError:
         return 2
@@ -187,8 +187,8 @@ def connect_by_dialog(root: tk.Tk, arguments: argparse.Namespace, settings: Sett
     return dialog.run()
 
 
-def run_window(root: tk.Tk, session: Session, settings: Settings, name: str) -> None:
-    """Show the chat window until it is closed, which also leaves the chat."""
+def run_window(root: tk.Tk, session: Session, settings: Settings, name: str) -> Session:
+    """Show the chat window until it is closed, which also leaves the chat; return its session, which may be another."""
     end_on_signals()  # the dialog, if there was one, has gone
     window = ChatWindow(root, session, settings, name)
     close_on_signal(window)
@@ -199,6 +199,7 @@ def run_window(root: tk.Tk, session: Session, settings: Settings, name: str) -> 
         show_console(False)
         window.message_input.text.focus_force()
     root.mainloop()
+    return window.session
 
 
 def close_on_signal(window: ChatWindow | ConnectDialog) -> None:

@@ -14,6 +14,8 @@ from typing import Any, ClassVar
 import protocol
 from protocol import Announcement, Error, Event, Join, Joined, Left, Message, Refused, Resume, Say, Welcome
 
+MAX_OWN_NAMES = 1000
+
 
 @dataclass(frozen=True)
 class Rejected(Event):
@@ -74,7 +76,7 @@ class Ledger:
         self._shown_name = ""
         """The name that the window shows the user under; empty where the user has to choose one."""
         self._names: set[str] = set()
-        """All names that the member has had."""
+        """The names that the member has had, the first MAX_OWN_NAMES of them."""
         self._is_unwelcomed = False
         """Whether the server has let the user in before on a link that broke before its `Welcome`."""
         self._room_id: str | None = None
@@ -184,7 +186,8 @@ class Ledger:
         self._settled_at = welcome.last
         self._is_unwelcomed = is_known and not is_back
         is_shown = is_back and welcome.name == self._shown_name
-        self._names.add(welcome.name)
+        if len(self._names) < MAX_OWN_NAMES:  # only a hostile server gives more
+            self._names.add(welcome.name)
         self._name, self._shown_name, self._room_id = welcome.name, welcome.name, welcome.room
         says = self._sort_out(welcome.nonce if is_known else self._put_nonce, is_known) if is_first else []
         shown: list[Event] = [LinkRestored(welcome.names) if is_shown else welcome]

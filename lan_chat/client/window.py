@@ -101,6 +101,11 @@ class ChatWindow:
         self._drain_id = root.after(DRAIN_MS, self._drain)
         self._end_id = ""
 
+    @property
+    def session(self) -> Session:
+        """The session that the window shows; it may be another one than it began with."""
+        return self._session
+
     def close(self) -> None:
         """Leave the chat and destroy the window. Does not wait for the network: `Session.close` does."""
         self._session.quit()
