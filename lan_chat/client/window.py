@@ -11,44 +11,28 @@ import contextlib
 import queue
 import time
 import tkinter as tk
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from tkinter import filedialog, ttk
-from typing import Any, ClassVar
 
 import protocol
 from lan_chat.client.actions import Commands, Here, Menu
 from lan_chat.client.attention import Attention
 from lan_chat.client.conversation import Conversation
 from lan_chat.client.desktop import open_link, restore_geometry
-from lan_chat.client.entries import Entry, Kind, mentions
+from lan_chat.client.entries import Entry, Kind
 from lan_chat.client.find_bar import FindBar
-from lan_chat.client.ledger import Gap, LinkRestored, NotSent, Rejected, Taken
+from lan_chat.client.membership import Membership, Screen
 from lan_chat.client.menus import Menus
 from lan_chat.client.message_input import MessageInput
 from lan_chat.client.palette import PALETTES
 from lan_chat.client.people import PeopleList
-from lan_chat.client.session import Disconnected, LinkBroken, Session
+from lan_chat.client.session import Session
 from lan_chat.client.settings import MAX_FONT_SIZE, MIN_FONT_SIZE, Settings, write_whole
 from lan_chat.client.status_line import StatusLine
 from lan_chat.client.theme import set_font_sizes, style_widgets, usual_font_sizes
 from lan_chat.client.words import LANGUAGES
-from protocol import (
-    Announcement,
-    EndConn,
-    Error,
-    Event,
-    Greeting,
-    Joined,
-    Left,
-    Message,
-    Notice,
-    Quit,
-    Reason,
-    Refused,
-    Say,
-    Welcome,
-)
+from protocol import Quit
 
 DRAIN_MS = 30
 """How often the window polls for events; a person does not notice less."""
@@ -60,11 +44,6 @@ DRAIN_CHARACTERS = 32 * 1024
 """The most text that one drain shows, since Tk takes long to lay text out."""
 CLOSE_MS = 5000
 """How long the window stays after the server's `{end_conn}`; the sentence that announces it says five seconds."""
-FAREWELLS: dict[type[Event], tuple[Reason, ...]] = {
-    Error: (Reason.KICKED, Reason.BANNED, Reason.TOO_SLOW),
-    Refused: (Reason.TOO_LATE, Reason.FULL),
-}
-"""With which reasons a server ends this user's connection alone, and goes on itself."""
 
 
 class ChatWindow:
@@ -77,26 +56,8 @@ class ChatWindow:
         self._root = root
         self._session = session
         self._words = LANGUAGES[settings.language]
-        self._offered_name = protocol.clean_text(name)  # the command line may contain anything
-        """The name from the command line, until it has been asked for."""
-        self._asked_name = ""
-        """The name that was asked for, until the server answers."""
-        self._name = ""
-        self._pending: dict[int, str] = {}
-        """Messages that the server has not confirmed yet, by nonce."""
-        self._failed: list[str] = []
-        """Messages that were not accepted, to be sent again or discarded by the user."""
-        self._arrived_at = 0
-        """The `id` of the last event before the user joined."""
-        self._has_said_before = False
-        """Whether events from before the user joined are shown, and the rule after them is not yet."""
-        self._is_connected = True
-        """Whether the session goes on, also while it reconnects."""
-        self._is_ending = False
-        self._farewell: Error | Refused | None = None
-        """Why the server has ended this user's connection alone."""
-        self._standing = protocol.MAY_WRITE
-        """Whether the user may write, as a `Notice` says it."""
+        # The name is the command line's, which may contain anything.
+        self.membership = Membership(session, settings, self._screen(), protocol.clean_text(name))
         self._build()
         self._drain_id = root.after(DRAIN_MS, self._drain)
         self._end_id = ""
@@ -123,8 +84,8 @@ class ChatWindow:
             self.close()
         elif not text.strip():
             self.message_input.draft = ""
-        elif not self._is_connected:
-            self._show_disconnected()
+        elif not self.membership.is_connected:
+            self.membership.show_disconnected()
             self.conversation.show_latest()  # the answer is there, wherever the user was reading
         elif protocol.is_too_long(text):
             size, limit = len(text.encode()), protocol.MAX_MESSAGE_BYTES
@@ -134,13 +95,13 @@ class ChatWindow:
             count, limit = 1 + text.count("\n"), protocol.MAX_MESSAGE_LINES
             self._tell(self._words.draft_too_many_lines.format(count=count, limit=limit), Kind.ERROR)
             self.conversation.show_latest()
-        elif self._name or self._session.is_bare:
-            if self._say(text):  # else it stays, and an event that waits says why
+        elif self.membership.name or self._session.is_bare:
+            if self.membership.say(text):  # else it stays, and an event that waits says why
                 self.message_input.add_said(text)
                 self.conversation.show_latest()
-        elif not self._asked_name:  # else it is not known yet whether this is a name or a message
+        elif not self.membership.asked_name:  # else it is not known yet whether this is a name or a message
             self.message_input.draft = ""
-            self._ask_for(text)
+            self.membership.ask_for(text)
 
     def save(self) -> None:
         """Ask for a file, and save the conversation to it."""
@@ -162,21 +123,6 @@ class ChatWindow:
         except OSError as error:
             self._tell(self._words.cannot_save.format(file=path, error=error.strerror or error), Kind.ERROR)
         self.conversation.show_latest()
-
-    def send_again(self, number: int | None = None) -> None:
-        """Send the failed messages again, or the one with this number."""
-        chosen = self._failed[:] if number is None else self._failed[number : number + 1]
-        for text in chosen:
-            if not self._is_connected or not self._say(text):
-                self._show_disconnected()
-                break
-            self._failed.remove(text)
-        self._show_pending()
-
-    def discard(self, number: int | None = None) -> None:
-        """Discard the failed messages, or the one with this number."""
-        del self._failed[slice(None) if number is None else slice(number, number + 1)]
-        self._show_pending()
 
     def change_font_size(self, step: int) -> None:
         """Change the size of all text by `step` points; 0 for the system's own size."""
@@ -217,7 +163,10 @@ class ChatWindow:
         bottom.grid(row=2, column=0, columnspan=2, sticky="ew")
         bottom.columnconfigure(0, weight=1)
         self.message_input = MessageInput(
-            bottom, self.submit, self._leave_input, lambda: [name for name in self.people.names if name != self._name]
+            bottom,
+            self.submit,
+            self._leave_input,
+            lambda: [name for name in self.people.names if name != self.membership.name],
         )
         self.message_input.text.grid(row=0, column=0, sticky="ew")
         self.button = ttk.Button(bottom, command=self.submit)
@@ -268,8 +217,8 @@ class ChatWindow:
         box = self.message_input.text
         return Commands(
             save=self.save,
-            send_again=self.send_again,
-            discard=self.discard,
+            send_again=lambda number: self.membership.send_again(number),
+            discard=lambda number: self.membership.discard(number),
             retry=self._session.retry,
             close=self.close,
             edit=self._edit,
@@ -289,13 +238,30 @@ class ChatWindow:
             apply_settings=self._apply_settings,
         )
 
+    def _screen(self) -> Screen:
+        """Return what the membership calls."""
+        return Screen(
+            show=self._show,
+            show_rule=lambda text: self.conversation.add_rule(text),
+            show_pending=self._show_pending,
+            show_status=self._show_status,
+            show_broken=self._show_broken,
+            show_linked=self._show_linked,
+            add_person=self._add_person,
+            remove_person=self._remove_person,
+            call_user=lambda: self._attention.call(self.settings.has_sound),
+            draft=lambda: self.message_input.draft,
+            give_back=lambda text, is_selected: self.message_input.give_back(text, is_selected),
+            show_end=self._show_end,
+        )
+
     def _look_at_conversation(self, index: str) -> Here:
         """Return what a context menu of the conversation is opened on."""
         action = self.conversation.pending_action_at(index)
         return Here(
             is_selected=bool(self.conversation.text.tag_ranges("sel")),
             link=self.conversation.link_at(index),
-            has_failed=bool(self._failed),
+            has_failed=bool(self.membership.failed),
             failed=None if action is None else action[1],
         )
 
@@ -319,18 +285,14 @@ class ChatWindow:
 
     # Actions of the user.
 
-    def _say(self, text: str) -> bool:
-        nonce = self._session.say(text)
-        if nonce is not None and not self._session.is_bare:  # an original server has no way to confirm
-            self._pending[nonce] = text
-            self._show_pending()
-        return nonce is not None
-
     def _address(self, name: str) -> None:
         self.message_input.address(name)
 
     def _focus_input(self) -> None:
         self.message_input.text.focus_set()
+
+    def _other_names(self) -> list[str]:
+        return [name for name in self.people.names if name != self.membership.name]
 
     def _leave_input(self) -> None:
         self.button.focus_set()
@@ -354,7 +316,7 @@ class ChatWindow:
     def _on_pending_action(self, event: tk.Event[tk.Text]) -> None:
         action = self.conversation.pending_action_at(f"@{event.x},{event.y}")
         if action is not None:
-            (self.send_again if action[0] == "again" else self.discard)(action[1])
+            (self.membership.send_again if action[0] == "again" else self.membership.discard)(action[1])
 
     def _open_last_link(self) -> None:
         if self.conversation.last_link:
@@ -373,191 +335,13 @@ class ChatWindow:
             deadline = time.perf_counter() + DRAIN_S
             with contextlib.suppress(queue.Empty):
                 while time.perf_counter() < deadline and self.conversation.waiting_characters < DRAIN_CHARACTERS:
-                    self._handle(self._session.events.get_nowait())
+                    self.membership.hear(self._session.events.get_nowait())
                 pause_ms = BUSY_DRAIN_MS
         finally:  # an event that cannot be shown must not stop the following ones
             self._drain_id = self._root.after(pause_ms, self._drain)
         self.conversation.flush()
         if self.wants_to_close:
             self.close()
-
-    def _handle(self, event: Event) -> None:
-        if isinstance(event, Message | Announcement | Joined | Left):
-            self._note_arrival(event.id)
-        handler = self._HANDLERS.get(type(event))
-        if handler is not None:
-            handler(self, event)
-
-    def _on_greeting(self, greeting: Greeting) -> None:
-        self._tell(self._words.greeting)
-        self._offer_name()
-
-    def _on_welcome(self, welcome: Welcome) -> None:
-        self._name = self.settings.name = welcome.name
-        self.settings.save()
-        self._asked_name = ""
-        self._arrived_at = welcome.last
-        self._standing = protocol.MAY_WRITE  # of a newcomer: else it is told so
-        self._show_linked(welcome.names)
-        self._tell(self._words.welcome.format(name=welcome.name))
-
-    def _on_link_broken(self, broken: LinkBroken) -> None:
-        if not self._status_line.is_broken:
-            self._tell(self._words.link_broken, Kind.ERROR)
-        self._status_line.note_broken(broken.wait_s)
-        self._show_status()
-
-    def _on_link_restored(self, restored: LinkRestored) -> None:
-        self._show_linked(restored.names or self.people.names)
-        self._tell(self._words.link_restored)
-
-    def _on_gap(self, gap: Gap) -> None:
-        self._tell(self._words.gap.format(count=gap.count), Kind.ERROR)
-
-    def _on_notice(self, notice: Notice) -> None:
-        if notice.about in (protocol.MUTED, protocol.QUIET, protocol.MAY_WRITE):
-            if notice.about == self._standing:  # told again, after a broken link
-                return
-            self._standing = notice.about
-            self._show_status()
-        if sentence := self._words.tell_notice(notice.about):
-            self._tell(sentence, Kind.ERROR if notice.about in (protocol.MUTED, protocol.QUIET) else Kind.NOTICE)
-
-    def _on_refused(self, refused: Refused) -> None:
-        self._note_farewell(refused)
-        self._tell(self._words.explain(refused.reason), Kind.ERROR)
-        self.message_input.give_back(self._asked_name or self._name, is_selected=True)
-        self._asked_name = self._name = ""
-        self._show_linked(())
-
-    def _show_message(self, message: Message) -> None:
-        name, nonce = message.name, message.nonce
-        is_own, is_old = name == self._name, message.id <= self._arrived_at
-        if is_own and nonce is not None and self._pending.pop(nonce, None) is not None:
-            self._show_pending()
-        is_mention = not is_own and not is_old and mentions(message.text, self._name)
-        entry = Entry(message.time, Kind.MESSAGE, message.text, name, is_mention)
-        self._show(entry, is_news=not is_own and not is_old)
-        if is_mention:
-            self._attention.call(self.settings.has_sound)
-
-    def _on_bare_text(self, said: Say) -> None:
-        """Show what an original server sent, which does not say who speaks."""
-        self._show(Entry(time.time(), Kind.MESSAGE, said.text), is_news=True)
-        self._offer_name()
-
-    def _on_joined(self, joined: Joined) -> None:
-        self.people.add(joined.name)
-        self._show_status()
-        self._show(Entry(joined.time, Kind.NOTICE, self._words.joined.format(name=joined.name)))
-
-    def _on_left(self, left: Left) -> None:
-        self.people.remove(left.name)
-        self._show_status()
-        self._show(Entry(left.time, Kind.NOTICE, self._words.tell_left(left.name, left.reason)))
-
-    def _on_announcement(self, announcement: Announcement) -> None:
-        entry = Entry(announcement.time, Kind.ANNOUNCEMENT, announcement.text, protocol.SERVER_NAME)
-        self._show(entry, is_news=announcement.id > self._arrived_at)
-
-    def _on_error(self, error: Error) -> None:
-        self._note_farewell(error)
-        self._tell(self._words.explain(error.reason, error.limit, error.detail), Kind.ERROR)
-
-    def _on_rejected(self, rejected: Rejected) -> None:
-        self._on_error(rejected.error)
-        if rejected.error.nonce is not None:
-            self._pending.pop(rejected.error.nonce, None)
-            self._show_pending()
-        self.message_input.give_back(rejected.text)
-
-    def _on_taken(self, taken: Taken) -> None:
-        self._pending.pop(taken.nonce, None)
-        self._show_pending()
-
-    def _on_not_sent(self, not_sent: NotSent) -> None:
-        self._pending.pop(not_sent.nonce, None)
-        self._failed.append(not_sent.text)
-        self._show_pending()
-
-    def _on_end_conn(self, end: EndConn) -> None:
-        """Announce that the server has ended, and close the window after CLOSE_MS; a farewell stays as it is."""
-        if self._is_ending:
-            return
-        self._is_ending = True
-        self._is_connected = False
-        self._show_status()
-        if self._farewell is not None:
-            return
-        self._tell(self._words.disconnected)
-        self._tell(self._words.closing_soon)
-        self._end_id = self._root.after(CLOSE_MS, self.close)
-
-    def _on_disconnected(self, disconnected: Disconnected) -> None:
-        self._is_connected = False
-        self._show_status()
-        if not self._is_ending and self._farewell is None:
-            self._show_disconnected()
-        self._pending.clear()
-        self._failed += disconnected.unsent
-        self._show_pending()
-        if self._asked_name:
-            self.message_input.give_back(self._asked_name)
-            self._asked_name = ""
-
-    _HANDLERS: ClassVar[dict[type[Event], Callable[[ChatWindow, Any], None]]] = {
-        Greeting: _on_greeting,
-        Welcome: _on_welcome,
-        LinkBroken: _on_link_broken,
-        LinkRestored: _on_link_restored,
-        Gap: _on_gap,
-        Notice: _on_notice,
-        Refused: _on_refused,
-        Message: _show_message,
-        Say: _on_bare_text,
-        Joined: _on_joined,
-        Left: _on_left,
-        Announcement: _on_announcement,
-        Error: _on_error,
-        Rejected: _on_rejected,
-        Taken: _on_taken,
-        NotSent: _on_not_sent,
-        EndConn: _on_end_conn,
-        Disconnected: _on_disconnected,
-    }
-    """What the window does at each event of the session."""
-
-    def _note_arrival(self, number: int) -> None:
-        """Add a rule after the last event from before the user joined."""
-        if number <= self._arrived_at:
-            self._has_said_before = True
-        elif self._has_said_before:
-            self._has_said_before = False
-            self.conversation.add_rule(self._words.said_before)
-
-    def _offer_name(self) -> None:
-        """Ask for the name from the command line, once, when the server wants a name; or suggest the last name used."""
-        name, self._offered_name = self._offered_name, ""
-        if name and not self._asked_name:
-            self._ask_for(name)
-        elif self.settings.name and not self._name and not self.message_input.draft and not self._session.is_bare:
-            self.message_input.give_back(self.settings.name, is_selected=True)
-
-    def _ask_for(self, name: str) -> None:
-        self._asked_name = "" if self._session.is_bare else name  # an original server does not answer
-        self._session.join(name)
-
-    def _note_farewell(self, event: Error | Refused) -> None:
-        if event.reason in FAREWELLS[type(event)]:
-            self._farewell = event
-
-    def _show_disconnected(self) -> None:
-        """Show why nothing can be sent any more, and what to do."""
-        farewell = self._farewell
-        why = self._words.connection_error if farewell is None else protocol.in_words(farewell, self._words)
-        self._tell(why or "", Kind.ERROR)
-        if farewell is None or farewell.reason != Reason.BANNED:
-            self._tell(self._words.restart, Kind.ERROR)
 
     # What the window shows.
 
@@ -571,9 +355,9 @@ class ChatWindow:
         self.conversation.add(entry, is_news)
 
     def _show_pending(self) -> None:
-        speaker = self._name or "–"
-        waiting = [(speaker, text, False) for text in self._pending.values()]
-        self.conversation.set_pending([*((speaker, text, True) for text in self._failed), *waiting])
+        speaker = self.membership.name or "–"
+        waiting = [(speaker, text, False) for text in self.membership.pending.values()]
+        self.conversation.set_pending([*((speaker, text, True) for text in self.membership.failed), *waiting])
 
     def _show_people(self) -> None:
         if self.settings.shows_people and self.people.names:
@@ -583,11 +367,29 @@ class ChatWindow:
                 self._focus_input()
             self.people.frame.grid_remove()
 
-    def _show_linked(self, names: Iterable[str]) -> None:
+    def _show_linked(self, names: Iterable[str] | None) -> None:
         self._status_line.note_linked()
-        self.people.set(names)
+        if names is not None:
+            self.people.set(names)
         self._show_people()
         self._show_status()
 
+    def _show_broken(self, wait_s: float) -> bool:
+        was_broken = self._status_line.is_broken
+        self._status_line.note_broken(wait_s)
+        self._show_status()
+        return was_broken
+
+    def _add_person(self, name: str) -> None:
+        self.people.add(name)
+        self._show_status()
+
+    def _remove_person(self, name: str) -> None:
+        self.people.remove(name)
+        self._show_status()
+
+    def _show_end(self) -> None:
+        self._end_id = self._root.after(CLOSE_MS, self.close)
+
     def _show_status(self) -> None:
-        self._status_line.show(self._is_connected, len(self.people.names), self._standing)
+        self._status_line.show(self.membership.is_connected, len(self.people.names), self.membership.standing)

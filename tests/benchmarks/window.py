@@ -132,13 +132,13 @@ def show(port: int, is_plain: bool) -> None:
     else:
         window = ChatWindow(root, session, Settings(), "me")
         box = window.message_input.text
-        handle = window._handle
+        handle = window.membership.hear
 
         def handle_and_note(event: protocol.Event) -> None:
             handle(event)
             note(event)
 
-        vars(window)["_handle"] = handle_and_note
+        vars(window.membership)["hear"] = handle_and_note
     session.start()
     box.bind("<Key-x>", lambda event: root.after_idle(lambda: tell("key", time.monotonic())), add="+")
     root.update()

@@ -146,8 +146,8 @@ def test_the_letters_of_the_menus_work(
     seat.message_input.tag_add("sel", "1.0", "end-1c")
     seat.put_on_clipboard("incollato")
     if letter == "R":
-        seat.window._failed.append("non partito")
-        seat.window._is_connected = False
+        seat.window.membership.failed.append("non partito")
+        seat.window.membership.is_connected = False
     if has_caps_lock and HAS_XDOTOOL:
         caps_lock(seat)
         seat.press(f"Control-{letter.lower()}")  # the lock itself makes the capital

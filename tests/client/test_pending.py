@@ -118,7 +118,7 @@ def test_what_was_never_accepted_can_be_sent_again_by_mouse_and_by_key(sit: Sit)
     seat = sit()
     seat.fake.tell(Disconnected(("uno", "due", "tre")))
     seat.see(ITALIAN.not_sent)
-    seat.window._is_connected = True  # what a session that came back would bring about
+    seat.window.membership.is_connected = True  # what a session that came back would bring about
     seat.click_on_text("again-1")
     seat.wait(lambda: seat.said == ["due"])
     seat.wait(lambda: seat.last_line.endswith("due …"))

@@ -1,0 +1,304 @@
+"""What the user is in the room, and what each event of the session changes in it; what is drawn, the window draws.
+
+Main thread only, without Tk: a `Membership` calls a `Screen` to have something shown.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import protocol
+from lan_chat.client.entries import Entry, Kind, mentions
+from lan_chat.client.ledger import Gap, LinkRestored, NotSent, Rejected, Taken
+from lan_chat.client.session import Disconnected, LinkBroken, Session
+from lan_chat.client.settings import Settings
+from lan_chat.client.words import LANGUAGES, ClientWords
+from protocol import (
+    Announcement,
+    EndConn,
+    Error,
+    Event,
+    Greeting,
+    Joined,
+    Left,
+    Message,
+    Notice,
+    Reason,
+    Refused,
+    Say,
+    Welcome,
+)
+
+FAREWELLS: dict[type[Event], tuple[Reason, ...]] = {
+    Error: (Reason.KICKED, Reason.BANNED, Reason.TOO_SLOW),
+    Refused: (Reason.TOO_LATE, Reason.FULL),
+}
+"""With which reasons a server ends this user's connection alone, and goes on itself."""
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What a membership calls to have something shown, filled in by the window."""
+
+    show: Callable[[Entry, bool], object]
+    """Show an entry, and whether it is news."""
+    show_rule: Callable[[str], object]
+    show_pending: Callable[[], object]
+    show_status: Callable[[], object]
+    show_broken: Callable[[float], bool]
+    """Show that the link is broken, and for how many seconds there is no new try; return whether that was known."""
+    show_linked: Callable[[Iterable[str] | None], object]
+    """Show that the link works, and who is there; None where that has not changed."""
+    add_person: Callable[[str], object]
+    remove_person: Callable[[str], object]
+    call_user: Callable[[], object]
+    """Call the user, whose name was said."""
+    draft: Callable[[], str]
+    give_back: Callable[[str, bool], object]
+    """Put a text back into the message input, perhaps selected."""
+    show_end: Callable[[], object]
+    """Show that the server has ended, and close the window soon."""
+
+
+class Membership:
+    """The user's name, standing, and messages on their way, in one session. Main thread only."""
+
+    def __init__(self, session: Session, settings: Settings, screen: Screen, offered_name: str = "") -> None:
+        self.name = ""
+        self.asked_name = ""
+        """The name that was asked for, until the server answers."""
+        self.pending: dict[int, str] = {}
+        """Messages that the server has not confirmed yet, by nonce."""
+        self.failed: list[str] = []
+        """Messages that were not accepted, to be sent again or discarded by the user."""
+        self.is_connected = True
+        """Whether the session goes on, also while it reconnects."""
+        self.standing = protocol.MAY_WRITE
+        """Whether the user may write, as a `Notice` says it."""
+        self._session = session
+        self._settings = settings
+        self._screen = screen
+        self._offered_name = offered_name
+        """The name from the command line, until it has been asked for."""
+        self._arrived_at = 0
+        """The `id` of the last event before the user joined."""
+        self._has_said_before = False
+        """Whether events from before the user joined are shown, and the rule after them is not yet."""
+        self._is_ending = False
+        self._farewell: Error | Refused | None = None
+        """Why the server has ended this user's connection alone."""
+
+    @property
+    def words(self) -> ClientWords:
+        """The texts in the user's language."""
+        return LANGUAGES[self._settings.language]
+
+    # What the user does.
+
+    def say(self, text: str) -> bool:
+        """Send a message; return whether the session goes on."""
+        nonce = self._session.say(text)
+        if nonce is not None and not self._session.is_bare:  # an original server has no way to confirm
+            self.pending[nonce] = text
+            self._screen.show_pending()
+        return nonce is not None
+
+    def ask_for(self, name: str) -> None:
+        """Ask for a name."""
+        self.asked_name = "" if self._session.is_bare else name  # an original server does not answer
+        self._session.join(name)
+
+    def send_again(self, number: int | None = None) -> None:
+        """Send the failed messages again, or the one with this number."""
+        chosen = self.failed[:] if number is None else self.failed[number : number + 1]
+        for text in chosen:
+            if not self.is_connected or not self.say(text):
+                self.show_disconnected()
+                break
+            self.failed.remove(text)
+        self._screen.show_pending()
+
+    def discard(self, number: int | None = None) -> None:
+        """Discard the failed messages, or the one with this number."""
+        del self.failed[slice(None) if number is None else slice(number, number + 1)]
+        self._screen.show_pending()
+
+    def show_disconnected(self) -> None:
+        """Show why nothing can be sent any more, and what to do."""
+        farewell = self._farewell
+        why = self.words.connection_error if farewell is None else protocol.in_words(farewell, self.words)
+        self._tell(why or "", Kind.ERROR)
+        if farewell is None or farewell.reason != Reason.BANNED:
+            self._tell(self.words.restart, Kind.ERROR)
+
+    # What the session says.
+
+    def hear(self, event: Event) -> None:
+        """Handle an event of the session."""
+        if isinstance(event, Message | Announcement | Joined | Left):
+            self._note_arrival(event.id)
+        handler = self._HANDLERS.get(type(event))
+        if handler is not None:
+            handler(self, event)
+
+    def _on_greeting(self, greeting: Greeting) -> None:
+        self._tell(self.words.greeting)
+        self._offer_name()
+
+    def _on_welcome(self, welcome: Welcome) -> None:
+        self.name = self._settings.name = welcome.name
+        self._settings.save()
+        self.asked_name = ""
+        self._arrived_at = welcome.last
+        self.standing = protocol.MAY_WRITE  # of a newcomer: else it is told so
+        self._screen.show_linked(welcome.names)
+        self._tell(self.words.welcome.format(name=welcome.name))
+
+    def _on_link_broken(self, broken: LinkBroken) -> None:
+        if not self._screen.show_broken(broken.wait_s):
+            self._tell(self.words.link_broken, Kind.ERROR)
+
+    def _on_link_restored(self, restored: LinkRestored) -> None:
+        self._screen.show_linked(restored.names or None)
+        self._tell(self.words.link_restored)
+
+    def _on_gap(self, gap: Gap) -> None:
+        self._tell(self.words.gap.format(count=gap.count), Kind.ERROR)
+
+    def _on_notice(self, notice: Notice) -> None:
+        if notice.about in (protocol.MUTED, protocol.QUIET, protocol.MAY_WRITE):
+            if notice.about == self.standing:  # told again, after a broken link
+                return
+            self.standing = notice.about
+            self._screen.show_status()
+        if sentence := self.words.tell_notice(notice.about):
+            self._tell(sentence, Kind.ERROR if notice.about in (protocol.MUTED, protocol.QUIET) else Kind.NOTICE)
+
+    def _on_refused(self, refused: Refused) -> None:
+        self._note_farewell(refused)
+        self._tell(self.words.explain(refused.reason), Kind.ERROR)
+        self._screen.give_back(self.asked_name or self.name, True)
+        self.asked_name = self.name = ""
+        self._screen.show_linked(())
+
+    def _on_message(self, message: Message) -> None:
+        name, nonce = message.name, message.nonce
+        is_own, is_old = name == self.name, message.id <= self._arrived_at
+        if is_own and nonce is not None and self.pending.pop(nonce, None) is not None:
+            self._screen.show_pending()
+        is_mention = not is_own and not is_old and mentions(message.text, self.name)
+        entry = Entry(message.time, Kind.MESSAGE, message.text, name, is_mention)
+        self._screen.show(entry, not is_own and not is_old)
+        if is_mention:
+            self._screen.call_user()
+
+    def _on_bare_text(self, said: Say) -> None:
+        """Show what an original server sent, which does not say who speaks."""
+        self._screen.show(Entry(time.time(), Kind.MESSAGE, said.text), True)
+        self._offer_name()
+
+    def _on_joined(self, joined: Joined) -> None:
+        self._screen.add_person(joined.name)
+        self._screen.show(Entry(joined.time, Kind.NOTICE, self.words.joined.format(name=joined.name)), False)
+
+    def _on_left(self, left: Left) -> None:
+        self._screen.remove_person(left.name)
+        self._screen.show(Entry(left.time, Kind.NOTICE, self.words.tell_left(left.name, left.reason)), False)
+
+    def _on_announcement(self, announcement: Announcement) -> None:
+        entry = Entry(announcement.time, Kind.ANNOUNCEMENT, announcement.text, protocol.SERVER_NAME)
+        self._screen.show(entry, announcement.id > self._arrived_at)
+
+    def _on_error(self, error: Error) -> None:
+        self._note_farewell(error)
+        self._tell(self.words.explain(error.reason, error.limit, error.detail), Kind.ERROR)
+
+    def _on_rejected(self, rejected: Rejected) -> None:
+        self._on_error(rejected.error)
+        if rejected.error.nonce is not None:
+            self.pending.pop(rejected.error.nonce, None)
+            self._screen.show_pending()
+        self._screen.give_back(rejected.text, False)
+
+    def _on_taken(self, taken: Taken) -> None:
+        self.pending.pop(taken.nonce, None)
+        self._screen.show_pending()
+
+    def _on_not_sent(self, not_sent: NotSent) -> None:
+        self.pending.pop(not_sent.nonce, None)
+        self.failed.append(not_sent.text)
+        self._screen.show_pending()
+
+    def _on_end_conn(self, end: EndConn) -> None:
+        """Announce that the server has ended; a farewell stays as it is."""
+        if self._is_ending:
+            return
+        self._is_ending = True
+        self.is_connected = False
+        self._screen.show_status()
+        if self._farewell is not None:
+            return
+        self._tell(self.words.disconnected)
+        self._tell(self.words.closing_soon)
+        self._screen.show_end()
+
+    def _on_disconnected(self, disconnected: Disconnected) -> None:
+        self.is_connected = False
+        self._screen.show_status()
+        if not self._is_ending and self._farewell is None:
+            self.show_disconnected()
+        self.pending.clear()
+        self.failed += disconnected.unsent
+        self._screen.show_pending()
+        if self.asked_name:
+            self._screen.give_back(self.asked_name, False)
+            self.asked_name = ""
+
+    _HANDLERS: ClassVar[dict[type[Event], Callable[[Membership, Any], None]]] = {
+        Greeting: _on_greeting,
+        Welcome: _on_welcome,
+        LinkBroken: _on_link_broken,
+        LinkRestored: _on_link_restored,
+        Gap: _on_gap,
+        Notice: _on_notice,
+        Refused: _on_refused,
+        Message: _on_message,
+        Say: _on_bare_text,
+        Joined: _on_joined,
+        Left: _on_left,
+        Announcement: _on_announcement,
+        Error: _on_error,
+        Rejected: _on_rejected,
+        Taken: _on_taken,
+        NotSent: _on_not_sent,
+        EndConn: _on_end_conn,
+        Disconnected: _on_disconnected,
+    }
+    """What each event of the session does."""
+
+    def _note_arrival(self, number: int) -> None:
+        """Add a rule after the last event from before the user joined."""
+        if number <= self._arrived_at:
+            self._has_said_before = True
+        elif self._has_said_before:
+            self._has_said_before = False
+            self._screen.show_rule(self.words.said_before)
+
+    def _offer_name(self) -> None:
+        """Ask for the name from the command line, once, when the server wants a name; or suggest the last name used."""
+        name, self._offered_name = self._offered_name, ""
+        if name and not self.asked_name:
+            self.ask_for(name)
+        elif self._settings.name and not self.name and not self._screen.draft() and not self._session.is_bare:
+            self._screen.give_back(self._settings.name, True)
+
+    def _note_farewell(self, event: Error | Refused) -> None:
+        if event.reason in FAREWELLS[type(event)]:
+            self._farewell = event
+
+    def _tell(self, text: str, kind: Kind = Kind.NOTICE) -> None:
+        """Show a sentence of the client itself."""
+        self._screen.show(Entry(time.time(), kind, text), False)
