@@ -188,7 +188,7 @@ def connect_by_dialog(root: tk.Tk, arguments: argparse.Namespace, settings: Sett
 
 
 def run_window(root: tk.Tk, session: Session, settings: Settings, name: str) -> Session:
-    """Show the chat window until it is closed, which also leaves the chat; return its session, which may be another."""
+    """Show the chat window until it is closed, which also leaves the chat; return its last session."""
     end_on_signals()  # the dialog, if there was one, has gone
     window = ChatWindow(root, session, settings, name)
     close_on_signal(window)

@@ -26,7 +26,16 @@ SHARED = {
 }
 WIDGETS = {
     "lan_chat.client." + room
-    for room in ("attention", "conversation", "find_bar", "menus", "message_input", "people", "status_line")
+    for room in (
+        "attention",
+        "conversation",
+        "end_banner",
+        "find_bar",
+        "menus",
+        "message_input",
+        "people",
+        "status_line",
+    )
 }
 WINDOWS = {"lan_chat.client.window", "lan_chat.client.connect_dialog"}
 ON_TK = {"lan_chat.client.desktop", "lan_chat.client.theme"}

@@ -83,6 +83,8 @@ class Commands:
     send_again: Callable[[int | None], object]
     discard: Callable[[int | None], object]
     retry: Callable[[], object]
+    connect: Callable[[], object]
+    """Ask for a server, and go on with it, where the session has ended."""
     close: Callable[[], object]
     edit: Callable[[str], object]
     """Send a virtual event, such as `<<Cut>>`, to the widget that has the focus."""
@@ -241,6 +243,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("menu_paste", Menu.ON_INPUT, lambda window, here: window.edit_input("<<Paste>>")),
     Action("menu_select_all", Menu.ON_INPUT, lambda window, here: window.select_input()),
     # Keys without an entry in a menu.
+    Action("key_connect", calls=lambda window, here: window.connect(), key=_letter("N")),
     Action("key_find_back", calls=lambda window, here: window.find_next(True), key=Key("F3", ("F3",))),
     Action("key_find_on", calls=lambda window, here: window.find_next(False), key=Key("Shift+F3", ("Shift-F3",))),
     Action(

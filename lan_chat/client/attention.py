@@ -27,6 +27,11 @@ class Attention:
                 set_urgency(self._root, is_urgent=False)
         self._has_focus = has_focus
 
+    def set_host(self, host: str) -> None:
+        """Change the host that the title shows."""
+        self._host = host
+        self._show_title()
+
     def note_news(self) -> bool:
         """Count an entry that the user does not see; return whether it is the first one."""
         if self._has_focus:

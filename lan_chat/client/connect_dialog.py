@@ -24,7 +24,7 @@ LOOK_MS = 30
 class ConnectDialog:
     """A dialog that asks for host and port until a server is reached or the user cancels. Main thread only."""
 
-    def __init__(self, root: tk.Tk, settings: Settings, host: str = "", port: str = "") -> None:
+    def __init__(self, root: tk.Tk | tk.Toplevel, settings: Settings, host: str = "", port: str = "") -> None:
         self.wants_to_close = False
         """Set by a signal handler, which must not touch Tk."""
         self.session: Session | None = None
@@ -34,9 +34,10 @@ class ConnectDialog:
         self._attempt: Attempt | None = None
         self._look_id = root.after(LOOK_MS, self._look)
         root.title("Chat")
-        self._usual_sizes = usual_font_sizes(root)
-        set_font_sizes(root, self._usual_sizes, settings.font_size)
-        style_widgets(root, settings.theme, PALETTES[settings.theme])
+        if isinstance(root, tk.Tk):  # else the chat window, which this one stands above, has done so
+            self._usual_sizes = usual_font_sizes(root)
+            set_font_sizes(root, self._usual_sizes, settings.font_size)
+            style_widgets(root, settings.theme, PALETTES[settings.theme])
         self._frame = frame = ttk.Frame(root, padding=16)
         frame.grid(sticky="nsew")
         frame.columnconfigure(1, weight=1)
@@ -114,8 +115,9 @@ class ConnectDialog:
         if isinstance(found, Session):
             self.session = found
             self._root.unbind("<Escape>", self._escape_id)
-            # Or the chat window would take the larger sizes for the system's own.
-            set_font_sizes(self._root, self._usual_sizes, 0)
+            if isinstance(self._root, tk.Tk):
+                # Or the chat window would take the larger sizes for the system's own.
+                set_font_sizes(self._root, self._usual_sizes, 0)
             self._frame.destroy()
             return
         if found is not None:

@@ -59,8 +59,8 @@ class Screen:
     draft: Callable[[], str]
     give_back: Callable[[str, bool], object]
     """Put a text back into the message input, perhaps selected."""
-    show_end: Callable[[], object]
-    """Show that the server has ended, and close the window soon."""
+    show_end: Callable[[bool], object]
+    """Show that the session has ended, and whether the window closes soon."""
 
 
 class Membership:
@@ -95,6 +95,11 @@ class Membership:
     def words(self) -> ClientWords:
         """The texts in the user's language."""
         return LANGUAGES[self._settings.language]
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether messages are on their way, or were not accepted."""
+        return bool(self.pending or self.failed)
 
     # What the user does.
 
@@ -239,17 +244,18 @@ class Membership:
         self._is_ending = True
         self.is_connected = False
         self._screen.show_status()
-        if self._farewell is not None:
-            return
-        self._tell(self.words.disconnected)
-        self._tell(self.words.closing_soon)
-        self._screen.show_end()
+        if self._farewell is None:
+            self._tell(self.words.disconnected)
+            self._tell(self.words.closing_soon)
+        self._screen.show_end(self._farewell is None)
 
     def _on_disconnected(self, disconnected: Disconnected) -> None:
         self.is_connected = False
         self._screen.show_status()
-        if not self._is_ending and self._farewell is None:
-            self.show_disconnected()
+        if not self._is_ending:
+            if self._farewell is None:
+                self.show_disconnected()
+            self._screen.show_end(False)
         self.pending.clear()
         self.failed += disconnected.unsent
         self._screen.show_pending()

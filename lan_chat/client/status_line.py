@@ -39,6 +39,10 @@ class StatusLine:
         """Note that the link works."""
         self._retry_at = None
 
+    def set_server(self, host: str, port: int) -> None:
+        """Change the server, which there is a link to; `show` draws it."""
+        self._host, self._port, self._retry_at = host, port, None
+
     def set_language(self, words: ClientWords) -> None:
         """Change the language; `show` draws it."""
         self._words = words

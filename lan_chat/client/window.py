@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import threading
 import time
 import tkinter as tk
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tkinter import filedialog, ttk
 
 import protocol
 from lan_chat.client.actions import Commands, Here, Menu
 from lan_chat.client.attention import Attention
+from lan_chat.client.connect_dialog import ConnectDialog
 from lan_chat.client.conversation import Conversation
 from lan_chat.client.desktop import open_link, restore_geometry
+from lan_chat.client.end_banner import Choices, EndBanner
 from lan_chat.client.entries import Entry, Kind
 from lan_chat.client.find_bar import FindBar
 from lan_chat.client.membership import Membership, Screen
@@ -54,13 +57,16 @@ class ChatWindow:
         """Set by a signal handler, which must not touch Tk."""
         self.settings = settings
         self._root = root
-        self._session = session
+        self.session = session
         self._words = LANGUAGES[settings.language]
         # The name is the command line's, which may contain anything.
         self.membership = Membership(session, settings, self._screen(), protocol.clean_text(name))
         self._build()
         self._drain_id = root.after(DRAIN_MS, self._drain)
-        self._end_id = ""
+        self._dialogs = 0
+        """How many dialogs are open."""
+        self._connect_dialog: ConnectDialog | None = None
+        self._is_closed = False
 
     @property
     def session(self) -> Session:
@@ -69,10 +75,14 @@ class ChatWindow:
 
     def close(self) -> None:
         """Leave the chat and destroy the window. Does not wait for the network: `Session.close` does."""
-        self._session.quit()
+        self.session.quit()
+        if self._is_closed:
+            return
+        self._is_closed = True
         self._root.after_cancel(self._drain_id)
-        if self._end_id:
-            self._root.after_cancel(self._end_id)
+        self._end_banner.cancel()
+        if self._connect_dialog is not None:
+            self._connect_dialog.close()
         if self._root.state() == "normal":  # else it would be restored in the maximized size, but not maximized
             self.settings.geometry = self._root.geometry()
         self._root.destroy()
@@ -95,7 +105,7 @@ class ChatWindow:
             count, limit = 1 + text.count("\n"), protocol.MAX_MESSAGE_LINES
             self._tell(self._words.draft_too_many_lines.format(count=count, limit=limit), Kind.ERROR)
             self.conversation.show_latest()
-        elif self.membership.name or self._session.is_bare:
+        elif self.membership.name or self.session.is_bare:
             if self.membership.say(text):  # else it stays, and an event that waits says why
                 self.message_input.add_said(text)
                 self.conversation.show_latest()
@@ -105,14 +115,15 @@ class ChatWindow:
 
     def save(self) -> None:
         """Ask for a file, and save the conversation to it."""
-        words = self._words
-        chosen = filedialog.asksaveasfilename(
-            parent=self._root,
-            defaultextension=".txt",
-            initialfile=time.strftime("chat-%Y-%m-%d.txt"),
-            filetypes=[(words.text_files, "*.txt")],
-        )
-        if chosen:
+        words, chosen = self._words, ""
+        with self._dialog():
+            chosen = filedialog.asksaveasfilename(
+                parent=self._root,
+                defaultextension=".txt",
+                initialfile=time.strftime("chat-%Y-%m-%d.txt"),
+                filetypes=[(words.text_files, "*.txt")],
+            )
+        if chosen and not self._is_closed:
             self.save_as(Path(chosen))
 
     def save_as(self, path: Path) -> None:
@@ -123,6 +134,24 @@ class ChatWindow:
         except OSError as error:
             self._tell(self._words.cannot_save.format(file=path, error=error.strerror or error), Kind.ERROR)
         self.conversation.show_latest()
+
+    def connect(self) -> None:
+        """Ask for a server, and go on with it in this window, where the session has ended."""
+        if self.membership.is_connected:
+            return
+        if self._connect_dialog is not None:
+            self._connect_dialog.host.focus_force()
+            return
+        above = tk.Toplevel(self._root)
+        above.transient(self._root)
+        host, port = self.session.host, str(self.session.port)
+        self._connect_dialog = dialog = ConnectDialog(above, self.settings, host, port)
+        with self._dialog():
+            session = dialog.run()
+        self._connect_dialog = None
+        if session is not None:
+            above.destroy()
+            self._go_on_with(session)
 
     def change_font_size(self, step: int) -> None:
         """Change the size of all text by `step` points; 0 for the system's own size."""
@@ -159,8 +188,13 @@ class ChatWindow:
         self.people = PeopleList(frame, self._address)
         frame.bind("<Configure>", lambda event: self.people.fit(event.width))
 
+        choices = Choices(save=self.save, connect=self.connect, close=self.close, is_busy=self._is_busy)
+        self._end_banner = EndBanner(frame, choices)
+        self._end_banner.frame.grid(row=5, column=0, columnspan=2, sticky="ew")
+        self._end_banner.frame.grid_remove()
+
         bottom = ttk.Frame(frame, padding=(0, 8, 0, 0))
-        bottom.grid(row=2, column=0, columnspan=2, sticky="ew")
+        bottom.grid(row=7, column=0, columnspan=2, sticky="ew")
         bottom.columnconfigure(0, weight=1)
         self.message_input = MessageInput(
             bottom,
@@ -171,14 +205,14 @@ class ChatWindow:
         self.message_input.text.grid(row=0, column=0, sticky="ew")
         self.button = ttk.Button(bottom, command=self.submit)
         self.button.grid(row=0, column=1, sticky="n", padx=(8, 0))
-        self._status_line = StatusLine(bottom, self._session.host, self._session.port, self._session.retry)
+        self._status_line = StatusLine(bottom, self.session.host, self.session.port, self._retry)
         self.status = self._status_line.label
         self.status.grid(row=1, column=0, sticky="w", pady=(4, 0))
         self.retry_button = self._status_line.button
         self.retry_button.grid(row=1, column=1, sticky="e", pady=(4, 0))
         self.retry_button.grid_remove()
 
-        self._attention = Attention(root, self._session.host)
+        self._attention = Attention(root, self.session.host)
         self._menus = Menus(root, self._commands(), self.settings)
         self._menus.attach(self.conversation.text, Menu.ON_CONVERSATION, self._look_at_conversation)
         self._menus.attach(self.message_input.text, Menu.ON_INPUT, self._look_at_input)
@@ -198,6 +232,7 @@ class ChatWindow:
         self.people.set_language(words)
         self.button.configure(text=words.send)
         self._status_line.set_language(words)
+        self._end_banner.set_language(words)
         self.message_input.placeholder.configure(text=words.placeholder)
         self._show_status()
 
@@ -219,7 +254,8 @@ class ChatWindow:
             save=self.save,
             send_again=lambda number: self.membership.send_again(number),
             discard=lambda number: self.membership.discard(number),
-            retry=self._session.retry,
+            retry=self._retry,
+            connect=self.connect,
             close=self.close,
             edit=self._edit,
             edit_input=box.event_generate,
@@ -309,9 +345,50 @@ class ChatWindow:
     def _on_escape(self) -> None:
         if self.find_bar.frame.winfo_ismapped():
             self.find_bar.close()
+        elif self._end_banner.is_counting:
+            self._end_banner.stay()
         else:
             self.conversation.show_latest()
             self._focus_input()
+
+    def _retry(self) -> None:
+        self.session.retry()
+
+    @contextlib.contextmanager
+    def _dialog(self) -> Iterator[None]:
+        """Have the window wait for a dialog; where it is closed before the dialog, nothing has been chosen."""
+        self._dialogs += 1
+        try:
+            yield
+        except tk.TclError:
+            if not self._is_closed:
+                raise
+        finally:
+            self._dialogs -= 1
+
+    def _is_busy(self) -> bool:
+        """Return whether the user is in the middle of something, which closing the window would lose."""
+        draft, membership = self.message_input.draft.strip(), self.membership
+        is_writing = bool(draft) and (bool(membership.name) or draft != self.settings.name)  # that one was suggested
+        is_choosing = self._dialogs > 0 or bool(self._root.tk.call("grab", "current"))  # also in a menu
+        return is_writing or is_choosing or membership.has_unsent or self.find_bar.frame.winfo_ismapped()
+
+    def _go_on_with(self, session: Session) -> None:
+        """Leave a session that has ended, and go on with a new one in the same window."""
+        old, before = self.session, self.membership
+        # Its threads may take a while to end, and nobody has to wait for them.
+        threading.Thread(target=old.close, name="close", daemon=True).start()
+        self.session = session
+        self.settings.host, self.settings.port = session.host, session.port
+        self.membership = Membership(session, self.settings, self._screen(), before.name)
+        self.membership.failed = [*before.failed, *before.pending.values()]
+        self._end_banner.hide()
+        self._status_line.set_server(session.host, session.port)
+        self._attention.set_host(session.host)
+        self._show_linked(())
+        self._show_pending()
+        self._focus_input()
+        session.start()
 
     def _on_pending_action(self, event: tk.Event[tk.Text]) -> None:
         action = self.conversation.pending_action_at(f"@{event.x},{event.y}")
@@ -335,7 +412,7 @@ class ChatWindow:
             deadline = time.perf_counter() + DRAIN_S
             with contextlib.suppress(queue.Empty):
                 while time.perf_counter() < deadline and self.conversation.waiting_characters < DRAIN_CHARACTERS:
-                    self.membership.hear(self._session.events.get_nowait())
+                    self.membership.hear(self.session.events.get_nowait())
                 pause_ms = BUSY_DRAIN_MS
         finally:  # an event that cannot be shown must not stop the following ones
             self._drain_id = self._root.after(pause_ms, self._drain)
@@ -388,8 +465,11 @@ class ChatWindow:
         self.people.remove(name)
         self._show_status()
 
-    def _show_end(self) -> None:
-        self._end_id = self._root.after(CLOSE_MS, self.close)
+    def _show_end(self, is_closing: bool) -> None:
+        if is_closing:
+            self._end_banner.count_down(CLOSE_MS)
+        else:
+            self._end_banner.stay()
 
     def _show_status(self) -> None:
         self._status_line.show(self.membership.is_connected, len(self.people.names), self.membership.standing)

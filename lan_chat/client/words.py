@@ -26,6 +26,12 @@ class ClientWords(protocol.Words):
     people: str
     disconnected: str
     closing_soon: str
+    end_closing: str
+    end_waiting: str
+    end_staying: str
+    end_save: str
+    end_stay: str
+    end_connect: str
     connection_error: str
     restart: str
     draft_too_long: str
@@ -91,6 +97,7 @@ class ClientWords(protocol.Words):
     key_older: str
     key_newer: str
     key_context_menu: str
+    key_connect: str
     unreachable_unknown: str
     unreachable_refused: str
     unreachable_silent: str
@@ -123,6 +130,12 @@ ITALIAN = ClientWords(
     people="Nella chat: {count}",
     disconnected="Il server si è disconnesso.",
     closing_soon="La finestra si chiuderà tra 5 secondi.",
+    end_closing="La finestra si chiude tra {seconds} s.",
+    end_waiting="La finestra aspetta che tu abbia finito.",
+    end_staying="Non sei più collegato. Puoi ancora leggere, copiare e salvare.",
+    end_save="Salva...",
+    end_stay="Resta",
+    end_connect="Collegati di nuovo...",
     connection_error="ERRORE: Si è verificato un errore di connessione con il server.",
     restart="Chiudi la finestra e riavvia l'applicazione per collegarti di nuovo.",
     draft_too_long="Messaggio non inviato: è di {size} byte, {over} oltre il limite di {limit}. Il testo resta "
@@ -190,6 +203,7 @@ ITALIAN = ClientWords(
     key_older="Riprendi un tuo messaggio precedente",
     key_newer="Torna verso il testo che stavi scrivendo",
     key_context_menu="Apri il menu contestuale",
+    key_connect="Collegati di nuovo, o a un altro server, dopo la fine del collegamento",
     unreachable_unknown="Il server «{host}» non esiste o non si trova. Controlla il nome o usa l'indirizzo IP che il "
     "server mostra all'avvio.",
     unreachable_refused="{host} non accetta connessioni sulla porta {port}. Controlla che il server sia avviato e che "
@@ -226,6 +240,12 @@ ENGLISH = ClientWords(
     people="In the chat: {count}",
     disconnected="The server has disconnected.",
     closing_soon="The window will close in 5 seconds.",
+    end_closing="The window closes in {seconds} s.",
+    end_waiting="The window waits until you have finished.",
+    end_staying="You are no longer connected. You can still read, copy and save.",
+    end_save="Save...",
+    end_stay="Stay",
+    end_connect="Connect again...",
     connection_error="ERROR: The connection with the server failed.",
     restart="Close the window and start the application again to reconnect.",
     draft_too_long="Message not sent: it has {size} bytes, {over} over the limit of {limit}. The text stays in the "
@@ -293,6 +313,7 @@ ENGLISH = ClientWords(
     key_older="Take an earlier message of yours",
     key_newer="Go back towards what you were writing",
     key_context_menu="Open the context menu",
+    key_connect="Connect again, or to another server, after the end of the connection",
     unreachable_unknown="There is no server “{host}”, or it cannot be found. Check the name, or use the IP address "
     "that the server shows when it starts.",
     unreachable_refused="{host} does not accept connections on port {port}. Check that the server is running and that "

@@ -97,7 +97,7 @@ def test_an_unmuting_that_was_missed_is_told_when_the_link_is_back(
     connection.cut()
     wait_until(lambda: connection not in patient_server.room.connections())
     operator.answer("unmute Ada")
-    ada.window._session.retry()
+    ada.window.session.retry()
     ada.see(ITALIAN.may_write)
     assert ITALIAN.status_muted not in status(ada)
 
