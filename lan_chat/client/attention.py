@@ -15,10 +15,12 @@ class Attention:
         self._host = host
         self._has_focus = True
         self._unread = 0
+        for event in ("<FocusIn>", "<FocusOut>"):
+            root.bind_all(event, lambda event: self.note_focus(), add="+")
         self._show_title()
 
     def note_focus(self) -> None:
-        """Note whether this program has the focus. Polled, since a move between two widgets looks like a loss."""
+        """Note whether this program has the focus, which the event does not tell: it may go to another window of it."""
         has_focus = bool(str(self._root.tk.call("focus", "-displayof", self._root)))
         if has_focus and not self._has_focus and self._unread:
             self._unread = 0

@@ -32,6 +32,9 @@ MAX_LINES = 100_000
 MAX_FOUND = 1000
 """How many matches a search highlights at once, the latest ones; it counts and visits all."""
 
+PLACE_MS = 30
+"""How long after the view has changed it is looked at whether the end is in view."""
+
 
 @dataclass
 class Block:
@@ -77,8 +80,10 @@ class Conversation:
         self._can_draw_all = draws_every_letter(self.text.winfo_toplevel())
         self._counts_halves = int(self.text.tk.call("string", "length", "\U0001f600")) == 2
         """Whether this Tk counts a non-BMP character as two, as before Tk 9."""
-        scrollbar = ttk.Scrollbar(self.frame, command=self.text.yview)
-        self.text.configure(yscrollcommand=scrollbar.set)
+        self._scrollbar = scrollbar = ttk.Scrollbar(self.frame, command=self.text.yview)
+        self._place_id = ""
+        self.text.configure(yscrollcommand=self._on_view)
+        self.text.bind("<Destroy>", lambda event: self.text.after_cancel(self._place_id) if self._place_id else None)
         self.text.grid(row=0, column=0, sticky="nsew")
         scrollbar.grid(row=0, column=1, sticky="ns")
         self.button = ttk.Button(self.text, command=self.show_latest, takefocus=False, style="New.TButton")
@@ -396,6 +401,16 @@ class Conversation:
             else:
                 first, length = len(before), len(found)
             yield f"{line}.{first}", f"{line}.{first + length}"
+
+    def _on_view(self, first: float, last: float) -> None:
+        """Note the place a moment after the view has changed: not within a change of what is to be followed."""
+        self._scrollbar.set(first, last)
+        if not self._place_id:
+            self._place_id = self.text.after(PLACE_MS, self._on_place)
+
+    def _on_place(self) -> None:
+        self._place_id = ""
+        self.note_place()
 
     def _has_place(self) -> bool:
         return "place" in self.text.mark_names()

@@ -36,6 +36,7 @@ class MessageInput:
         """The texts that `give_back` put at the beginning; the next one goes after them."""
         self.text = text = tk.Text(parent, height=1, width=50, wrap="word", undo=True, padx=6, pady=5)
         text.configure(font="TkTextFont", relief="flat", borderwidth=0, highlightthickness=1)
+        text.configure(insertontime=800, insertofftime=600)  # slower than Tk's: it is most of what an idle window does
         self.placeholder = tk.Label(text, font="TkTextFont", cursor="xterm", padx=0, pady=0, borderwidth=0)
         self.placeholder.bind("<Button-1>", lambda event: text.focus_set())
         for step in ("<ButtonPress-2>", "<ButtonRelease-2>", "<ButtonPress-3>", "<Control-ButtonPress-1>"):

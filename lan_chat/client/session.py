@@ -20,6 +20,7 @@ from enum import Enum
 from typing import Any, ClassVar
 
 import protocol
+from lan_chat.client.inbox import Inbox
 from lan_chat.client.ledger import Ledger, LinkRestored
 from lan_chat.client.link import BannedError, Link, UnreachableError
 from lan_chat.client.words import LANGUAGES
@@ -118,7 +119,7 @@ class Session:
     def __init__(self, host: str, port: int, language: str = protocol.DEFAULT_LANGUAGE) -> None:
         self.host = host
         self.port = port
-        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self.events = Inbox()
         """The server's events and those of the link, and as the last one a `Disconnected`."""
         self.is_bare = False
         """Whether the server is an original one, which speaks the bare dialect."""

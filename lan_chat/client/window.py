@@ -1,7 +1,7 @@
 """The chat window: it connects the widgets with each other and with the session.
 
-Main thread only, the one that runs Tk. Every DRAIN_MS the window takes the session's events out of their queue, for a
-bounded time. `close` leaves the chat and destroys the root window; `Session.close`, called by the program, ends the
+Main thread only, the one that runs Tk. When there are any the window takes the session's events out of their queue, for
+a bounded time. `close` leaves the chat and destroys the root window; `Session.close`, called by the program, ends the
 threads and the socket.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import sys
 import threading
 import time
 import tkinter as tk
@@ -34,17 +35,16 @@ from lan_chat.client.session import Session
 from lan_chat.client.settings import MAX_FONT_SIZE, MIN_FONT_SIZE, Settings, write_whole
 from lan_chat.client.status_line import StatusLine
 from lan_chat.client.theme import set_font_sizes, style_widgets, usual_font_sizes
+from lan_chat.client.wakeup import Wakeup
 from lan_chat.client.words import LANGUAGES
 from protocol import Quit
 
-DRAIN_MS = 30
-"""How often the window polls for events; a person does not notice less."""
-BUSY_DRAIN_MS = 5
-"""The pause where more events wait than one drain may show: enough for a key in between."""
 DRAIN_S = 0.010
 """The longest time that one drain takes events, so that a flood never freezes the window."""
 DRAIN_CHARACTERS = 32 * 1024
 """The most text that one drain shows, since Tk takes long to lay text out."""
+RETRY_LOOK_MS = 200
+"""How often the countdown to the next try of a broken link is looked at."""
 CLOSE_MS = 5000
 """How long the window stays after the server's `{end_conn}`; the sentence that announces it says five seconds."""
 
@@ -61,8 +61,10 @@ class ChatWindow:
         self._words = LANGUAGES[settings.language]
         # The name is the command line's, which may contain anything.
         self.membership = Membership(session, settings, self._screen(), protocol.clean_text(name))
+        self._wakeup = Wakeup(root, self._drain)
+        self._retry_id = ""
         self._build()
-        self._drain_id = root.after(DRAIN_MS, self._drain)
+        self._listen()
         self._dialogs = 0
         """How many dialogs are open."""
         self._connect_dialog: ConnectDialog | None = None
@@ -79,7 +81,9 @@ class ChatWindow:
         if self._is_closed:
             return
         self._is_closed = True
-        self._root.after_cancel(self._drain_id)
+        self._wakeup.close()
+        if self._retry_id:
+            self._root.after_cancel(self._retry_id)
         self._end_banner.cancel()
         if self._connect_dialog is not None:
             self._connect_dialog.close()
@@ -235,6 +239,7 @@ class ChatWindow:
         self._end_banner.set_language(words)
         self.message_input.placeholder.configure(text=words.placeholder)
         self._show_status()
+        self._wakeup.request()
 
     def _apply_theme(self) -> None:
         """Apply the theme and the font size of the settings."""
@@ -388,6 +393,7 @@ class ChatWindow:
         self._show_linked(())
         self._show_pending()
         self._focus_input()
+        self._listen()
         session.start()
 
     def _on_pending_action(self, event: tk.Event[tk.Text]) -> None:
@@ -401,24 +407,30 @@ class ChatWindow:
 
     # Events of the session.
 
-    def _drain(self) -> None:
-        """Handle the events that wait, for a bounded time, and schedule the next drain."""
-        self._attention.note_focus()
-        self.conversation.note_place()
-        if self._status_line.is_broken:
-            self._show_status()
-        pause_ms = DRAIN_MS
-        try:
-            deadline = time.perf_counter() + DRAIN_S
-            with contextlib.suppress(queue.Empty):
-                while time.perf_counter() < deadline and self.conversation.waiting_characters < DRAIN_CHARACTERS:
-                    self.membership.hear(self.session.events.get_nowait())
-                pause_ms = BUSY_DRAIN_MS
-        finally:  # an event that cannot be shown must not stop the following ones
-            self._drain_id = self._root.after(pause_ms, self._drain)
-        self.conversation.flush()
+    def _listen(self) -> None:
+        """Have the session's events handled, from now on."""
+        self.session.events.ring = self._wakeup.ring
+        self._wakeup.request()  # for those that are there already
+
+    def _drain(self) -> bool:
+        """Handle the events that wait, for a bounded time; return whether more are left."""
         if self.wants_to_close:
             self.close()
+            return False
+        self._attention.note_focus()
+        self.conversation.note_place()
+        deadline = time.perf_counter() + DRAIN_S
+        has_more = False
+        with contextlib.suppress(queue.Empty):
+            while time.perf_counter() < deadline and self.conversation.waiting_characters < DRAIN_CHARACTERS:
+                event = self.session.events.get_nowait()
+                try:
+                    self.membership.hear(event)
+                except Exception:  # an event that cannot be shown must not stop the following ones
+                    self._root.report_callback_exception(*sys.exc_info())
+            has_more = True
+        self.conversation.flush()
+        return has_more or self.conversation.waiting_characters > 0
 
     # What the window shows.
 
@@ -430,11 +442,13 @@ class ChatWindow:
         if is_news and self._attention.note_news():
             self.conversation.mark_left_off()
         self.conversation.add(entry, is_news)
+        self._wakeup.request()
 
     def _show_pending(self) -> None:
         speaker = self.membership.name or "–"
         waiting = [(speaker, text, False) for text in self.membership.pending.values()]
         self.conversation.set_pending([*((speaker, text, True) for text in self.membership.failed), *waiting])
+        self._wakeup.request()
 
     def _show_people(self) -> None:
         if self.settings.shows_people and self.people.names:
@@ -454,8 +468,16 @@ class ChatWindow:
     def _show_broken(self, wait_s: float) -> bool:
         was_broken = self._status_line.is_broken
         self._status_line.note_broken(wait_s)
-        self._show_status()
+        if not self._retry_id:
+            self._count_to_retry()
         return was_broken
+
+    def _count_to_retry(self) -> None:
+        """Show for how long there is no new try, as long as the link is broken."""
+        self._retry_id = ""
+        self._show_status()
+        if self.membership.is_connected and self._status_line.is_broken:
+            self._retry_id = self._root.after(RETRY_LOOK_MS, self._count_to_retry)
 
     def _add_person(self, name: str) -> None:
         self.people.add(name)

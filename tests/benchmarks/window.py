@@ -1,4 +1,4 @@
-"""How fast the window is: to start, to show a long history, and to answer a key in a flood.
+"""How fast the window is: to start, to show a long history, to answer a key in a flood; and what it uses when idle.
 
     python -m tests.benchmarks.window                               # the figures of docs/MEASUREMENTS.md
     python -m tests.benchmarks.window --rate 10000 --seconds 5      # another flood
@@ -31,6 +31,8 @@ STARTED = time.perf_counter()
 HISTORY = 10_000
 KEYS_A_SECOND = 10
 TIMEOUT_S = 120.0
+SETTLE_S, IDLE_S = 2.0, 20.0
+"""How long a new window is left alone, and then measured."""
 SPEAKERS = ("Anna", "Bruno", "Carla", "Davide", "Elena", "Fabio", "Gaia", "Ada")
 
 
@@ -87,7 +89,7 @@ def show(port: int, is_plain: bool) -> None:
     from lan_chat.client.desktop import open_root
     from lan_chat.client.session import Session
     from lan_chat.client.settings import Settings
-    from lan_chat.client.window import DRAIN_MS, ChatWindow
+    from lan_chat.client.window import ChatWindow
     from lan_chat.client.words import ITALIAN
     from protocol import Message
 
@@ -126,7 +128,7 @@ def show(port: int, is_plain: bool) -> None:
                         text.insert("end", f"{event.name}: {event.text}\n")
                         text.see("end")
                     note(event)
-            root.after(DRAIN_MS, drain)
+            root.after(30, drain)
 
         drain()
     else:
@@ -154,6 +156,8 @@ def show(port: int, is_plain: bool) -> None:
         elif order == "lines":
             shown = text.get("1.0", "end") if is_plain else window.conversation.as_text()
             tell("lines", shown.count("il messaggio"))
+        elif order == "usage":
+            tell("usage", time.process_time())
         else:
             session.say(order)
 
@@ -226,12 +230,23 @@ def type_keys(window: Watched) -> tuple[list[float], int, float]:
                 return took, int(words[1]), float(words[2])
 
 
+def idle_use(window: Watched) -> float:
+    """Measure what an idle window uses, in per cent of a processor."""
+    used = []
+    for pause_s in (SETTLE_S, IDLE_S):
+        time.sleep(pause_s)
+        window.order("usage")
+        used.append(float(window.wait_for("usage")[0]))
+    return (used[1] - used[0]) / IDLE_S * 100
+
+
 def measure(kind: str, rate: float, seconds: float) -> None:
     """Measure one kind of window, and print a row."""
     server = Watched("--serve", "--rate", str(rate), "--seconds", str(seconds))
     port = server.line()[0]
     window = Watched("--show", port, *(["--plain"] if kind == "plain" else []))
     usable_s = float(window.wait_for("usable")[0])
+    idle = idle_use(window)
     started = time.monotonic()
     window.order("history")
     history_s = float(window.wait_for("fine")[1]) - started
@@ -245,8 +260,9 @@ def measure(kind: str, rate: float, seconds: float) -> None:
     cuts = statistics.quantiles(took, n=100) if len(took) > 1 else [0.0] * 99
     lost = int(rate * seconds) + 1 - seen
     print(
-        f"| {kind} | {usable_s:.2f} | {history_s:.2f} | {len(took)} | {cuts[49] * 1e3:.0f} | {cuts[98] * 1e3:.0f} "
-        f"| {max(took) * 1e3:.0f} | {ended - started - seconds:.1f} | {lost} | {kept} |",
+        f"| {kind} | {usable_s:.2f} | {idle:.3f} | {history_s:.2f} "
+        f"| {len(took)} | {cuts[49] * 1e3:.0f} | {cuts[98] * 1e3:.0f} | {max(took) * 1e3:.0f} "
+        f"| {ended - started - seconds:.1f} | {lost} | {kept} |",
         flush=True,
     )
 
@@ -266,8 +282,8 @@ def main() -> None:
         show(arguments.show, arguments.plain)
     else:
         print(f"{arguments.rate:g} messages/s for {arguments.seconds:g} s; a history of {HISTORY:,} messages")
-        print("| window | start s | history s | keys | p50 ms | p99 ms | max ms | behind s | lost | kept |")
-        print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+        print("| window | start s | idle % | history s | keys | p50 ms | p99 ms | max ms | behind s | lost | kept |")
+        print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
         with virtual_screen():
             for kind in arguments.kinds.split(","):
                 measure(kind, arguments.rate, arguments.seconds)

@@ -104,6 +104,7 @@ def test_names_and_what_is_on_its_way_are_drawn_with_boxes_too(sit: ReaderSit, b
     reader.hear(Welcome(f"Ada{EMOJI}", "token", (f"Ada{EMOJI}", f"Bob{EMOJI}"), 0), Joined(1, 0.0, f"Eva{EMOJI}"))
     assert reader.people == ["Ada□", "Bob□", "Eva□"]
     reader.window.conversation.set_pending([(f"Ada{EMOJI}", f"ciao {EMOJI}{EMOJI}", True)])
+    reader.window.conversation.flush()
     reader.see("Ada□: ciao □□")
     assert not has_beyond(reader.shown)
     reader.hear(Left(2, 0.0, f"Bob{EMOJI}"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from lan_chat.client import words as client_words
 from lan_chat.client.connect_dialog import ConnectDialog
+from lan_chat.client.inbox import Inbox
 from lan_chat.client.session import Session
 from lan_chat.client.settings import Settings
 from lan_chat.client.window import ChatWindow
@@ -35,7 +35,7 @@ class FakeSession:
 
     def __init__(self) -> None:
         self.host, self.port, self.is_bare = "lan-host", 53000, False
-        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self.events = Inbox()
         self.said: list[str] = []
         self.joined: list[str] = []
         self.has_quit = self.is_over = False
