@@ -1,20 +1,28 @@
 """The desktop and its window system: opening windows and links, what Tk can draw, asking for attention.
 
-Main thread only, as Tk is.
+Main thread only, as Tk is; a link is opened in a thread of its own.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import re
 import sys
+import threading
 import tkinter as tk
 import webbrowser
+from collections.abc import Callable
 
 from lan_chat.client.settings import GEOMETRY
 from lan_chat.client.words import ClientWords
 
+log = logging.getLogger(__name__)
+
+MAX_OPENING = 16
+"""How many links may be on their way to a browser: one that is waited for until it ends takes a thread."""
+_opening = threading.BoundedSemaphore(MAX_OPENING)
 FLASHW_TRAY_UNTIL_FOREGROUND = 0x2 | 0xC
 """FLASHW_TRAY | FLASHW_TIMERNOFG: flash the task bar's button until the window comes to the foreground."""
 X_URGENCY_HINT = 1 << 8
@@ -142,7 +150,30 @@ def ask_for_attention(root: tk.Tk) -> None:
         set_urgency(root, is_urgent=True)
 
 
-def open_link(link: str) -> None:
-    """Open a link in the browser; only http and https."""
-    if link.lower().startswith(("http://", "https://")):
-        webbrowser.open(link)
+def open_link(link: str, tell_failed: Callable[[str], object]) -> None:
+    """Open a link in the browser, in a thread that nobody waits for; only http and https.
+
+    A browser may take seconds to start, and an unknown program in $BROWSER is waited for until it ends. `tell_failed`
+    is called with the link where nothing could open it, in that thread; in this one where MAX_OPENING have not ended.
+    """
+    if not link.lower().startswith(("http://", "https://")):
+        return
+    if _opening.acquire(blocking=False):
+        threading.Thread(target=_open, args=(link, tell_failed), name="open", daemon=True).start()
+    else:
+        tell_failed(link)
+
+
+def _open(link: str, tell_failed: Callable[[str], object]) -> None:
+    """Open a link. Runs in a thread of its own."""
+    try:
+        if sys.platform == "win32":
+            # As ShellExecute's documentation wants it: COINIT_APARTMENTTHREADED | COINIT_DISABLE_OLE1DDE.
+            ctypes.windll.ole32.CoInitializeEx(None, 0x2 | 0x4)
+        if not webbrowser.open(link):
+            tell_failed(link)
+    except Exception as error:  # webbrowser runs whatever $BROWSER says
+        log.debug("A link could not be opened: %s", error)
+        tell_failed(link)
+    finally:
+        _opening.release()

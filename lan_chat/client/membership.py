@@ -40,6 +40,13 @@ FAREWELLS: dict[type[Event], tuple[Reason, ...]] = {
 
 
 @dataclass(frozen=True)
+class LinkNotOpened(Event):
+    """No browser could be started for a link that the user wanted to open."""
+
+    link: str
+
+
+@dataclass(frozen=True)
 class Screen:
     """What a membership calls to have something shown, filled in by the window."""
 
@@ -263,6 +270,9 @@ class Membership:
             self._screen.give_back(self.asked_name, False)
             self.asked_name = ""
 
+    def _on_link_not_opened(self, failed: LinkNotOpened) -> None:
+        self._tell(self.words.link_not_opened.format(link=failed.link), Kind.ERROR)
+
     _HANDLERS: ClassVar[dict[type[Event], Callable[[Membership, Any], None]]] = {
         Greeting: _on_greeting,
         Welcome: _on_welcome,
@@ -282,6 +292,7 @@ class Membership:
         NotSent: _on_not_sent,
         EndConn: _on_end_conn,
         Disconnected: _on_disconnected,
+        LinkNotOpened: _on_link_not_opened,
     }
     """What each event of the session does."""
 

@@ -26,7 +26,7 @@ from lan_chat.client.desktop import open_link, restore_geometry
 from lan_chat.client.end_banner import Choices, EndBanner
 from lan_chat.client.entries import Entry, Kind
 from lan_chat.client.find_bar import FindBar
-from lan_chat.client.membership import Membership, Screen
+from lan_chat.client.membership import LinkNotOpened, Membership, Screen
 from lan_chat.client.menus import Menus
 from lan_chat.client.message_input import MessageInput
 from lan_chat.client.palette import PALETTES
@@ -177,7 +177,7 @@ class ChatWindow:
         frame.columnconfigure(0, weight=1)
         frame.rowconfigure(1, weight=1)
 
-        self.conversation = Conversation(frame, self._words, open_link)
+        self.conversation = Conversation(frame, self._words, self._open_link)
         self.conversation.frame.grid(row=1, column=0, sticky="nsew")
         self.conversation.text.tag_bind("action", "<ButtonRelease-1>", self._on_pending_action)
         self.find_bar = FindBar(
@@ -269,7 +269,7 @@ class ChatWindow:
             select_all=self.conversation.select_all,
             open_find_bar=self.find_bar.open,
             find_next=self.find_bar.step,
-            open_link=open_link,
+            open_link=self._open_link,
             open_last_link=self._open_last_link,
             show_latest=self.conversation.show_latest,
             escape=self._on_escape,
@@ -403,7 +403,10 @@ class ChatWindow:
 
     def _open_last_link(self) -> None:
         if self.conversation.last_link:
-            open_link(self.conversation.last_link)
+            self._open_link(self.conversation.last_link)
+
+    def _open_link(self, link: str) -> None:
+        open_link(link, lambda link: self.session.events.put(LinkNotOpened(link)))
 
     # Events of the session.
 

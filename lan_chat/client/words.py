@@ -74,6 +74,7 @@ class ClientWords(protocol.Words):
     menu_paste: str
     menu_select_all: str
     menu_find: str
+    link_not_opened: str
     menu_open_link: str
     menu_last_link: str
     menu_latest: str
@@ -180,6 +181,7 @@ ITALIAN = ClientWords(
     menu_paste="Incolla",
     menu_select_all="Seleziona tutto",
     menu_find="Trova...",
+    link_not_opened="Nessun browser ha aperto {link}. Copialo, e incollalo nella barra degli indirizzi di un browser.",
     menu_open_link="Apri il link",
     menu_last_link="Apri l'ultimo link",
     menu_latest="Vai all'ultimo messaggio",
@@ -290,6 +292,7 @@ ENGLISH = ClientWords(
     menu_paste="Paste",
     menu_select_all="Select all",
     menu_find="Find...",
+    link_not_opened="No browser has opened {link}. Copy it, and paste it into the address bar of a browser.",
     menu_open_link="Open the link",
     menu_last_link="Open the last link",
     menu_latest="Go to the latest message",

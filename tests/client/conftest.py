@@ -161,7 +161,7 @@ def reader_sit(display: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reade
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The links that a browser was asked to open."""
     links: list[str] = []
-    monkeypatch.setattr(webbrowser, "open", links.append)
+    monkeypatch.setattr(webbrowser, "open", lambda link: links.append(link) or True)  # type: ignore[func-returns-value]
     return links
 
 

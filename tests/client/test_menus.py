@@ -137,7 +137,7 @@ def test_the_letters_of_the_menus_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("tkinter.filedialog.asksaveasfilename", lambda **_: str(tmp_path / "chat.txt"))
-    monkeypatch.setattr("webbrowser.open", opened_links.append)
+    monkeypatch.setattr("webbrowser.open", lambda link: opened_links.append(link) or True)  # type: ignore[func-returns-value]
     opened_links.clear()
     seat = sit("Bob")
     seat.fake.tell(message(1, "guarda http://example.org/a"))

@@ -96,7 +96,7 @@ def test_a_link_with_what_cannot_be_drawn_is_opened_whole(sit: ReaderSit, boxes:
     assert not has_beyond(reader.shown)
     reader.click_on("example.org")
     reader.press("Control-l")
-    assert opened == [f"https://example.org/{EMOJI}/x"] * 2
+    reader.wait(lambda: opened == [f"https://example.org/{EMOJI}/x"] * 2)
 
 
 def test_names_and_what_is_on_its_way_are_drawn_with_boxes_too(sit: ReaderSit, boxes: None) -> None:
