@@ -38,7 +38,7 @@ WIDGETS = {
     )
 }
 WINDOWS = {"lan_chat.client.window", "lan_chat.client.connect_dialog"}
-ON_TK = {"lan_chat.client.desktop", "lan_chat.client.theme", "lan_chat.client.wakeup"}
+ON_TK = {"lan_chat.client." + room for room in ("desktop", "file_dialogs", "theme", "wakeup")}
 """Rooms that know Tk and no widget of ours."""
 PURE = {
     "lan_chat.client." + room

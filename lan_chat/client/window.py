@@ -15,7 +15,7 @@ import time
 import tkinter as tk
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from tkinter import filedialog, ttk
+from tkinter import ttk
 
 import protocol
 from lan_chat.client.actions import Commands, Here, Menu
@@ -25,6 +25,7 @@ from lan_chat.client.conversation import Conversation
 from lan_chat.client.desktop import open_link, restore_geometry
 from lan_chat.client.end_banner import Choices, EndBanner
 from lan_chat.client.entries import Entry, Kind
+from lan_chat.client.file_dialogs import choose_file_to_save, set_dialog_language
 from lan_chat.client.find_bar import FindBar
 from lan_chat.client.membership import LinkNotOpened, Membership, Screen
 from lan_chat.client.menus import Menus
@@ -68,6 +69,8 @@ class ChatWindow:
         self._dialogs = 0
         """How many dialogs are open."""
         self._connect_dialog: ConnectDialog | None = None
+        self._save_folder: Path | None = None
+        """The folder that was saved to, where the next dialog begins."""
         self._is_closed = False
 
     @property
@@ -119,16 +122,12 @@ class ChatWindow:
 
     def save(self) -> None:
         """Ask for a file, and save the conversation to it."""
-        words, chosen = self._words, ""
+        chosen = None
         with self._dialog():
-            chosen = filedialog.asksaveasfilename(
-                parent=self._root,
-                defaultextension=".txt",
-                initialfile=time.strftime("chat-%Y-%m-%d.txt"),
-                filetypes=[(words.text_files, "*.txt")],
-            )
+            chosen = choose_file_to_save(self._root, self._words, self._save_folder)
         if chosen and not self._is_closed:
-            self.save_as(Path(chosen))
+            self._save_folder = chosen.parent
+            self.save_as(chosen)
 
     def save_as(self, path: Path) -> None:
         """Save the conversation to a file, and show whether that succeeded."""
@@ -230,6 +229,7 @@ class ChatWindow:
     def _set_language(self) -> None:
         """Set all texts of the window to the language of the settings."""
         words = self._words
+        set_dialog_language(self._root, self.settings.language)
         self._menus.set_language(words)
         self.conversation.set_language(words)
         self.find_bar.set_language(words)
