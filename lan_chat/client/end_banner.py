@@ -58,7 +58,8 @@ class EndBanner:
         self.save_button = ttk.Button(frame, command=choices.save)
         self.stay_button = ttk.Button(frame, command=self.stay)
         self.connect_button = ttk.Button(frame, command=choices.connect)
-        for column, button in enumerate((self.save_button, self.stay_button, self.connect_button), start=1):
+        self._buttons = (self.save_button, self.stay_button, self.connect_button)
+        for column, button in enumerate(self._buttons, start=1):
             button.grid(row=0, column=column, padx=(8, 0))
             for key in ("<Return>", "<KP_Enter>"):
                 button.bind(key, lambda event, button=button: button.invoke())
@@ -130,9 +131,15 @@ class EndBanner:
                 self.label.configure(text=self._words.end_waiting)
             case State.STAYING:
                 self.label.configure(text=self._words.end_staying)
+        self._fit(None)
 
     def _fit(self, event: object) -> None:
-        """Wrap the sentence beside the buttons."""
-        buttons = (self.save_button, self.stay_button, self.connect_button)
-        taken = sum(button.winfo_reqwidth() + 8 for button in buttons if button.winfo_manager())
-        self.label.configure(wraplength=max(120, self.frame.winfo_width() - taken))
+        """Put the sentence beside the buttons, or above them where there is no room for both."""
+        width = self.frame.winfo_width()
+        buttons = sum(button.winfo_reqwidth() + 8 for button in self._buttons if button.winfo_manager())
+        self.label.configure(wraplength=max(120, width))
+        is_narrow = self.label.winfo_reqwidth() + buttons > width
+        self.label.grid(columnspan=4 if is_narrow else 1)
+        for button in self._buttons:
+            if button.winfo_manager():
+                button.grid(row=1 if is_narrow else 0)

@@ -24,10 +24,11 @@ from tests.support.session_seats import SessionSeat, SessionSit
 from tests.support.waiting import wait_until
 
 try:
+    import tkinter as tk
     from tkinter import filedialog
 except ImportError:  # what needs it is skipped aloud, for want of a display
     if not TYPE_CHECKING:
-        filedialog = None
+        tk = filedialog = None
 
 pytestmark = pytest.mark.screen
 
@@ -283,3 +284,24 @@ def test_who_is_sent_away_may_stay_and_is_not_closed(server: ChatServer, session
     ada.wait(lambda: ada.shown.count("Ada si è unito alla chat!") == 2)
     ada.close_window()
     ada.window.session.close()
+
+
+@pytest.mark.parametrize("size", ["400x300", "960x640"])
+def test_sentence_and_buttons_are_whole_in_a_small_window_and_a_large_one(sit: Sit, size: str) -> None:
+    seat = sit("Bob")
+    seat.root.geometry(size)
+    seat.write("a metà")
+    end(seat)
+    banner = seat.window._end_banner
+    seat.wait(lambda: state_of(seat) is State.WAITING and banner.stay_button.winfo_viewable())
+    for state in (State.WAITING, State.STAYING):
+        if state is State.STAYING:
+            banner.stay()
+        shown = [widget for widget in (banner.label, *banner._buttons) if widget.winfo_manager()]
+        seat.wait(lambda shown=shown: all(is_whole(widget, banner.frame) for widget in shown))  # type: ignore[misc]
+
+
+def is_whole(widget: tk.Misc, frame: tk.Misc) -> bool:
+    """Whether a widget has the room that it needs, within a frame."""
+    right = widget.winfo_rootx() - frame.winfo_rootx() + widget.winfo_width()
+    return widget.winfo_width() >= widget.winfo_reqwidth() and right <= frame.winfo_width()
