@@ -40,8 +40,9 @@ from lan_chat.client.wakeup import Wakeup
 from lan_chat.client.words import LANGUAGES
 from protocol import Quit
 
-DRAIN_S = 0.010
-"""The longest time that one drain takes events, so that a flood never freezes the window."""
+DRAIN_S = 0.008
+"""The longest time that one drain takes events, so that a flood never freezes the window; to draw them takes as much
+again."""
 DRAIN_CHARACTERS = 32 * 1024
 """The most text that one drain shows, since Tk takes long to lay text out."""
 RETRY_LOOK_MS = 200

@@ -161,3 +161,16 @@ def test_one_event_that_cannot_be_shown_does_not_stop_the_window(
     ada.session.events.put(message(9, None))  # type: ignore[arg-type]
     ada.enter("ciao")
     ada.see("Ada: ciao")
+
+
+def test_what_comes_with_an_event_that_cannot_be_shown_is_drawn_in_the_same_drain(
+    server: ChatServer, sit: SessionSit, monkeypatch: pytest.MonkeyPatch, shown_at_once: list[str]
+) -> None:
+    ada = sit(server, join="Ada")
+    failures: list[object] = []
+    monkeypatch.setattr(ada.root, "report_callback_exception", lambda *failure: failures.append(failure))
+    for event in (message(9, "prima"), message(10, None), message(11, "dopo")):  # type: ignore[arg-type]
+        ada.session.events.put(event)
+    ada.see("Bob: dopo")
+    assert len(failures) == 1
+    assert any("prima" in shown and "dopo" in shown for shown in shown_at_once)
