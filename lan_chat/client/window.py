@@ -74,11 +74,6 @@ class ChatWindow:
         """The folder that was saved to, where the next dialog begins."""
         self._is_closed = False
 
-    @property
-    def session(self) -> Session:
-        """The session that the window shows; it may be another one than it began with."""
-        return self._session
-
     def close(self) -> None:
         """Leave the chat and destroy the window. Does not wait for the network: `Session.close` does."""
         self.session.quit()
