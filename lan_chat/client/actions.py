@@ -178,6 +178,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("menu_sound", Menu.VIEW, _apply, kind=Kind.CHECK, setting="has_sound"),
     Action("menu_light", Menu.VIEW, _apply, kind=Kind.RADIO, setting="theme", value="light", begins_group=True),
     Action("menu_dark", Menu.VIEW, _apply, kind=Kind.RADIO, setting="theme", value="dark"),
+    Action("menu_system", Menu.VIEW, _apply, kind=Kind.RADIO, setting="theme", value="system"),
     Action(
         "menu_larger",
         Menu.VIEW,

@@ -11,7 +11,7 @@ from tkinter import ttk
 
 import protocol
 from lan_chat.client.answers import DEFAULT_HOST, parse_address, parse_port_answer
-from lan_chat.client.palette import PALETTES
+from lan_chat.client.palette import palette_of
 from lan_chat.client.session import Attempt, Session
 from lan_chat.client.settings import Settings
 from lan_chat.client.theme import set_font_sizes, style_widgets, usual_font_sizes
@@ -37,7 +37,7 @@ class ConnectDialog:
         if isinstance(root, tk.Tk):  # else the chat window, which this one stands above, has done so
             self._usual_sizes = usual_font_sizes(root)
             set_font_sizes(root, self._usual_sizes, settings.font_size)
-            style_widgets(root, settings.theme, PALETTES[settings.theme])
+            style_widgets(root, settings.theme, palette_of(settings.theme))
         self._frame = frame = ttk.Frame(root, padding=16)
         frame.grid(sticky="nsew")
         frame.columnconfigure(1, weight=1)

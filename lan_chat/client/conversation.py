@@ -110,7 +110,7 @@ class Conversation:
         )
         text.configure(highlightthickness=1, highlightbackground=palette.border, highlightcolor=palette.accent)
         for hue in range(HUES):
-            colour = name_colour(hue, palette.mention)  # its contrast on the paper is even higher
+            colour = name_colour(hue, palette)
             text.tag_configure(f"hue-{hue}", foreground=colour, font=self.name_font, lmargin2=indent)
         styles: dict[str, dict[str, Any]] = {
             "time": {"foreground": palette.quiet, "lmargin2": indent},

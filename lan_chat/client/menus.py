@@ -11,7 +11,7 @@ from typing import Any
 
 from lan_chat.client.actions import ACTIONS, BAR, NOWHERE, Action, Commands, Here, Kind, Menu
 from lan_chat.client.desktop import is_aqua
-from lan_chat.client.palette import PALETTES, Palette
+from lan_chat.client.palette import Palette, palette_of
 from lan_chat.client.settings import Settings
 from lan_chat.client.words import LANGUAGES, ClientWords
 
@@ -25,7 +25,7 @@ class Menus:
         self._settings = settings
         self._is_aqua = is_aqua(root)
         self._words = LANGUAGES[settings.language]
-        self._palette = PALETTES[settings.theme]
+        self._palette = palette_of(settings.theme)
         self._choices: dict[str, tk.Variable] = {}
         """What the check and radio entries show, by setting."""
         for action in ACTIONS:

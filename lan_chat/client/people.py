@@ -10,7 +10,7 @@ from tkinter import ttk
 
 from lan_chat.client.composing import without_beyond
 from lan_chat.client.desktop import draws_every_letter
-from lan_chat.client.palette import Palette, hue_of, name_colour
+from lan_chat.client.palette import PALETTES, Palette, hue_of, name_colour
 from lan_chat.client.words import ITALIAN, ClientWords
 
 MIN_PEOPLE_WIDTH, MAX_PEOPLE_WIDTH = 9, 18
@@ -25,7 +25,7 @@ class PeopleList:
         self._keys: list[tuple[str, str]] = []
         """Sort key and name of each row."""
         self._words = ITALIAN
-        self._paper = "#ffffff"
+        self._palette = PALETTES["light"]
         self._can_draw_all = draws_every_letter(parent)
         self.frame = ttk.Frame(parent, padding=(8, 0, 0, 0))
         self.frame.rowconfigure(1, weight=1)
@@ -77,7 +77,7 @@ class PeopleList:
 
     def apply_theme(self, palette: Palette) -> None:
         """Apply the colours of a theme."""
-        self._paper = palette.mention  # names have the same colours as in the conversation
+        self._palette = palette
         self.list.configure(background=palette.paper, foreground=palette.text)
         self.list.configure(selectbackground=palette.accent, selectforeground=palette.paper)
         self.list.configure(highlightbackground=palette.border, highlightcolor=palette.accent)
@@ -100,7 +100,7 @@ class PeopleList:
         return name if self._can_draw_all else without_beyond(name)
 
     def _colour(self, place: int, name: str) -> None:
-        self.list.itemconfigure(place, foreground=name_colour(hue_of(name), self._paper))
+        self.list.itemconfigure(place, foreground=name_colour(hue_of(name), self._palette))
 
     def _count(self) -> None:
         self.title.configure(text=self._words.people.format(count=len(self._keys)))

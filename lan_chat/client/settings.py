@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import protocol
-from lan_chat.client.palette import PALETTES
+from lan_chat.client.palette import THEMES
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ def _makes_sense(name: str, value: Any) -> bool:
         case "language":
             return value in protocol.LANGUAGES
         case "theme":
-            return value in PALETTES
+            return value in THEMES
         case "font_size":
             return bool(value == 0 or MIN_FONT_SIZE <= value <= MAX_FONT_SIZE)
         case "geometry":

@@ -30,7 +30,7 @@ from lan_chat.client.find_bar import FindBar
 from lan_chat.client.membership import LinkNotOpened, Membership, Screen
 from lan_chat.client.menus import Menus
 from lan_chat.client.message_input import MessageInput
-from lan_chat.client.palette import PALETTES
+from lan_chat.client.palette import palette_of
 from lan_chat.client.people import PeopleList
 from lan_chat.client.session import Session
 from lan_chat.client.settings import MAX_FONT_SIZE, MIN_FONT_SIZE, Settings, write_whole
@@ -239,7 +239,7 @@ class ChatWindow:
 
     def _apply_theme(self) -> None:
         """Apply the theme and the font size of the settings."""
-        palette = PALETTES[self.settings.theme]
+        palette = palette_of(self.settings.theme)
         set_font_sizes(self._root, self._usual_sizes, self.settings.font_size)
         style_widgets(self._root, self.settings.theme, palette)
         self.conversation.apply_theme(palette)

@@ -81,6 +81,7 @@ class ClientWords(protocol.Words):
     menu_focus: str
     menu_light: str
     menu_dark: str
+    menu_system: str
     menu_larger: str
     menu_smaller: str
     menu_normal_size: str
@@ -188,6 +189,7 @@ ITALIAN = ClientWords(
     menu_focus="Passa tra messaggio, conversazione ed elenco",
     menu_light="Chiaro",
     menu_dark="Scuro",
+    menu_system="Come il sistema",
     menu_larger="Caratteri più grandi",
     menu_smaller="Caratteri più piccoli",
     menu_normal_size="Caratteri normali",
@@ -299,6 +301,7 @@ ENGLISH = ClientWords(
     menu_focus="Switch between message, conversation and list",
     menu_light="Light",
     menu_dark="Dark",
+    menu_system="As the system",
     menu_larger="Larger text",
     menu_smaller="Smaller text",
     menu_normal_size="Normal text",
