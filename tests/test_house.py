@@ -31,18 +31,32 @@ WIDGETS = {
         "conversation",
         "end_banner",
         "find_bar",
+        "header",
         "menus",
         "message_input",
+        "naming",
         "people",
         "status_line",
     )
 }
-WINDOWS = {"lan_chat.client.window", "lan_chat.client.connect_dialog"}
-ON_TK = {"lan_chat.client." + room for room in ("desktop", "file_dialogs", "theme", "wakeup")}
+WINDOWS = {"lan_chat.client.window", "lan_chat.client.layout", "lan_chat.client.connect_dialog"}
+ON_TK = {"lan_chat.client." + room for room in ("desktop", "desktop_theme", "file_dialogs", "theme", "wakeup")}
 """Rooms that know Tk and no widget of ours."""
 PURE = {
     "lan_chat.client." + room
-    for room in ("actions", "answers", "composing", "entries", "ledger", "palette", "settings", "words")
+    for room in (
+        "actions",
+        "answers",
+        "composing",
+        "entries",
+        "fitting",
+        "icon",
+        "ledger",
+        "palette",
+        "pictures",
+        "settings",
+        "words",
+    )
 }
 """Rooms of the client that know neither Tk nor the network."""
 NOT_ON_THE_WIRE = {

@@ -15,11 +15,11 @@ def is_there() -> bool:
 
 
 @contextlib.contextmanager
-def virtual_screen(size: str = "1280x900x24") -> Iterator[None]:
+def virtual_screen(size: str = "1280x900x24", dpi: int = 96) -> Iterator[None]:
     """Have this process and those that it starts draw on a screen of their own, also where there is a real one."""
     before = os.environ.get("DISPLAY")
     read_end, write_end = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write_end), "-screen", "0", size, "-nolisten", "tcp"]
+    command = ["Xvfb", "-displayfd", str(write_end), "-screen", "0", size, "-dpi", str(dpi), "-nolisten", "tcp"]
     process = subprocess.Popen(command, pass_fds=[write_end], stderr=subprocess.DEVNULL)
     os.close(write_end)
     try:

@@ -37,7 +37,7 @@ class ConnectDialog:
         if isinstance(root, tk.Tk):  # else the chat window, which this one stands above, has done so
             self._usual_sizes = usual_font_sizes(root)
             set_font_sizes(root, self._usual_sizes, settings.font_size)
-            style_widgets(root, settings.theme, palette_of(settings.theme))
+            style_widgets(root, palette_of(settings.theme))
         self._frame = frame = ttk.Frame(root, padding=16)
         frame.grid(sticky="nsew")
         frame.columnconfigure(1, weight=1)
@@ -53,7 +53,7 @@ class ConnectDialog:
         self.problem.grid(row=2, column=0, columnspan=2, sticky="w", pady=8)
         buttons = ttk.Frame(frame)
         buttons.grid(row=3, column=0, columnspan=2, sticky="e")
-        self.button = ttk.Button(buttons, text=words.connect, command=self.submit)
+        self.button = ttk.Button(buttons, text=words.connect, command=self.submit, style="Primary.TButton")
         self.button.grid(row=0, column=0)
         self.cancel_button = ttk.Button(buttons, text=words.cancel, command=self.cancel)
         self.cancel_button.grid(row=0, column=1, padx=(8, 0))

@@ -108,7 +108,7 @@ class Conversation:
         text.configure(
             selectbackground=palette.accent, selectforeground=palette.paper, inactiveselectbackground=palette.accent
         )
-        text.configure(highlightthickness=1, highlightbackground=palette.border, highlightcolor=palette.accent)
+        text.configure(highlightthickness=1, highlightbackground=palette.paper, highlightcolor=palette.accent)
         for hue in range(HUES):
             colour = name_colour(hue, palette)
             text.tag_configure(f"hue-{hue}", foreground=colour, font=self.name_font, lmargin2=indent)

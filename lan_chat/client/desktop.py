@@ -15,6 +15,7 @@ import tkinter as tk
 import webbrowser
 from collections.abc import Callable
 
+from lan_chat.client.icon import ICONS
 from lan_chat.client.settings import GEOMETRY
 from lan_chat.client.words import ClientWords
 
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 MAX_OPENING = 16
 """How many links may be on their way to a browser: one that is waited for until it ends takes a thread."""
 _opening = threading.BoundedSemaphore(MAX_OPENING)
+WINDOW_CLASS = "lan-chat"
+"""By which a desktop tells this program's windows from others; Tk writes it `Lan-chat`."""
 FLASHW_TRAY_UNTIL_FOREGROUND = 0x2 | 0xC
 """FLASHW_TRAY | FLASHW_TIMERNOFG: flash the task bar's button until the window comes to the foreground."""
 X_URGENCY_HINT = 1 << 8
@@ -66,13 +69,16 @@ def open_root(words: ClientWords) -> tk.Tk | None:
         with contextlib.suppress(OSError, AttributeError):
             ctypes.windll.shcore.SetProcessDpiAwareness(1)
     try:
-        root = tk.Tk()
+        root = tk.Tk(className=WINDOW_CLASS)
     except tk.TclError as error:
         print(words.no_display.format(error=error), file=sys.stderr)
         return None
     if sys.platform == "win32" and hasattr(sys, "frozen"):
         with contextlib.suppress(tk.TclError):
             root.tk.call("wm", "iconbitmap", ".", "-default", sys.executable)  # or the window has Tk's icon
+    else:
+        pictures = [root.tk.call("image", "create", "photo", "-data", data) for data in ICONS]
+        root.tk.call("wm", "iconphoto", ".", "-default", *pictures)
     return root
 
 

@@ -90,6 +90,8 @@ class Membership:
         self._screen = screen
         self._offered_name = offered_name
         """The name from the command line, until it has been asked for."""
+        self._was_here = self._has_said = False
+        """Whether the user had a name before; whether something was sent, which to an original server is the name."""
         self._arrived_at = 0
         """The `id` of the last event before the user joined."""
         self._has_said_before = False
@@ -108,11 +110,24 @@ class Membership:
         """Whether messages are on their way, or were not accepted."""
         return bool(self.pending or self.failed)
 
+    @property
+    def is_naming(self) -> bool:
+        """Whether the user has to choose a name."""
+        return self.is_connected and not (self.name or (self._session.is_bare and self._has_said))
+
+    @property
+    def has_history(self) -> bool:
+        """Whether there may be something to read in the conversation."""
+        return bool(self._arrived_at or self._session.is_bare or self._was_here)
+
     # What the user does.
 
     def say(self, text: str) -> bool:
         """Send a message; return whether the session goes on."""
         nonce = self._session.say(text)
+        if not self._has_said:
+            self._has_said = True
+            self._screen.show_status()
         if nonce is not None and not self._session.is_bare:  # an original server has no way to confirm
             self.pending[nonce] = text
             self._screen.show_pending()
@@ -162,6 +177,7 @@ class Membership:
 
     def _on_welcome(self, welcome: Welcome) -> None:
         self.name = self._settings.name = welcome.name
+        self._was_here = True
         self._settings.save()
         self.asked_name = ""
         self._arrived_at = welcome.last

@@ -63,6 +63,11 @@ class Menus:
             menu.configure(activebackground=palette.accent, activeforeground=palette.paper, borderwidth=0)
             menu.configure(disabledforeground=palette.border)
 
+    def show_choices(self) -> None:
+        """Have the check and radio entries show what the settings are, after something else has changed them."""
+        for setting, variable in self._choices.items():
+            variable.set(getattr(self._settings, setting))
+
     def bind_keys(self, message_input: tk.Text) -> None:
         """Bind every key of the table that no widget binds itself."""
         # On X11 Ctrl+F also moves the cursor, as in Emacs, and would clear the selection.

@@ -35,7 +35,7 @@ class MessageInput:
         self._returned = ""
         """The texts that `give_back` put at the beginning; the next one goes after them."""
         self.text = text = tk.Text(parent, height=1, width=50, wrap="word", undo=True, padx=6, pady=5)
-        text.configure(font="TkTextFont", relief="flat", borderwidth=0, highlightthickness=1)
+        text.configure(font="TkTextFont", relief="flat", borderwidth=0, highlightthickness=0)
         text.configure(insertontime=800, insertofftime=600)  # slower than Tk's: it is most of what an idle window does
         self.placeholder = tk.Label(text, font="TkTextFont", cursor="xterm", padx=0, pady=0, borderwidth=0)
         self.placeholder.bind("<Button-1>", lambda event: text.focus_set())
@@ -70,7 +70,6 @@ class MessageInput:
         text = self.text
         text.configure(background=palette.paper, foreground=palette.text, insertbackground=palette.text)
         text.configure(selectbackground=palette.accent, selectforeground=palette.paper)
-        text.configure(highlightbackground=palette.border, highlightcolor=palette.accent)
         self.placeholder.configure(background=palette.paper, foreground=palette.quiet)
 
     def add_said(self, text: str) -> None:

@@ -1,20 +1,25 @@
-"""The status line: how the link is, and the button that tries a broken one at once. Main thread only."""
+"""The banner under the header: what has happened to the link, and the button that tries it at once.
+
+Main thread only.
+"""
 
 from __future__ import annotations
 
 import math
 import time
+import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
 
 import protocol
+from lan_chat.client.theme import pixels
 from lan_chat.client.words import ITALIAN, ClientWords
 
 
 class StatusLine:
-    """A label that says how the link to a server is, and a button that is there while the link is broken.
+    """A sentence that says how the link to a server is; seen while the link is broken, or ended.
 
-    The one who makes it puts both into its grid.
+    The one who makes it puts its frame into a grid.
     """
 
     def __init__(self, parent: ttk.Frame, host: str, port: int, retry: Callable[[], object]) -> None:
@@ -23,8 +28,16 @@ class StatusLine:
         self._words = ITALIAN
         self._retry_at: float | None = None
         """When the next attempt to reconnect begins, on the monotonic clock; None while the link works."""
-        self.label = ttk.Label(parent, style="Status.TLabel")
-        self.button = ttk.Button(parent, command=retry)
+        self._shown_parts: tuple[bool, bool] | None = None
+        """Whether the button is shown, and the banner itself."""
+        margin = pixels(parent, 16)
+        self.frame = ttk.Frame(parent, style="Banner.TFrame", padding=(margin, margin // 2))
+        self.frame.columnconfigure(0, weight=1)
+        self.label = ttk.Label(self.frame, style="Banner.TLabel")
+        self.button = ttk.Button(self.frame, style="Banner.TButton", command=retry)
+        self.label.grid(row=0, column=0, sticky="ew")
+        self.button.grid(row=0, column=1, padx=(margin, 0))
+        self.frame.bind("<Configure>", self._on_configure)
 
     @property
     def is_broken(self) -> bool:
@@ -68,9 +81,26 @@ class StatusLine:
             status += f" · {muting}"
         if is_connected and not is_reconnecting and people:
             status += " · " + words.status_people.format(count=people)
+        if is_reconnecting:
+            status += f"{'.' if wait_s > 0 else ''} {words.status_kept}"
         if status != self.label["text"]:
             self.label.configure(text=status)
-        if is_reconnecting:
+        self._show_parts(is_reconnecting, is_reconnecting or not is_connected)
+
+    def _show_parts(self, has_button: bool, is_shown: bool) -> None:
+        if (has_button, is_shown) == self._shown_parts:
+            return
+        self._shown_parts = (has_button, is_shown)
+        if has_button:
             self.button.grid()
         else:
             self.button.grid_remove()
+        if is_shown:
+            self.frame.grid()
+        else:
+            self.frame.grid_remove()
+
+    def _on_configure(self, event: tk.Event[ttk.Frame]) -> None:
+        """Wrap the sentence between words where it does not fit."""
+        button = self.button.winfo_reqwidth() + pixels(self.frame, 16) if self.button.winfo_manager() else 0
+        self.label.configure(wraplength=max(1, event.width - button - 2 * pixels(self.frame, 16)))

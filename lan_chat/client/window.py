@@ -15,26 +15,23 @@ import time
 import tkinter as tk
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from tkinter import ttk
 
 import protocol
 from lan_chat.client.actions import Commands, Here, Menu
 from lan_chat.client.attention import Attention
 from lan_chat.client.connect_dialog import ConnectDialog
-from lan_chat.client.conversation import Conversation
 from lan_chat.client.desktop import open_link, restore_geometry
-from lan_chat.client.end_banner import Choices, EndBanner
+from lan_chat.client.desktop_theme import DesktopTheme
+from lan_chat.client.end_banner import Choices
 from lan_chat.client.entries import Entry, Kind
 from lan_chat.client.file_dialogs import choose_file_to_save, set_dialog_language
-from lan_chat.client.find_bar import FindBar
+from lan_chat.client.header import Situation
+from lan_chat.client.layout import Calls, Layout
 from lan_chat.client.membership import LinkNotOpened, Membership, Screen
 from lan_chat.client.menus import Menus
-from lan_chat.client.message_input import MessageInput
-from lan_chat.client.palette import palette_of
-from lan_chat.client.people import PeopleList
+from lan_chat.client.palette import SYSTEM_THEME, Palette, palette_of
 from lan_chat.client.session import Session
 from lan_chat.client.settings import MAX_FONT_SIZE, MIN_FONT_SIZE, Settings, write_whole
-from lan_chat.client.status_line import StatusLine
 from lan_chat.client.theme import set_font_sizes, style_widgets, usual_font_sizes
 from lan_chat.client.wakeup import Wakeup
 from lan_chat.client.words import LANGUAGES
@@ -64,6 +61,7 @@ class ChatWindow:
         # The name is the command line's, which may contain anything.
         self.membership = Membership(session, settings, self._screen(), protocol.clean_text(name))
         self._wakeup = Wakeup(root, self._drain)
+        self._desktop_theme = DesktopTheme(root, self._on_desktop_theme)
         self._retry_id = ""
         self._build()
         self._listen()
@@ -81,6 +79,7 @@ class ChatWindow:
             return
         self._is_closed = True
         self._wakeup.close()
+        self._desktop_theme.close()
         if self._retry_id:
             self._root.after_cancel(self._retry_id)
         self._end_banner.cancel()
@@ -163,59 +162,33 @@ class ChatWindow:
 
     def _build(self) -> None:
         root = self._root
-        root.minsize(360, 240)
+        self._usual_sizes = usual_font_sizes(root)
+        set_font_sizes(root, self._usual_sizes, self.settings.font_size)
+        style_widgets(root, self._palette)
         root.protocol("WM_DELETE_WINDOW", self.close)
-        root.columnconfigure(0, weight=1)
-        root.rowconfigure(0, weight=1)
-        self._frame = frame = ttk.Frame(root, padding=8)
-        frame.grid(sticky="nsew")
-        frame.columnconfigure(0, weight=1)
-        frame.rowconfigure(1, weight=1)
-
-        self.conversation = Conversation(frame, self._words, self._open_link)
-        self.conversation.frame.grid(row=1, column=0, sticky="nsew")
-        self.conversation.text.tag_bind("action", "<ButtonRelease-1>", self._on_pending_action)
-        self.find_bar = FindBar(
-            frame,
-            find=self.conversation.find,
-            forget_found=lambda: self.conversation.forget_found(is_over=True),
-            leave=self._focus_input,
+        calls = Calls(
+            submit=self.submit,
+            retry=self._retry,
+            toggle_people=self._toggle_people,
+            address=self._address,
+            focus_input=self._focus_input,
+            leave_input=self._leave_input,
+            other_names=lambda: [name for name in self.people.names if name != self.membership.name],
+            open_link=self._open_link,
         )
-        self.find_bar.frame.grid(row=0, column=0, columnspan=2, sticky="ew")
-        self.find_bar.frame.grid_remove()
-        # An original server does not send the names in the room, so the list appears with the first name.
-        self.people = PeopleList(frame, self._address)
-        frame.bind("<Configure>", lambda event: self.people.fit(event.width))
-
         choices = Choices(save=self.save, connect=self.connect, close=self.close, is_busy=self._is_busy)
-        self._end_banner = EndBanner(frame, choices)
-        self._end_banner.frame.grid(row=5, column=0, columnspan=2, sticky="ew")
-        self._end_banner.frame.grid_remove()
-
-        bottom = ttk.Frame(frame, padding=(0, 8, 0, 0))
-        bottom.grid(row=7, column=0, columnspan=2, sticky="ew")
-        bottom.columnconfigure(0, weight=1)
-        self.message_input = MessageInput(
-            bottom,
-            self.submit,
-            self._leave_input,
-            lambda: [name for name in self.people.names if name != self.membership.name],
-        )
-        self.message_input.text.grid(row=0, column=0, sticky="ew")
-        self.button = ttk.Button(bottom, command=self.submit)
-        self.button.grid(row=0, column=1, sticky="n", padx=(8, 0))
-        self._status_line = StatusLine(bottom, self.session.host, self.session.port, self._retry)
-        self.status = self._status_line.label
-        self.status.grid(row=1, column=0, sticky="w", pady=(4, 0))
-        self.retry_button = self._status_line.button
-        self.retry_button.grid(row=1, column=1, sticky="e", pady=(4, 0))
-        self.retry_button.grid_remove()
+        self._layout = layout = Layout(root, (self.session.host, self.session.port), self._words, calls, choices)
+        self._status_line, self._end_banner = layout.status_line, layout.end_banner
+        self.status, self.retry_button = layout.status_line.label, layout.status_line.button
+        self.conversation = layout.conversation
+        self.conversation.text.tag_bind("action", "<ButtonRelease-1>", self._on_pending_action)
+        self.find_bar, self.people = layout.find_bar, layout.people
+        self.message_input, self.button = layout.message_input, layout.button
 
         self._attention = Attention(root, self.session.host)
         self._menus = Menus(root, self._commands(), self.settings)
         self._menus.attach(self.conversation.text, Menu.ON_CONVERSATION, self._look_at_conversation)
         self._menus.attach(self.message_input.text, Menu.ON_INPUT, self._look_at_input)
-        self._usual_sizes = usual_font_sizes(root)
         self._set_language()
         self._apply_theme()
         self._menus.bind_keys(self.message_input.text)
@@ -227,26 +200,28 @@ class ChatWindow:
         words = self._words
         set_dialog_language(self._root, self.settings.language)
         self._menus.set_language(words)
-        self.conversation.set_language(words)
-        self.find_bar.set_language(words)
-        self.people.set_language(words)
-        self.button.configure(text=words.send)
-        self._status_line.set_language(words)
-        self._end_banner.set_language(words)
-        self.message_input.placeholder.configure(text=words.placeholder)
+        self._layout.set_language(words)
         self._show_status()
         self._wakeup.request()
 
     def _apply_theme(self) -> None:
         """Apply the theme and the font size of the settings."""
-        palette = palette_of(self.settings.theme)
+        palette = self._palette
+        if self.settings.theme == SYSTEM_THEME:
+            self._desktop_theme.ask()
         set_font_sizes(self._root, self._usual_sizes, self.settings.font_size)
-        style_widgets(self._root, self.settings.theme, palette)
-        self.conversation.apply_theme(palette)
-        self.message_input.apply_theme(palette)
-        self.people.apply_theme(palette)
-        self.message_input.fit()
+        style_widgets(self._root, palette)
+        self._layout.apply_theme(palette)
         self._menus.apply_theme(palette)
+
+    @property
+    def _palette(self) -> Palette:
+        return palette_of(self.settings.theme, self._desktop_theme.is_dark)
+
+    def _on_desktop_theme(self) -> None:
+        """Apply the theme that the desktop has, where that is wanted and it is the other one."""
+        if self.settings.theme == SYSTEM_THEME and self._desktop_theme.is_dark:
+            self._apply_theme()
 
     def _commands(self) -> Commands:
         """Return what the menus and keys call."""
@@ -384,7 +359,7 @@ class ChatWindow:
         self.membership = Membership(session, self.settings, self._screen(), before.name)
         self.membership.failed = [*before.failed, *before.pending.values()]
         self._end_banner.hide()
-        self._status_line.set_server(session.host, session.port)
+        self._layout.set_server(session.host, session.port)
         self._attention.set_host(session.host)
         self._show_linked(())
         self._show_pending()
@@ -435,6 +410,7 @@ class ChatWindow:
 
     def _tell(self, text: str, kind: Kind = Kind.NOTICE) -> None:
         """Show a sentence of the client itself."""
+        self._layout.naming.tell(text if text != self._words.greeting else "")
         self._show(Entry(time.time(), kind, text))
 
     def _show(self, entry: Entry, is_news: bool = False) -> None:
@@ -450,12 +426,16 @@ class ChatWindow:
         self._wakeup.request()
 
     def _show_people(self) -> None:
-        if self.settings.shows_people and self.people.names:
-            self.people.frame.grid(row=1, column=1, sticky="ns")
-        else:
-            if str(self._root.tk.call("focus")) == str(self.people.list):  # a hidden widget gets no key
-                self._focus_input()
-            self.people.frame.grid_remove()
+        wanted = self._layout.fold_people(self.settings.shows_people)
+        if wanted != self.settings.shows_people:
+            self.settings.shows_people = wanted
+            self._menus.show_choices()
+
+    def _toggle_people(self) -> None:
+        self.settings.shows_people = not self.settings.shows_people
+        self.settings.save()
+        self._show_people()
+        self._menus.show_choices()
 
     def _show_linked(self, names: Iterable[str] | None) -> None:
         self._status_line.note_linked()
@@ -493,4 +473,7 @@ class ChatWindow:
             self._end_banner.stay()
 
     def _show_status(self) -> None:
-        self._status_line.show(self.membership.is_connected, len(self.people.names), self.membership.standing)
+        """Show how the link is, and whether the user has a name yet."""
+        member, is_broken, people = self.membership, self._status_line.is_broken, len(self.people.names)
+        self._layout.show(Situation(member.is_connected, is_broken, member.name, member.standing, people))
+        self._layout.show_naming(member.is_naming, member.has_history, self._words)

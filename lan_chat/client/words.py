@@ -43,6 +43,15 @@ class ClientWords(protocol.Words):
     left_off: str
     new_messages: str
     new_message: str
+    link_works: str
+    link_state_broken: str
+    link_ended: str
+    you_are: str
+    you: str
+    address: str
+    placeholder_name: str
+    people_address: str
+    people_copy: str
     status_connected: str
     status_people: str
     status_muted: str
@@ -50,6 +59,7 @@ class ClientWords(protocol.Words):
     status_not_connected: str
     status_retrying: str
     status_waiting: str
+    status_kept: str
     retry: str
     link_broken: str
     link_restored: str
@@ -151,6 +161,15 @@ ITALIAN = ClientWords(
     left_off="avevi letto fin qui",
     new_messages="{count} nuovi messaggi ↓",
     new_message="1 nuovo messaggio ↓",
+    link_works="Connesso",
+    link_state_broken="Interrotto",
+    link_ended="Non connesso",
+    you_are="Tu sei ",
+    you="{name} (tu)",
+    address="{host} · porta {port}",
+    placeholder_name="Il tuo nome",
+    people_address="Scrivi a {name}",
+    people_copy="Copia il nome",
     status_connected="Connesso a {host}, porta {port}",
     status_people="persone nella chat: {count}",
     status_muted="silenziato dall'operatore",
@@ -158,6 +177,7 @@ ITALIAN = ClientWords(
     status_not_connected="Non connesso a {host}, porta {port}",
     status_retrying="Collegamento interrotto con {host}, porta {port}: nuovo tentativo in corso...",
     status_waiting="Collegamento interrotto con {host}, porta {port}: nuovo tentativo tra {wait} s",
+    status_kept="Quello che scrivi parte appena torna.",
     retry="Riprova ora",
     link_broken="Il collegamento si è interrotto. Quello che scrivi verrà inviato appena torna.",
     link_restored="Il collegamento è tornato.",
@@ -263,6 +283,15 @@ ENGLISH = ClientWords(
     left_off="you had read up to here",
     new_messages="{count} new messages ↓",
     new_message="1 new message ↓",
+    link_works="Connected",
+    link_state_broken="Interrupted",
+    link_ended="Not connected",
+    you_are="You are ",
+    you="{name} (you)",
+    address="{host} · port {port}",
+    placeholder_name="Your name",
+    people_address="Write to {name}",
+    people_copy="Copy the name",
     status_connected="Connected to {host}, port {port}",
     status_people="people in the chat: {count}",
     status_muted="muted by the operator",
@@ -270,6 +299,7 @@ ENGLISH = ClientWords(
     status_not_connected="Not connected to {host}, port {port}",
     status_retrying="The connection to {host}, port {port}, is broken: trying again...",
     status_waiting="The connection to {host}, port {port}, is broken: next try in {wait} s",
+    status_kept="What you write is sent as soon as it is back.",
     retry="Try now",
     link_broken="The connection is broken. What you write will be sent as soon as it is back.",
     link_restored="The connection is back.",

@@ -50,7 +50,7 @@ def test_a_name_has_its_colour_in_every_message_and_in_the_list(sit: ReaderSit) 
         reader.hear(said("uno", name), said("due", name))
         colours[name] = reader.look_of(f"{name}: uno", "foreground")
         assert reader.look_of(f"{name}: due", "foreground") == colours[name]
-        assert reader.people_list.itemcget(reader.people.index(name), "foreground") == colours[name]
+        assert reader.window.people.colours_of(name)[1] == colours[name]
     assert len(set(colours.values())) == 3
 
 

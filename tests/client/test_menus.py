@@ -57,6 +57,7 @@ def test_every_command_of_the_menus_works(
         (words.menu_people, lambda: not window.people.frame.winfo_ismapped()),
         (words.menu_sound, lambda: seat.settings.has_sound),
         (words.menu_dark, lambda: box["background"] == PALETTES["dark"].paper),
+        (words.menu_system, lambda: seat.settings.theme == "system"),
         (words.menu_light, lambda: box["background"] == PALETTES["light"].paper),
         (words.menu_larger, lambda: text_size(seat) == usual + 1),
         (words.menu_smaller, lambda: text_size(seat) == usual),

@@ -269,7 +269,7 @@ def test_tab_in_an_empty_box_goes_on_to_the_button(sit: Sit) -> None:
 
 def test_a_click_in_the_list_addresses_somebody(sit: Sit) -> None:
     seat = sit(*ROOM)
-    place = seat.window.people.list.bbox(seat.window.people.names.index("Bob"))
+    place = seat.window.people.bounds_of("Bob")
     assert place is not None
     seat.click(seat.window.people.list, place[0] + 3, place[1] + 3)
     assert seat.draft == "Bob: "

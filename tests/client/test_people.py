@@ -56,8 +56,8 @@ def test_people_who_come_and_go_at_random_are_listed_as_they_are(sit: ReaderSit)
     reader.hear()
     assert reader.people == sorted(here, key=lambda name: (name.casefold(), name))
     assert reader.people == reader.window.people.names
-    for place, name in enumerate(reader.people):
-        assert reader.people_list.itemcget(place, "foreground") == reader.conversation.tag_cget(
+    for name in reader.people:
+        assert reader.window.people.colours_of(name)[1] == reader.conversation.tag_cget(
             f"hue-{hue_of(name)}", "foreground"
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,12 +30,11 @@ def colours(seat: Seat) -> dict[str, tuple[str, ...]]:
             style = ttk.Style(seat.root)
             found[path] = tuple(str(style.lookup(kind, option)) for option in ("background", "foreground"))
             continue
-        options = ["background"] + (["foreground"] if kind not in ("Tk", "Frame", "Toplevel") else [])
+        options = ["background"] + (["foreground"] if kind not in ("Tk", "Canvas", "Frame", "Toplevel") else [])
         found[path] = tuple(str(seat.root.tk.call(path, "cget", f"-{option}")) for option in options)
     return found
 
 
-@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="the light theme is the system's own there")
 def test_a_theme_changes_the_colours_of_every_widget_at_once(sit: Sit) -> None:
     seat = sit("Bob")
     seat.press("Control-f")

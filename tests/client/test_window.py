@@ -7,6 +7,8 @@ import time
 import pytest
 
 import protocol
+from lan_chat.client.desktop import open_root
+from lan_chat.client.icon import ICONS
 from lan_chat.client.session import Disconnected
 from lan_chat.client.words import ENGLISH, ITALIAN
 from protocol import Joined
@@ -153,3 +155,13 @@ def test_a_window_comes_back_on_the_screen(sit: Sit, geometry: str) -> None:
     seen_width = min(left + width, seat.root.winfo_screenwidth()) - max(left, 0)
     assert seen_width >= width // 2, (left, width)
     assert 0 <= top <= seat.root.winfo_screenheight() - 50, top
+
+
+def test_a_desktop_knows_the_windows_by_class_and_icon(display: None) -> None:
+    root = open_root(ITALIAN)
+    assert root is not None
+    try:
+        assert root.winfo_class() == "Lan-chat"
+        assert len([name for name in root.image_names() if "image" in name]) >= len(ICONS)
+    finally:
+        root.destroy()

@@ -441,17 +441,18 @@ class Reader(Seat):
         return self.conversation.get("current.first linestart", "current.first lineend")
 
     @property
-    def people_list(self) -> tk.Listbox:
+    def people_list(self) -> tk.Canvas:
         return self.window.people.list
 
     @property
     def people(self) -> list[str]:
-        return list(self.people_list.get(0, "end"))
+        return self.window.people.names
 
-    def click_on_name(self, name: str) -> None:
-        box = self.people_list.bbox(self.people.index(name))
+    def click_on_name(self, name: str, button: int = 1) -> None:
+        self.wait(lambda: self.window.people.bounds_of(name))
+        box = self.window.people.bounds_of(name)
         assert box is not None, self.people
-        self.click(self.people_list, box[0] + 3, box[1] + 3)
+        self.click(self.people_list, box[0] + 20, box[1] + 8, button)
 
 
 ReaderSit = Callable[..., Reader]

@@ -71,7 +71,7 @@ class SessionSeat:
 
     @property
     def people(self) -> list[str]:
-        return list(self.window.people.list.get(0, "end"))
+        return self.window.people.names
 
     @property
     def is_at_end(self) -> bool:

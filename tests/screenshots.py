@@ -1,0 +1,262 @@
+"""Take pictures of the window, as its users see it: themes, languages, sizes, scales, and what happens in it.
+
+    python -m tests.screenshots FOLDER               # all of them; two stand in the README
+    python -m tests.screenshots FOLDER broken 200    # those with one of these words in their names
+
+A played server, a real session, a real window. Linux only: it starts an Xvfb of its own for each scale, and takes the
+pictures with ImageMagick's `import`. Not collected as a test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from lan_chat.client.connect_dialog import ConnectDialog
+from lan_chat.client.desktop import open_root
+from lan_chat.client.ledger import NotSent
+from lan_chat.client.session import Disconnected, LinkBroken
+from lan_chat.client.settings import Settings
+from lan_chat.client.window import ChatWindow
+from lan_chat.client.words import LANGUAGES
+from protocol import EndConn, Greeting, Joined, Message, Notice, Refused, Welcome
+from tests.support.seats import FakeSession
+from tests.support.waiting import DEADLINE_S
+from tools.xvfb import virtual_screen
+
+PEOPLE = (
+    *("Ada", "Anna", "Bruno", "Carla", "Davide", "Elena", "Fabio", "Gaia", "Hamid", "Ines", "Jonas"),
+    *("Katia", "Luca", "Marta", "Nadia", "Omar", "Paola", "Quentin", "Rosa", "Sara", "Zoë"),
+)
+TALK = (
+    ("Anna", "Buongiorno a tutti!"),
+    ("Bruno", "Ciao Anna. Qualcuno ha capito l'esercizio 3?"),
+    ("Bruno", "Io mi sono fermato al punto b."),
+    ("Davide", "C'è scritto tutto qui: https://docs.python.org/3/library/socketserver.html"),
+    ("Hamid", "Grazie 👍"),
+    ("Hamid", "Ada, hai la soluzione del 4?"),
+    ("Ada", "Sì: il server tiene un thread per ogni client, e ognuno legge solo il suo."),
+    ("Jonas", "Σωκράτης, Привет, שלום — funziona tutto"),
+    ("Zoë", "Chi viene a pranzo? Siamo già in otto, e il tavolo è prenotato per l'una. Chi si aggiunge lo dica entro "
+     "mezzogiorno, così avviso io."),
+    ("Luca", "Io!"),
+    ("Marta", "Anch'io 🍕"),
+)  # fmt: skip
+SCALES = (100, 125, 150, 200)
+"""In per cent."""
+LONG_NAME = "una persona con un nome lungo"
+HOUR = 1_764_144_000.0
+
+
+class Played(FakeSession):
+    """A session that says what the picture needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.host, self.port = "192.168.1.20", 53000
+
+
+@dataclass
+class Scene:
+    """One picture: the window, and what happens before the picture is taken."""
+
+    name: str
+    act: Callable[[ChatWindow, Played], None]
+    settings: Settings = field(default_factory=Settings)
+    scale: int = 100
+    """In per cent."""
+
+
+# --- what happens -----------------------------------------------------------------------------------------------------
+
+
+def name_asked(window: ChatWindow, session: Played) -> None:
+    session.tell(Greeting())
+
+
+def name_taken(window: ChatWindow, session: Played) -> None:
+    session.tell(Greeting(), Refused("taken"))
+
+
+def lively(window: ChatWindow, session: Played) -> None:
+    session.tell(Greeting(), Welcome("Ada", "token", PEOPLE, 2))
+    session.tell(*(Joined(number, HOUR, name) for number, name in enumerate(("Ines", "Omar"), 3)))
+    for number, (name, text) in enumerate(TALK):
+        session.tell(Message(10 + number, HOUR + 60 * number, name, text, None))
+    window.message_input.draft = "Io no, ma buon appetito!"
+
+
+def broken(window: ChatWindow, session: Played) -> None:
+    lively(window, session)
+    window.message_input.draft = ""
+    session.tell(LinkBroken(4.0))
+
+
+def muted(window: ChatWindow, session: Played) -> None:
+    lively(window, session)
+    session.tell(Notice("muted"))
+
+
+def ended(window: ChatWindow, session: Played) -> None:
+    lively(window, session)
+    session.tell(EndConn(), Disconnected(()))
+
+
+def failed(window: ChatWindow, session: Played) -> None:
+    lively(window, session)
+    session.tell(NotSent(1, "Questo non è partito"))
+
+
+def finding(window: ChatWindow, session: Played) -> None:
+    lively(window, session)
+    run(window, session.events.empty)
+    window.find_bar.open()
+    window.find_bar.entry.insert(0, "io")
+    window.find_bar.step(True)
+
+
+def menu_open(window: ChatWindow, session: Played) -> None:
+    lively(window, session)
+    run(window, session.events.empty)
+    bar = window._root.nametowidget(window._root["menu"])
+    menu = window._root.nametowidget(bar.entrycget(2, "menu"))
+    menu.post(window._root.winfo_rootx() + 140, window._root.winfo_rooty())
+
+
+def name_menu(window: ChatWindow, session: Played) -> None:
+    lively(window, session)
+    run(window, session.events.empty)
+    window.people._pop_up(3, window.people.list.winfo_rootx() + 30, window.people.list.winfo_rooty() + 110)
+
+
+def long_names(window: ChatWindow, session: Played) -> None:
+    names = (
+        "Ada",
+        "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW",
+        "una persona con un nome lungo",
+        "小明",
+        "محمد",
+        "🍕 pizza",
+        "Élodie",
+    )
+    session.tell(Greeting(), Welcome("una persona con un nome lungo", "token", names, 2))
+    window.people.set_away(["Élodie"])
+
+
+def run(window: ChatWindow, condition: Callable[[], object]) -> None:
+    """Let the window live until something has come true, and has been drawn."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        window._root.update()
+        assert time.monotonic() < deadline, "the window never showed it"
+        time.sleep(0.005)
+    for _ in range(20):
+        window._root.update()
+        time.sleep(0.005)
+
+
+def scenes() -> Iterator[Scene]:
+    usual = Settings(geometry="960x640+0+0")
+    for theme in ("light", "dark"):
+        for language in LANGUAGES:
+            here = replace(usual, theme=theme, language=language)
+            end = f"{theme}-{language}"
+            yield Scene(f"lively-{end}", lively, here)
+            yield Scene(f"naming-{end}", name_asked, replace(here, geometry="720x480+0+0"))
+            yield Scene(f"small-{end}", lively, replace(here, geometry="400x300+0+0"))
+            yield Scene(f"broken-{end}", broken, here)
+            yield Scene(f"ended-{end}", ended, here)
+        here = replace(usual, theme=theme)
+        yield Scene(f"taken-{theme}", name_taken, replace(here, geometry="720x480+0+0"))
+        yield Scene(f"small-broken-{theme}", broken, replace(here, geometry="400x300+0+0"))
+        yield Scene(f"small-naming-{theme}", name_asked, replace(here, geometry="400x300+0+0"))
+        yield Scene(f"large-{theme}", lively, replace(here, geometry="1920x1040+0+0"))
+        yield Scene(f"125-{theme}", lively, replace(here, geometry="1200x800+0+0"), 125)
+        yield Scene(f"150-{theme}", lively, replace(here, geometry="1440x960+0+0"), 150)
+        yield Scene(f"200-{theme}", lively, replace(here, geometry="1920x1040+0+0"), 200)
+        yield Scene(f"find-{theme}", finding, here)
+        yield Scene(f"menu-{theme}", menu_open, here)
+        yield Scene(f"name-menu-{theme}", name_menu, here)
+        yield Scene(f"long-names-{theme}", long_names, here)
+        yield Scene(f"muted-{theme}", muted, here)
+        yield Scene(f"failed-{theme}", failed, here)
+        yield Scene(f"letters-{theme}", lively, replace(here, font_size=18))
+    yield Scene("letters-40", lively, replace(usual, font_size=40))
+    yield Scene("letters-8", lively, replace(usual, font_size=8))
+
+
+# --- the pictures -----------------------------------------------------------------------------------------------------
+
+
+def press(name: str, folder: Path) -> None:
+    """Take a picture of the screen, without what is empty around the window."""
+    subprocess.run(["import", "-window", "root", "-trim", "+repage", str(folder / f"{name}.png")], check=True)
+    print(f"{name}.png", flush=True)
+
+
+def take(scene: Scene, folder: Path) -> None:
+    """Open a window, let it happen, and take the picture."""
+    root = open_root(LANGUAGES[scene.settings.language])
+    assert root is not None
+    session = Played()
+    window = ChatWindow(root, session, scene.settings)  # type: ignore[arg-type]
+    root.update()
+    window.message_input.text.focus_force()
+    scene.act(window, session)
+    run(window, session.events.empty)
+    press(scene.name, folder)
+    window.close()
+
+
+def take_dialog(name: str, folder: Path, settings: Settings) -> None:
+    """Take a picture of the questions, after an answer that could not work."""
+    root = open_root(LANGUAGES[settings.language])
+    assert root is not None
+    dialog = ConnectDialog(root, settings, "127.0.0.1", "1")
+    root.update()
+    dialog.host.focus_force()
+    dialog.submit()
+    deadline = time.monotonic() + DEADLINE_S
+    while dialog.button.instate(["disabled"]) and time.monotonic() < deadline:
+        root.update()
+        time.sleep(0.005)
+    root.update()
+    press(name, folder)
+    dialog.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("words", nargs="*", help="only pictures with one of these in their names")
+    parser.add_argument("--scale", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    folder, words, scale = arguments.folder, arguments.words, arguments.scale
+    if scale is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for each in SCALES:  # Tk never lets go of a screen, so each one has a process of its own
+            with virtual_screen("1920x1080x24", dpi=96 * each // 100):
+                command = [sys.executable, "-m", "tests.screenshots", "--scale", str(each), str(folder), *words]
+                subprocess.run(command, check=True)
+        return
+
+    def is_wanted(name: str) -> bool:
+        return not words or any(word in name for word in words)
+
+    for scene in scenes():
+        if scene.scale == scale and is_wanted(scene.name):
+            take(scene, folder)
+    for theme in ("light", "dark"):
+        for language in LANGUAGES:
+            name = f"dialog-{theme}-{language}"
+            if scale == 100 and is_wanted(name):
+                take_dialog(name, folder, Settings(theme=theme, language=language))
+
+
+if __name__ == "__main__":
+    main()
