@@ -410,12 +410,13 @@ class ChatWindow:
 
     def _tell(self, text: str, kind: Kind = Kind.NOTICE) -> None:
         """Show a sentence of the client itself."""
-        self._layout.naming.tell(text if text != self._words.greeting else "")
         self._show(Entry(time.time(), kind, text))
 
     def _show(self, entry: Entry, is_news: bool = False) -> None:
         if is_news and self._attention.note_news():
             self.conversation.mark_left_off()
+        if entry.kind in (Kind.NOTICE, Kind.ERROR):
+            self._layout.naming.tell(entry.text if entry.text != self._words.greeting else "")
         self.conversation.add(entry, is_news)
         self._wakeup.request()
 
