@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from tkinter import ttk
 
+from lan_chat.client.theme import pixels
 from lan_chat.client.words import ITALIAN, ClientWords
 
 LOOK_MS = 1000
@@ -50,19 +51,25 @@ class EndBanner:
         self._closes_at: float | None = None
         """When the window closes, on the monotonic clock; None while that is not certain."""
         self._look_id = ""
-        self.frame = frame = ttk.Frame(parent, padding=(0, 8, 0, 0))
+        self._margin = pixels(parent, 8)
+        self.frame = frame = ttk.Frame(parent, style="Banner.TFrame", padding=(2 * self._margin, self._margin))
         frame.columnconfigure(0, weight=1)
-        self.label = ttk.Label(frame)
+        self.label = ttk.Label(frame, style="Banner.TLabel")
         self.label.grid(row=0, column=0, sticky="ew")
         frame.bind("<Configure>", self._fit)
-        self.save_button = ttk.Button(frame, command=choices.save)
-        self.stay_button = ttk.Button(frame, command=self.stay)
-        self.connect_button = ttk.Button(frame, command=choices.connect)
+        self.save_button = ttk.Button(frame, style="Banner.TButton", command=choices.save)
+        self.stay_button = ttk.Button(frame, style="Banner.TButton", command=self.stay)
+        self.connect_button = ttk.Button(frame, style="Banner.TButton", command=choices.connect)
         self._buttons = (self.save_button, self.stay_button, self.connect_button)
         for column, button in enumerate(self._buttons, start=1):
-            button.grid(row=0, column=column, padx=(8, 0))
+            button.grid(row=0, column=column, padx=(self._margin, 0))
             for key in ("<Return>", "<KP_Enter>"):
                 button.bind(key, lambda event, button=button: button.invoke())
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the banner is seen."""
+        return self.state is not State.HIDDEN
 
     @property
     def is_counting(self) -> bool:
@@ -135,8 +142,8 @@ class EndBanner:
 
     def _fit(self, event: object) -> None:
         """Put the sentence beside the buttons, or above them where there is no room for both."""
-        width = self.frame.winfo_width()
-        buttons = sum(button.winfo_reqwidth() + 8 for button in self._buttons if button.winfo_manager())
+        width = self.frame.winfo_width() - 4 * self._margin
+        buttons = sum(button.winfo_reqwidth() + self._margin for button in self._buttons if button.winfo_manager())
         self.label.configure(wraplength=max(120, width))
         is_narrow = self.label.winfo_reqwidth() + buttons > width
         self.label.grid(columnspan=4 if is_narrow else 1)

@@ -161,6 +161,8 @@ class Layout:
     def show(self, situation: Situation) -> None:
         """Show how things are in all parts. Cheap where nothing has changed."""
         self.status_line.show(situation.is_connected, situation.people, situation.standing)
+        if self.end_banner.is_shown:  # which says more
+            self.status_line.frame.grid_remove()
         self.header.show(situation)
         self.people.set_own_name(situation.name)
         self.people.set_stale(situation.is_broken or not situation.is_connected)

@@ -472,6 +472,7 @@ class ChatWindow:
             self._end_banner.count_down(CLOSE_MS)
         else:
             self._end_banner.stay()
+        self._show_status()
 
     def _show_status(self) -> None:
         """Show how the link is, and whether the user has a name yet."""
