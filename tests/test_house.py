@@ -42,19 +42,24 @@ WIDGETS = {
 WINDOWS = {"lan_chat.client.window", "lan_chat.client.layout", "lan_chat.client.connect_dialog"}
 ON_TK = {"lan_chat.client." + room for room in ("desktop", "desktop_theme", "file_dialogs", "theme", "wakeup")}
 """Rooms that know Tk and no widget of ours."""
+PARTS = {"lan_chat.client." + room for room in ("discs", "drawn_text", "finding")}
+"""What the conversation is made of: they know each other, and no widget."""
 PURE = {
     "lan_chat.client." + room
     for room in (
         "actions",
         "answers",
+        "blocks",
         "composing",
         "entries",
+        "entry_layout",
         "fitting",
         "icon",
         "ledger",
         "palette",
         "pictures",
         "settings",
+        "text_styles",
         "words",
     )
 }
@@ -113,14 +118,16 @@ def may_know(room: str) -> set[str]:
     if room in server:
         return base | server
     if room in WIDGETS:
-        return base | PURE | ON_TK
+        return base | PURE | ON_TK | PARTS
+    if room in PARTS:
+        return base | PURE | ON_TK | PARTS
     if room in WINDOWS:
         return base | client
     if room in ON_TK:
         return base | PURE
     if room in PURE:
         return {"protocol"} | PURE
-    return base | client - WIDGETS - WINDOWS - ON_TK
+    return base | client - WIDGETS - WINDOWS - ON_TK - PARTS
 
 
 @pytest.mark.parametrize("room", sorted(HOUSE))
@@ -153,7 +160,7 @@ def test_a_program_imports_nothing_before_signals_end_it_quietly(program: str) -
     assert set(imported(HOUSE["lan_chat.early"])) <= light
 
 
-@pytest.mark.parametrize("room", sorted(set(HOUSE) - PROGRAMS - WIDGETS - WINDOWS - ON_TK))
+@pytest.mark.parametrize("room", sorted(set(HOUSE) - PROGRAMS - WIDGETS - WINDOWS - ON_TK - PARTS))
 def test_tk_is_known_only_where_something_is_drawn(room: str) -> None:
     assert not any(name.partition(".")[0] == "tkinter" for name in imported(HOUSE[room]))
 

@@ -15,6 +15,10 @@ MAX_INPUT_HISTORY = 200
 """How many sent messages the input history keeps."""
 BEYOND = re.compile("([\U00010000-\U0010ffff]+)")
 """Runs of non-BMP characters."""
+WITHOUT_BLANKS = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
+)
+"""Letters of scripts that put no blank between words, or write endings right after a name."""
 
 
 def whole_letters(text: str) -> str:
@@ -30,7 +34,7 @@ def without_beyond(text: str) -> str:
 def completions(before: str, names: Iterable[str]) -> tuple[int, list[str]]:
     """Return how many characters before the cursor are the prefix of a name, and the names with it, sorted."""
     searched = before[-protocol.MAX_NAME_CHARACTERS :].rpartition("\n")[2]
-    starts = [0, *(match.end() for match in re.finditer(r"\s", searched))]
+    starts = [0, *(end + 1 for end, letter in enumerate(searched) if letter.isspace() or WITHOUT_BLANKS.match(letter))]
     for start in starts:  # the longest prefix first: a name may contain spaces
         prefix = searched[start:].casefold()
         found = sorted((name for name in names if prefix and name.casefold().startswith(prefix)), key=str.casefold)

@@ -5,22 +5,21 @@ Main thread only. Entries are collected by `add` and drawn by `flush`, a batch w
 
 from __future__ import annotations
 
-import bisect
-import itertools
-import re
 import time
 import tkinter as tk
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from tkinter import font as tkfont
 from tkinter import ttk
-from typing import Any
 
-from lan_chat.client.composing import BEYOND, whole_letters, without_beyond
+from lan_chat.client.blocks import Block, belongs_to, can_fold, day_of, pending_blocks
 from lan_chat.client.desktop import draws_every_letter
-from lan_chat.client.entries import Entry, Kind, find_links
-from lan_chat.client.palette import HUES, Palette, hue_of, name_colour
+from lan_chat.client.discs import Bar, Disc, Overlay
+from lan_chat.client.drawn_text import DrawnText
+from lan_chat.client.entries import Entry, Kind, find_links, initial_of, target_of
+from lan_chat.client.entry_layout import MAX_LINKS
+from lan_chat.client.finding import Finder, Found
+from lan_chat.client.palette import PALETTES, Palette, hue_of
+from lan_chat.client.text_styles import WRAPPED, Fonts, text_styles
 from lan_chat.client.words import ClientWords
 
 MAX_ENTRIES = 12_000
@@ -29,20 +28,14 @@ MAX_CHARACTERS = 16 * 1024 * 1024
 """The most characters of entries that are kept, for the case of very long messages."""
 MAX_LINES = 100_000
 """The most lines to scroll back through: each takes some 200 bytes, however short it is."""
-MAX_FOUND = 1000
-"""How many matches a search highlights at once, the latest ones; it counts and visits all."""
-
+EXPAND_COST, EXPAND_MS = 8_000, 20
+"""How much more of a long text is drawn at once where the user wants all of it, and the pause before the next part."""
+BUSY_COST, BUSY_DECORATE_MS = 1_500, 200
+"""How much at once is a flood, in which the discs follow the text a little later: moving them keeps X busy."""
 PLACE_MS = 30
 """How long after the view has changed it is looked at whether the end is in view."""
-
-
-@dataclass
-class Block:
-    """How much of the text one entry, rule or left-off marker takes up."""
-
-    lines: int
-    characters: int
-    is_entry: bool
+MAX_ROW_CHARACTERS = 90
+"""How long a row of text may be in a wide window: longer ones are hard to read."""
 
 
 class Conversation:
@@ -51,95 +44,92 @@ class Conversation:
     def __init__(self, parent: ttk.Frame, words: ClientWords, open_link: Callable[[str], object]) -> None:
         self._words = words
         self._open_link = open_link
-        self._entries: deque[Entry] = deque()
-        self._blocks: deque[Block] = deque()
-        """The blocks of the text, from its first line on."""
-        self._marker = Block(0, 0, is_entry=False)
+        self._palette = PALETTES["light"]
+        self._entries = 0
         self._characters = 0
         self._lines = 0
-        self._waiting: list[str | tuple[str, ...]] = []
-        """What `flush` will insert: texts and their tags, alternating."""
+        self._changed: Block | None = None
+        """A drawn block to which an arrival was added since."""
+        self._marker: Block | None = None
         self.waiting_characters = 0
-        """How many characters of entries `flush` will insert."""
+        """What `flush` will draw, by what that costs; one unit is what a plain character takes."""
         self._pending: list[tuple[str, str, bool]] = []
         self._is_pending_stale = False
         self._last_day = time.strftime("%Y-%m-%d")
         self._unseen = 0
-        self._undrawn: dict[str, str] = {}
-        """The characters that this Tk cannot draw, by the tag of the □ drawn instead, oldest first."""
-        self._undrawn_numbers = itertools.count()
         self._is_at_end = True
-        self.last_link = ""
+        self._is_busy = False
+        """Whether so much comes that what lies on the text follows later."""
+        self._is_held = False
+        """Whether the user holds a button of the mouse down here."""
+        self._unit = 1.0
+        self._right = 0
+        self._later_ids: dict[str, str] = {}
+        """What Tk is to call later, for which the window may be gone by then."""
 
         self.frame = ttk.Frame(parent)
         self.frame.columnconfigure(0, weight=1)
         self.frame.rowconfigure(0, weight=1)
         self.text = tk.Text(self.frame, width=80, height=25, wrap="word", state="disabled")
-        self.text.configure(font="TkTextFont", relief="flat", borderwidth=0, padx=8, pady=6, spacing3=3)
-        self.text.mark_set("pending", "1.0")
-        self._can_draw_all = draws_every_letter(self.text.winfo_toplevel())
-        self._counts_halves = int(self.text.tk.call("string", "length", "\U0001f600")) == 2
-        """Whether this Tk counts a non-BMP character as two, as before Tk 9."""
-        self._scrollbar = scrollbar = ttk.Scrollbar(self.frame, command=self.text.yview)
-        self._place_id = ""
-        self.text.configure(yscrollcommand=self._on_view)
-        self.text.bind("<Destroy>", lambda event: self.text.after_cancel(self._place_id) if self._place_id else None)
+        self.text.configure(font="TkTextFont", relief="flat", borderwidth=0, padx=0, pady=6)
+        self._scrollbar = ttk.Scrollbar(self.frame, command=self.text.yview)
+        self.text.configure(yscrollcommand=self._on_scrolled)
         self.text.grid(row=0, column=0, sticky="nsew")
-        scrollbar.grid(row=0, column=1, sticky="ns")
+        self._scrollbar.grid(row=0, column=1, sticky="ns")
         self.button = ttk.Button(self.text, command=self.show_latest, takefocus=False, style="New.TButton")
         self.name_font = tkfont.Font(self.text, font="TkTextFont")
+        self.small_font = tkfont.Font(self.text, font="TkTextFont")
+        self._drawn = DrawnText(self.text, words, draws_all=draws_every_letter(self.text.winfo_toplevel()))
+        self._finder = Finder(self._drawn)
+        self._overlay = Overlay(self.text)
+        self._time = tk.Label(self.text, borderwidth=0, padx=4, pady=0)
+        """The time of the message under the pointer."""
 
         # A disabled text takes no focus by itself, and Ctrl+C would copy nothing.
-        self.text.bind("<Button-1>", lambda event: self.text.focus_set())
-        self.text.bind("<Configure>", lambda event: self._follow())
+        self.text.bind("<ButtonPress-1>", self._on_press)
+        self.text.bind("<ButtonRelease-1>", self._on_release)
+        self.text.bind("<Configure>", self._on_configure)
+        self.text.bind("<Visibility>", lambda event: self._decorate_later())
         self.text.bind("<<Copy>>", self._on_copy)
+        self.text.bind("<Motion>", self._on_motion)
+        self.text.bind("<Destroy>", self._on_destroy)
+        self.text.bind("<Leave>", lambda event: self._time.place_forget())
         self.text.tag_bind("link", "<ButtonRelease-1>", self._on_link)
+        self.text.tag_bind("expand", "<ButtonRelease-1>", self._on_expand)
         for tag in ("link", "action"):
             self.text.tag_bind(tag, "<Enter>", lambda event: self.text.configure(cursor="hand2"))
             self.text.tag_bind(tag, "<Leave>", lambda event: self.text.configure(cursor="xterm"))
 
     def apply_theme(self, palette: Palette) -> None:
         """Apply the colours of a theme, and the current font sizes."""
+        self._palette = palette
         text = self.text
-        self.name_font.configure(**tkfont.nametofont("TkTextFont", root=text).actual())
+        usual = tkfont.nametofont("TkTextFont", root=text)
+        for font in (self.name_font, self.small_font):
+            font.configure(**usual.actual())
         self.name_font.configure(weight="bold")
-        indent = tkfont.nametofont("TkTextFont", root=text).measure("00:00  ")
+        self.small_font.configure(size=max(8, int(usual.actual("size")) - 2))
+        row = min(usual.metrics("linespace"), self.name_font.metrics("linespace"))
+        self._unit = unit = row / 18
         text.configure(background=palette.paper, foreground=palette.text, insertbackground=palette.text)
         text.configure(
             selectbackground=palette.accent, selectforeground=palette.paper, inactiveselectbackground=palette.accent
         )
         text.configure(highlightthickness=1, highlightbackground=palette.paper, highlightcolor=palette.accent)
-        for hue in range(HUES):
-            colour = name_colour(hue, palette)
-            text.tag_configure(f"hue-{hue}", foreground=colour, font=self.name_font, lmargin2=indent)
-        styles: dict[str, dict[str, Any]] = {
-            "time": {"foreground": palette.quiet, "lmargin2": indent},
-            "text": {"foreground": palette.text, "lmargin1": indent, "lmargin2": indent},
-            "notice": {"foreground": palette.quiet, "lmargin1": indent, "lmargin2": indent},
-            "error": {"foreground": palette.error, "lmargin1": indent, "lmargin2": indent},
-            "announcement": {
-                "foreground": palette.accent,
-                "font": self.name_font,
-                "lmargin1": indent,
-                "lmargin2": indent,
-            },
-            "pending": {"foreground": palette.quiet, "lmargin1": indent, "lmargin2": indent},
-            "day": {"foreground": palette.quiet, "justify": "center"},
-            "marker": {"foreground": palette.error, "justify": "center"},
-            "mention": {"background": palette.mention},
-            "link": {"foreground": palette.accent, "underline": True},
-            "action": {"foreground": palette.accent, "underline": True, "lmargin2": indent},
-            "found": {"background": palette.found, "foreground": palette.text},
-            "current": {"background": palette.accent, "foreground": palette.paper},
-        }
-        for name, style in styles.items():
+        fonts = Fonts(str(self.name_font), str(self.small_font))
+        for name, style in text_styles(palette, fonts, unit).items():
             text.tag_configure(name, **style)
-        for name in ("link", "action", "found", "current", "sel"):  # of two styles on one text the later one counts
-            text.tag_raise(name)
+            text.tag_raise(name)  # of two styles on one text the later one counts
+        text.tag_raise("sel")
+        self._time.configure(font=self.small_font, foreground=palette.quiet, background=palette.paper)
+        diameter = round(1.75 * row)
+        self._overlay.apply_theme(palette, diameter=diameter, x=round(14 * unit), font=str(self.name_font))
+        self._bound_rows()
+        self._decorate()
 
     def set_language(self, words: ClientWords) -> None:
         """Change the language; entries that were added keep theirs."""
-        self._words = words
+        self._words = self._drawn.words = words
         self._is_pending_stale = True
         self._show_unseen()
 
@@ -147,56 +137,64 @@ class Conversation:
 
     def add(self, entry: Entry, is_news: bool = False) -> None:
         """Add an entry, drawn by the next `flush`; news counts as unseen while the user has scrolled up."""
-        local = time.localtime(entry.time)
-        day = time.strftime("%Y-%m-%d", local)
-        lines, size = 1 + entry.text.count("\n"), len(entry.text)
+        if entry.is_own:
+            self._remove_marker()
+        day = day_of(entry)
+        before = self._drawn.blocks[-1] if self._drawn.blocks else None
+        block = Block([entry])
         if day != self._last_day:
             self._last_day = day
-            self._waiting += [f"— {time.strftime(self._words.day, local)} —\n", ("day",)]
-            lines += 1
-        marked = ("mention",) if entry.is_mention else ()
-        self._waiting += [f"{time.strftime('%H:%M', local)}  ", ("time", *marked)]
-        if entry.speaker:
-            style = f"hue-{hue_of(entry.speaker)}" if entry.kind is Kind.MESSAGE else entry.kind.value
-            self._add_text(f"{entry.speaker}: ", style, *marked)
-        if "://" in entry.text:
-            self._add_linked(entry.text, entry.kind.value, *marked)
-        else:
-            self._add_text(entry.text, entry.kind.value, *marked)
-        self._waiting += ["\n", (entry.kind.value, *marked)]
-        self._entries.append(entry)
-        self._blocks.append(Block(lines, size, is_entry=True))
-        self._characters += size
-        self._lines += lines
-        self.waiting_characters += size
+            block.day = f"— {time.strftime(self._words.day, time.localtime(entry.time))} —"
+        elif before is not None and can_fold(entry, before):
+            before.entries.append(entry)
+            before.searched = 0
+            self._changed = before
+            block = before
+        if entry.speaker and block is not before:
+            block.has_header = bool(block.day) or not belongs_to(entry, before)
+            block.group_time = entry.time if block.has_header or before is None else before.group_time
+        if block is not before:
+            self._drawn.append(block)
+            self.waiting_characters += block.cost(self._drawn.draws_all)
+        self._entries += 1
+        self._characters += len(entry.text)
+        self._lines += 1 + entry.text.count("\n")
         if is_news and not self._is_at_end:
             self._unseen += 1
 
     def add_rule(self, text: str) -> None:
         """Add a rule: a centred line with a text."""
-        self._waiting += [f"— {text} —\n", ("day",)]
-        self._blocks.append(Block(1, 0, is_entry=False))
+        self._drawn.append(Block(rule=f"— {text} —"))
 
     def mark_left_off(self) -> None:
         """Move the left-off marker, the line that shows how far the user has read, to the end."""
-        self.flush()
-        self._change(self._remove_marker)
-        self._marker = Block(1, 0, is_entry=False)
-        self._blocks.append(self._marker)
-        self._waiting += [f"——  {self._words.left_off}  ——\n", ("marker",)]
+        self._remove_marker()
+        self._marker = Block(rule=f"——  {self._words.left_off}  ——", is_marker=True)
+        self._drawn.append(self._marker)
 
     def set_pending(self, pending: list[tuple[str, str, bool]]) -> None:
         """Set the pending messages, shown at the end: speaker, text, and whether the message has failed.
 
         Failed ones have tags `again-N` and `discard-N`, N their index in the list, for `pending_action_at`.
         """
+        if len(pending) > len(self._pending):
+            self._remove_marker()
         self._pending = pending
         self._is_pending_stale = True
 
     def flush(self) -> None:
         """Draw the entries added since the last time, all with one call of Tk."""
-        if self._waiting or self._is_pending_stale:
-            self._change(self._draw)
+        if self._drawn.has_undrawn or self._is_pending_stale or self._changed is not None:
+            if self._changed is not None:
+                self._drawn.redraw(self._changed)
+                self._changed = None
+            self._drop_oldest()
+            self._drawn.draw()
+            self._is_busy = self.waiting_characters > BUSY_COST
+            self.waiting_characters = 0
+            if self._is_pending_stale or self._drawn.pending:
+                self._show_pending()
+            self._decorate_later()
         self._follow()
         self._show_unseen()
 
@@ -220,11 +218,15 @@ class Conversation:
 
     def as_text(self) -> str:
         """Return all entries as the content of a text file."""
-        return "".join(entry.as_lines() for entry in self._entries)
+        return "".join(entry.as_lines() for block in self._drawn.blocks for entry in block.entries)
+
+    def read(self, first: str = "1.0", last: str = "end-1c") -> str:
+        """Return what is between two indices as it is copied: each message with its time and name, and whole."""
+        return self._drawn.read(first, last)
 
     def selected(self) -> str:
-        """Return the selected text, with the characters that could not be drawn; empty without a selection."""
-        return self._read("sel.first", "sel.last") if self.text.tag_ranges("sel") else ""
+        """Return the selected text as it is copied; empty without a selection."""
+        return self.read("sel.first", "sel.last") if self.text.tag_ranges("sel") else ""
 
     def copy(self) -> None:
         """Copy the selected text to the clipboard."""
@@ -237,43 +239,41 @@ class Conversation:
         self.text.tag_add("sel", "1.0", "end-1c")
         self.text.focus_set()
 
-    def find(self, wanted: str, is_backwards: bool) -> tuple[int, int]:
-        """Highlight a text's matches, show the next one in a direction; return its number and how many there are."""
-        self.forget_found()
-        # Not with Tk's own search: Tk 8.6.13 crashes in a case-insensitive search where there are emoji.
-        shown = whole_letters(self.text.get("1.0", "end-1c"))
-        places = [match.span() for match in re.finditer(re.escape(wanted), shown, re.IGNORECASE)] if wanted else []
-        if not places:
-            return 0, 0
-        for start, end in self._indices(shown, places[-MAX_FOUND:]):
-            self.text.tag_add("found", start, end)
-        number = -1 if is_backwards else 0
-        if self._has_place():
-            place = len(whole_letters(self.text.get("1.0", "place")))
-            if is_backwards:
-                number = bisect.bisect_left(places, (place,)) - 1
-            else:
-                number = bisect.bisect_left(places, (place + 1,))
-        number %= len(places)  # before the first match comes the last
-        start, end = next(self._indices(shown, [places[number]]))
-        self.text.mark_set("place", start)
-        self.text.tag_add("current", start, end)
-        self._is_at_end = False
-        self.text.see(start)
-        return number + 1, len(places)
+    def find(self, wanted: str, is_backwards: bool | None) -> Found:
+        """Highlight a text's matches, and show the next one in a direction, if any; for a bounded time.
+
+        Where the search is not complete, the next call with the same text goes on.
+        """
+        found, index = self._finder.find(wanted, is_backwards)
+        if index:
+            self._is_at_end = False
+            self.text.see(index)
+        return found
 
     def forget_found(self, is_over: bool = False) -> None:
         """Remove the highlights of `find`; where the search is over, also its position."""
-        self.text.tag_remove("found", "1.0", "end")
-        self.text.tag_remove("current", "1.0", "end")
-        if is_over and self._has_place():
-            self.text.mark_unset("place")
+        self._finder.unmark()
+        if is_over:
+            self._finder.forget()
 
     def link_at(self, index: str) -> str:
-        """Return the link at an index of the text; empty where there is none."""
-        if "link" not in self.text.tag_names(index):
+        """Return what the link at an index of the text opens; empty where there is none."""
+        block = self._drawn.block_at(index) if "link" in self.text.tag_names(index) else None
+        if block is None:
             return ""
-        return self._read(*self.text.tag_prevrange("link", f"{index}+1c"))
+        offset = self._drawn.text_offset(block, index)
+        links = find_links(block.entry.text)[:MAX_LINKS]
+        return next((target_of(block.entry.text[start:end]) for start, end in links if start <= offset < end), "")
+
+    @property
+    def last_link(self) -> str:
+        """What the last link of the conversation opens; empty where there is none."""
+        for block in reversed(self._drawn.blocks):
+            for entry in reversed(block.entries):
+                if links := find_links(entry.text):
+                    start, end = links[-1]
+                    return target_of(entry.text[start:end])
+        return ""
 
     def pending_action_at(self, index: str) -> tuple[str, int] | None:
         """Return the action at an index, `again` or `discard`, and the number of its pending message; None for none."""
@@ -283,85 +283,44 @@ class Conversation:
                 return action, int(number)
         return None
 
-    def _add_linked(self, text: str, *tags: str) -> None:
-        end = 0
-        for start, stop in find_links(text):
-            self._add_text(text[end:start], *tags)
-            self._add_text(text[start:stop], *tags, "link")
-            self.last_link = text[start:stop]
-            end = stop
-        self._add_text(text[end:], *tags)
-
-    def _add_text(self, text: str, *tags: str) -> None:
-        if self._can_draw_all or text.isascii() or not BEYOND.search(text):
-            self._waiting += [text, tags]
-            return
-        for piece in BEYOND.split(text):
-            if piece and ord(piece[0]) > 0xFFFF:
-                name = f"undrawn-{next(self._undrawn_numbers)}"
-                self._undrawn[name] = piece
-                self._waiting += [without_beyond(piece), (*tags, name)]
-            else:
-                self._waiting += [piece, tags]
-
-    def _change(self, step: Callable[[], None]) -> None:
-        """Run a step that changes the text, which is read-only otherwise."""
-        self.text.configure(state="normal")
-        try:
-            step()
-        finally:
-            self.text.configure(state="disabled")
-
     def _remove_marker(self) -> None:
-        for first in self.text.tag_ranges("marker")[:1]:
-            self.text.delete(first, f"{first} lineend+1c")
-        self._marker.lines = 0
+        if self._marker is not None:
+            marker, self._marker = self._marker, None
+            self._drawn.draw()
+            self._drawn.remove(marker)
 
-    def _draw(self) -> None:
-        text = self.text
-        text.delete("pending", "end-1c")
-        waiting, self._waiting, self.waiting_characters = self._waiting, [], 0
-        if waiting:
-            text.insert("pending", *waiting)  # type: ignore[arg-type]  # texts and tags, alternating
-        self._drop_oldest()
-        place = text.index("pending")
+    def _show_pending(self) -> None:
+        """Draw the pending messages, if anything about them has changed."""
+        before = self._drawn.blocks[-1] if self._drawn.blocks else None
+        pending, actions = pending_blocks(self._pending, before, self._words)
+        if self._is_pending_stale or [block.has_header for block in pending] != [
+            block.has_header for block in self._drawn.pending
+        ]:
+            self._drawn.show_pending(pending, actions)
         self._is_pending_stale = False
-        when = time.strftime("%H:%M  ")
-        for number, (speaker, said, has_failed) in enumerate(self._pending):
-            pending = f"{speaker}: {said}"
-            pending = pending if self._can_draw_all else without_beyond(pending)
-            text.insert("end-1c", when, ("time",), pending, ("pending",))
-            if has_failed:
-                again, discard = ("action", f"again-{number}"), ("action", f"discard-{number}")
-                text.insert("end-1c", f"  ({self._words.not_sent})  ", ("error",), self._words.send_again, again)
-                text.insert("end-1c", "  ", ("error",), self._words.discard, discard)
-            else:
-                text.insert("end-1c", " …", ("pending",))
-            text.insert("end-1c", "\n", ("pending",))
-        text.mark_set("pending", place)
 
     @property
     def _is_too_large(self) -> bool:
         return self._characters > MAX_CHARACTERS or self._lines > MAX_LINES
 
     def _drop_oldest(self) -> None:
-        lines = 0
-        while len(self._entries) > MAX_ENTRIES or (self._is_too_large and len(self._entries) > 1):
-            block = self._blocks.popleft()
-            lines += block.lines
-            self._characters -= block.characters
-            if block.is_entry:
-                self._entries.popleft()
-                self._lines -= block.lines
-        if lines:
-            self.text.delete("1.0", f"{lines + 1}.0")
-            for name in list(itertools.takewhile(lambda name: not self.text.tag_ranges(name), self._undrawn)):
-                self.text.tag_delete(name)
-                del self._undrawn[name]
+        count = 0
+        blocks = iter(self._drawn.blocks)
+        while self._entries > MAX_ENTRIES or (self._is_too_large and self._entries > 1):
+            block = next(blocks)
+            count += 1
+            for entry in block.entries:
+                self._entries -= 1
+                self._characters -= len(entry.text)
+                self._lines -= 1 + entry.text.count("\n")
+            if block is self._marker:
+                self._marker = None
+        if count:
+            self._drawn.drop(count)
 
     def _follow(self) -> None:
-        """Keep the end in view, unless the user has scrolled up."""
-        if self._is_at_end:
+        """Keep the end in view, unless the user has scrolled up, or is about to select something."""
+        if self._is_at_end and not self._is_held:
             self.text.see("end")
 
     def _show_unseen(self) -> None:
@@ -372,48 +331,97 @@ class Conversation:
         else:
             self.button.place_forget()
 
-    def _read(self, first: str, last: str) -> str:
-        """Return a part of the text, with the characters that could not be drawn in place of their □."""
-        parts = []
-        undrawn, begun = "", 0  # a part may begin and end within a run of □
-        for name in self.text.tag_names(first):
-            if name in self._undrawn:
-                undrawn, begun = self._undrawn[name], len(self.text.get(self.text.tag_ranges(name)[0], first))
-        for kind, value, _ in self.text.dump(first, last, tag=True, text=True):
-            if kind == "tagon" and value in self._undrawn:
-                undrawn, begun = self._undrawn[value], 0
-            elif kind == "tagoff" and value in self._undrawn:
-                undrawn = ""
-            elif kind == "text":
-                parts.append(undrawn[begun : begun + len(value)] if undrawn else value)
-                begun += len(value)
-        return whole_letters("".join(parts))
+    # What depends on what is in view.
 
-    def _indices(self, shown: str, places: Iterable[tuple[int, int]]) -> Iterator[tuple[str, str]]:
-        """Yield spans of the shown text as Tk's indices; the spans are in order, and none contains a line break."""
-        line, begun = 1, 0
-        for start, end in places:
-            line += shown.count("\n", begun, start)
-            begun = max(begun, shown.rfind("\n", begun, start) + 1)
-            before, found = shown[begun:start], shown[start:end]
-            if self._counts_halves:
-                first, length = len(before.encode("utf-16-le")) // 2, len(found.encode("utf-16-le")) // 2
+    def _bound_rows(self) -> None:
+        """Keep rows of text short enough to be read, however wide the window is."""
+        unit = self._unit
+        longest = round(56 * unit) + MAX_ROW_CHARACTERS * tkfont.nametofont("TkTextFont", root=self.text).measure("n")
+        right = max(round(16 * unit), self.text.winfo_width() - longest)
+        if right != self._right:
+            self._right = right
+            for tag in WRAPPED:
+                self.text.tag_configure(tag, rmargin=right)
+
+    def _decorate_later(self) -> None:
+        if "decorate" not in self._later_ids:
+            if self._is_busy:
+                self._later_ids["decorate"] = self.text.after(BUSY_DECORATE_MS, self._decorate)
             else:
-                first, length = len(before), len(found)
-            yield f"{line}.{first}", f"{line}.{first + length}"
+                self._later_ids["decorate"] = self.text.after_idle(self._decorate)
 
-    def _on_view(self, first: float, last: float) -> None:
-        """Note the place a moment after the view has changed: not within a change of what is to be followed."""
+    def _decorate(self) -> None:
+        """Show the discs and the bars of what is in view."""
+        self._later_ids.pop("decorate", None)
+        if not self.text.winfo_viewable():
+            return
+        discs, bars = [], []
+        for block in self._drawn.visible():
+            entry = block.entry if block.entries else None
+            if entry is None:
+                continue
+            if block.has_header and entry.kind is Kind.MESSAGE:
+                row = self.text.dlineinfo(f"{self._drawn.line_of(block.body_start - 1)}.0")
+                if row is not None:
+                    hue, initial = hue_of(entry.speaker), initial_of(entry.speaker)
+                    discs.append(Disc(row[1] + round(11 * self._unit), hue, initial, self._background_of(entry)))
+            if entry.is_mention:
+                bars.append(self._bar_of(block))
+        self._overlay.show(discs, bars)
+
+    def _background_of(self, entry: Entry) -> str:
+        if entry.is_own:
+            return self._palette.own
+        return self._palette.mention if entry.is_mention else self._palette.paper
+
+    def _bar_of(self, block: Block) -> Bar:
+        first, last = (
+            self._drawn.line_of(block.body_start - block.has_header),
+            self._drawn.line_of(block.start + block.lines - 1),
+        )
+        top, bottom = self.text.dlineinfo(f"{first}.0"), self.text.dlineinfo(f"{last}.0 lineend")
+        upper = top[1] if top is not None else 0
+        lower = bottom[1] + bottom[3] if bottom is not None else self.text.winfo_height()
+        return Bar(upper, lower - upper)
+
+    def _on_scrolled(self, first: float, last: float) -> None:
         self._scrollbar.set(first, last)
-        if not self._place_id:
-            self._place_id = self.text.after(PLACE_MS, self._on_place)
+        self._time.place_forget()
+        self._decorate_later()
+        if "place" not in self._later_ids:  # not within a change of what is to be followed
+            self._later_ids["place"] = self.text.after(PLACE_MS, self._on_place)
 
     def _on_place(self) -> None:
-        self._place_id = ""
+        self._later_ids.pop("place", None)
         self.note_place()
 
-    def _has_place(self) -> bool:
-        return "place" in self.text.mark_names()
+    def _on_configure(self, event: tk.Event[tk.Text]) -> None:
+        self._bound_rows()
+        self._follow()
+        self._decorate_later()
+
+    def _on_motion(self, event: tk.Event[tk.Text]) -> None:
+        """Show the time of the message under the pointer."""
+        index = self.text.index(f"@{event.x},{event.y}")
+        block, row = self._drawn.block_at(index), self.text.dlineinfo(index)
+        if block is None or row is None or not block.entries or not row[1] <= event.y < row[1] + row[3]:
+            self._time.place_forget()
+            return
+        when = time.strftime("%H:%M", time.localtime(block.entry.time))
+        self._time.configure(text=when, background=self._background_of(block.entry))
+        self._time.place(relx=1.0, x=-4, y=row[1], height=row[3], anchor="ne", bordermode="outside")
+
+    def _on_destroy(self, event: tk.Event[tk.Text]) -> None:
+        for later_id in self._later_ids.values():
+            self.text.after_cancel(later_id)
+        self._later_ids.clear()
+
+    def _on_press(self, event: tk.Event[tk.Text]) -> None:
+        self._is_held = True
+        self.text.focus_set()
+
+    def _on_release(self, event: tk.Event[tk.Text]) -> None:
+        self._is_held = False
 
     def _on_copy(self, event: tk.Event[tk.Text]) -> str:
         self.copy()
@@ -423,3 +431,19 @@ class Conversation:
         link = self.link_at(f"@{event.x},{event.y}")
         if link and not self.text.tag_ranges("sel"):  # the user may select a link without opening it
             self._open_link(link)
+
+    def _on_expand(self, event: tk.Event[tk.Text]) -> None:
+        block = self._drawn.block_at(f"@{event.x},{event.y}")
+        if block is not None and block.entries:
+            self._is_at_end = False  # the reader goes on from there
+            self._expand(block)
+
+    def _expand(self, block: Block) -> None:
+        """Draw more of a block, a bounded amount at once, until all of it is drawn."""
+        if not block.lines:
+            return  # dropped meanwhile
+        block.budget += EXPAND_COST
+        self._drawn.redraw(block)
+        self._decorate_later()
+        if block.layout(self._drawn.draws_all).shown < len(block.entry.text):
+            self._later_ids["expand"] = self.text.after(EXPAND_MS, self._expand, block)

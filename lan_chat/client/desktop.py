@@ -157,12 +157,12 @@ def ask_for_attention(root: tk.Tk) -> None:
 
 
 def open_link(link: str, tell_failed: Callable[[str], object]) -> None:
-    """Open a link in the browser, in a thread that nobody waits for; only http and https.
+    """Open a link in the browser, in a thread that nobody waits for; only http, https and mailto.
 
     A browser may take seconds to start, and an unknown program in $BROWSER is waited for until it ends. `tell_failed`
     is called with the link where nothing could open it, in that thread; in this one where MAX_OPENING have not ended.
     """
-    if not link.lower().startswith(("http://", "https://")):
+    if not link.lower().startswith(("http://", "https://", "mailto:")):
         return
     if _opening.acquire(blocking=False):
         threading.Thread(target=_open, args=(link, tell_failed), name="open", daemon=True).start()

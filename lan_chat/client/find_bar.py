@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from tkinter import ttk
 
+from lan_chat.client.finding import Found
 from lan_chat.client.words import ITALIAN, ClientWords
+
+PAUSE_MS = 10
+"""How long a long search lets the window do other things before it goes on."""
 
 
 class FindBar:
     """A search field with its count and its buttons; the search itself is the caller's `find`.
 
-    `find` takes the wanted text and whether to go backwards, and returns the number of the match shown and how many
-    matches there are; `forget_found` ends the search; `leave` gives the focus back.
+    `find` takes the wanted text and whether to go backwards, None to go nowhere; it searches for a bounded time, and
+    goes on when it is called again. `forget_found` ends the search; `leave` gives the focus back.
     """
 
     def __init__(
         self,
         parent: ttk.Frame,
         *,
-        find: Callable[[str, bool], tuple[int, int]],
+        find: Callable[[str, bool | None], Found],
         forget_found: Callable[[], object],
         leave: Callable[[], object],
     ) -> None:
@@ -38,6 +42,9 @@ class FindBar:
         ttk.Button(self.frame, text="↑", width=3, command=lambda: self.step(True)).grid(row=0, column=3)
         ttk.Button(self.frame, text="↓", width=3, command=lambda: self.step(False)).grid(row=0, column=4)
         ttk.Button(self.frame, text="×", width=3, command=self.close).grid(row=0, column=5)
+        self._searched = ""
+        self._next_id = ""
+        self.entry.bind("<KeyRelease>", lambda event: self._look())
         self.entry.bind("<Return>", lambda event: self.step(True))
         self.entry.bind("<Shift-Return>", lambda event: self.step(False))
         self.entry.bind("<Up>", lambda event: self.step(True))
@@ -51,6 +58,10 @@ class FindBar:
 
     def close(self) -> None:
         """Hide the find bar, and end the search."""
+        if self._next_id:
+            self.entry.after_cancel(self._next_id)
+            self._next_id = ""
+        self._searched = ""
         self.frame.grid_remove()
         self.count.configure(text="")
         self._forget_found()
@@ -66,6 +77,25 @@ class FindBar:
         """Go to the next match in a direction. Return and Up go backwards, since the latest messages are at the end."""
         if not self.frame.winfo_viewable():
             self.open()
-        number, count = self._find(self.entry.get(), is_backwards)
-        found = self._words.find_count.format(number=number, count=count) if count else self._words.find_nothing
-        self.count.configure(text=found)
+        self._search(is_backwards)
+
+    def _look(self) -> None:
+        """Mark and count what the user is typing."""
+        if self.entry.get() != self._searched:
+            self._search(None)
+
+    def _search(self, is_backwards: bool | None) -> None:
+        if self._next_id:
+            self.entry.after_cancel(self._next_id)
+            self._next_id = ""
+        self._searched = self.entry.get()
+        found = self._find(self._searched, is_backwards)
+        if not found.count:
+            text = self._words.find_nothing if self._searched or is_backwards is not None else ""
+        elif found.number:
+            text = self._words.find_count.format(number=found.number, count=found.count)
+        else:
+            text = self._words.find_total.format(count=found.count)
+        self.count.configure(text=text if found.is_complete else f"{found.count}…")
+        if not found.is_complete:
+            self._next_id = self.entry.after(PAUSE_MS, self._search, None)

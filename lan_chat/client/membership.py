@@ -218,7 +218,7 @@ class Membership:
         if is_own and nonce is not None and self.pending.pop(nonce, None) is not None:
             self._screen.show_pending()
         is_mention = not is_own and not is_old and mentions(message.text, self.name)
-        entry = Entry(message.time, Kind.MESSAGE, message.text, name, is_mention)
+        entry = Entry(message.time, Kind.MESSAGE, message.text, name, is_mention, is_own)
         self._screen.show(entry, not is_own and not is_old)
         if is_mention:
             self._screen.call_user()
@@ -230,7 +230,8 @@ class Membership:
 
     def _on_joined(self, joined: Joined) -> None:
         self._screen.add_person(joined.name)
-        self._screen.show(Entry(joined.time, Kind.NOTICE, self.words.joined.format(name=joined.name)), False)
+        sentence = self.words.joined.format(name=joined.name)
+        self._screen.show(Entry(joined.time, Kind.NOTICE, sentence, arrived=joined.name), False)
 
     def _on_left(self, left: Left) -> None:
         self._screen.remove_person(left.name)

@@ -41,13 +41,17 @@ class ClientWords(protocol.Words):
     discard: str
     day: str
     left_off: str
+    you: str
+    joined_few: str
+    joined_many: str
+    show_all: str
+    sending: str
     new_messages: str
     new_message: str
     link_works: str
     link_state_broken: str
     link_ended: str
     you_are: str
-    you: str
     address: str
     placeholder_name: str
     people_address: str
@@ -72,6 +76,7 @@ class ClientWords(protocol.Words):
     find: str
     find_count: str
     find_nothing: str
+    find_total: str
     menu_chat: str
     menu_edit: str
     menu_view: str
@@ -159,13 +164,17 @@ ITALIAN = ClientWords(
     discard="Scarta",
     day="%d/%m/%Y",
     left_off="avevi letto fin qui",
+    you="{name} (tu)",
+    joined_few="{names} e {last} sono entrati",
+    joined_many="{names} e altre {count} persone sono entrate",
+    show_all="mostra tutto",
+    sending="in invio",
     new_messages="{count} nuovi messaggi ↓",
     new_message="1 nuovo messaggio ↓",
     link_works="Connesso",
     link_state_broken="Interrotto",
     link_ended="Non connesso",
     you_are="Tu sei ",
-    you="{name} (tu)",
     address="{host} · porta {port}",
     placeholder_name="Il tuo nome",
     people_address="Scrivi a {name}",
@@ -190,6 +199,7 @@ ITALIAN = ClientWords(
     find="Trova:",
     find_count="{number} di {count}",
     find_nothing="nessun risultato",
+    find_total="risultati: {count}",
     menu_chat="Chat",
     menu_edit="Modifica",
     menu_view="Visualizza",
@@ -281,13 +291,17 @@ ENGLISH = ClientWords(
     discard="Discard",
     day="%Y-%m-%d",
     left_off="you had read up to here",
+    you="{name} (you)",
+    joined_few="{names} and {last} have joined",
+    joined_many="{names} and {count} others have joined",
+    show_all="show all",
+    sending="sending",
     new_messages="{count} new messages ↓",
     new_message="1 new message ↓",
     link_works="Connected",
     link_state_broken="Interrupted",
     link_ended="Not connected",
     you_are="You are ",
-    you="{name} (you)",
     address="{host} · port {port}",
     placeholder_name="Your name",
     people_address="Write to {name}",
@@ -312,6 +326,7 @@ ENGLISH = ClientWords(
     find="Find:",
     find_count="{number} of {count}",
     find_nothing="nothing found",
+    find_total="found: {count}",
     menu_chat="Chat",
     menu_edit="Edit",
     menu_view="View",

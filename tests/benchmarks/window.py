@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.window                               # the figures of docs/MEASUREMENTS.md
     python -m tests.benchmarks.window --rate 10000 --seconds 5      # another flood
+    python -m tests.benchmarks.window --nasty                       # the worst pause for what is expensive to draw
 
 The window runs in a process of its own and talks to a server that this script plays in another, over a real socket.
 Keys are typed into it with xdotool; a key counts as answered when the letter has been drawn, and its time includes
@@ -272,11 +273,17 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=5000.0, help="messages/s of the flood (default: %(default)g)")
     parser.add_argument("--seconds", type=float, default=10.0, help="of the flood (default: %(default)g)")
     parser.add_argument("--kinds", default="ours,plain", help="which windows (default: %(default)s)")
+    parser.add_argument("--nasty", action="store_true", help="measure the worst pause for nasty inputs instead")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--show", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--plain", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.serve:
+    if arguments.nasty:
+        from tests.benchmarks import nasty_inputs
+
+        with virtual_screen():
+            nasty_inputs.main()
+    elif arguments.serve:
         serve(arguments.rate, arguments.seconds)
     elif arguments.show:
         show(arguments.show, arguments.plain)

@@ -38,7 +38,7 @@ def test_a_message_is_shown_with_its_time_its_name_and_its_text(sit: ReaderSit) 
     reader.hear(said("ciao a tutti", when=MAY_DAY))
     assert reader.last_line == "12:34  Bob: ciao a tutti"
     assert "time" in reader.tags_of("12:34")
-    assert f"hue-{hue_of('Bob')}" in reader.tags_of("Bob: ")
+    assert f"hue-{hue_of('Bob')}" in reader.tags_of("Bob")
     assert reader.tags_of("ciao a tutti") == {"text"}
 
 
@@ -47,9 +47,11 @@ def test_a_name_has_its_colour_in_every_message_and_in_the_list(sit: ReaderSit) 
     reader = sit("Bob", "Carla")
     colours = {}
     for name in ("Bob", "Carla", "Ada"):
-        reader.hear(said("uno", name), said("due", name))
-        colours[name] = reader.look_of(f"{name}: uno", "foreground")
-        assert reader.look_of(f"{name}: due", "foreground") == colours[name]
+        reader.hear(said("uno", name), Joined(1, time.time(), "Eva"), said("due", name))
+        tag = f"hue-{hue_of(name)}"
+        ranges = [str(place) for place in reader.conversation.tag_ranges(tag)]
+        assert [reader.conversation.get(*ranges[at : at + 2]).split(" ")[0] for at in (0, 2)] == [name, name]
+        colours[name] = str(reader.conversation.tag_cget(tag, "foreground"))
         assert reader.window.people.colours_of(name)[1] == colours[name]
     assert len(set(colours.values())) == 3
 
@@ -81,7 +83,7 @@ def test_notices_announcements_and_errors_are_set_apart(sit: ReaderSit) -> None:
     reader.hear(Error(Reason.MUTED.value, 5, None), Left(3, time.time(), "Bob"))
     looks = {
         reader.look_of(text, "foreground")
-        for text in ("Bob si è unito", "un testo", "Server: un annuncio", ITALIAN.explain("muted", 5))
+        for text in ("Bob si è unito", "un testo", "un annuncio", ITALIAN.explain("muted", 5))
     }
     assert len(looks) == 4
     palette = PALETTES["light"]
@@ -106,11 +108,7 @@ def test_a_message_cannot_be_made_to_look_like_anything_else(sit: ReaderSit, for
     reader.hear(Joined(1, time.time(), "Carla"), said(f"ciao\n{forged}\nfine"))
     assert reader.lines[-2] == forged
     assert reader.tags_of(forged) == {"text"}
-    assert not reader.tags_of(f"ciao\n{forged}\nfine") & OTHER_STYLES
-    real, lie = (reader.conversation.bbox(f"end-{number}l linestart") for number in (5, 3))
-    assert real is not None
-    assert lie is not None
-    assert lie[0] > real[0]  # what is really new begins further to the left
+    assert not reader.tags_of(f"ciao\n{forged}\nfine") & (OTHER_STYLES | {"header"})
 
 
 @pytest.mark.screen
@@ -148,10 +146,10 @@ def test_long_text_wraps_between_words_and_under_itself(sit: ReaderSit) -> None:
         assert reader.conversation.bbox(index) is not None
     assert len(rows) > 1
     assert all(re.fullmatch(r"(parola\d+ ?)+", row) for row in rows), rows
-    time_box, last_box = reader.conversation.bbox(f"{index} linestart"), reader.conversation.bbox(index)
-    assert time_box is not None
+    first_box, last_box = reader.conversation.bbox(f"{index} linestart"), reader.conversation.bbox(index)
+    assert first_box is not None
     assert last_box is not None
-    assert last_box[0] > time_box[0]
+    assert last_box[0] == first_box[0]
 
 
 @pytest.mark.screen
@@ -307,6 +305,9 @@ def test_a_real_conversation_is_read_by_two(server: ChatServer, sit: ReaderSit) 
         reader.see("Bob: ciao ada\n")
     assert "mention" in ada.tags_of("ciao ada")
     assert "mention" not in bob.tags_of("ciao ada")
-    assert ada.look_of("Bob: ciao", "foreground") == bob.look_of("Bob: ciao", "foreground")
+    assert "own" in bob.tags_of("ciao ada")
+    tag = f"hue-{hue_of('Bob')}"
+    assert ada.conversation.tag_ranges(tag)
+    assert bob.conversation.tag_ranges(tag)
     ada.wait(lambda: ada.root.title().startswith("(1) "))
     assert not bob.root.title().startswith("(")

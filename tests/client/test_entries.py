@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import protocol
-from lan_chat.client.entries import Entry, Kind, find_links, mentions
+from lan_chat.client.entries import Entry, Kind, find_links, mentions, target_of
 
 MAY_DAY = time.mktime((2024, 5, 1, 12, 34, 56, 0, 0, -1))
 EMOJI = "\N{GRINNING FACE}"
@@ -52,7 +52,23 @@ LINKS = [
     ("http://...", []),
     ("http://)))", []),
     ("javascript:alert(1) file:///etc ftp://a.it mailto:a@b.it", []),
-    ("www.example.org", []),
+    ("www.example.org", ["www.example.org"]),
+    ("(www.example.org/a).", ["www.example.org/a"]),
+    ("www. www.a wwww.example.org x@www.example.org/", ["x@www.example.org"]),
+    ("scrivi a ada.rossi+x@posta.example.it, grazie", ["ada.rossi+x@posta.example.it"]),
+    ("a@b @ada ada@ a@b..it foo@bar.1", []),
+    (
+        "http://[fd00::5] [http://[fd00::5]:8000/x] {http://a.it}",
+        ["http://[fd00::5]", "http://[fd00::5]:8000/x", "http://a.it"],
+    ),
+    ("见 https://example.com/a。谢谢（http://b.it/c）", ["https://example.com/a", "http://b.it/c"]),
+    ("http://a.it/\u200bx", ["http://a.it/"]),
+    (
+        "`http://a.it/x` **http://b.it** *http://c.it/* _http://d.it/_ ~~http://e.it~~",
+        ["http://a.it/x", "http://b.it", "http://c.it/", "http://d.it/", "http://e.it"],
+    ),
+    ("http://a.it/x_ http://a.it/~ada", ["http://a.it/x_", "http://a.it/~ada"]),
+    ("http://user@a.it/x", ["http://user@a.it/x"]),
 ]
 
 
@@ -89,12 +105,43 @@ MENTIONS = [
     ("", "Ada", False),
     ("ciao", "", False),
     ("a.b", "a+b", False),
+    ("小明你好", "小明", True),
+    ("你好小明", "小明", True),
+    ("你好Ada谢谢", "Ada", True),
+    ("민수야", "민수", True),
+    ("ciao Niccolo\u0300!", "Niccolò", True),
+    ("ciao Niccolò", "Niccolo\u0300", True),
+    ("Niccolo\u0300", "Niccolo", False),
+    ("ＡＤＡ", "Ada", True),
 ]
 
 
 @pytest.mark.parametrize(("text", "name", "is_said"), MENTIONS)
 def test_a_name_is_said_as_a_word_of_its_own(text: str, name: str, is_said: bool) -> None:
     assert mentions(text, name) == is_said
+
+
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [
+        ("https://a.it", "https://a.it"),
+        ("HTTP://A.it", "HTTP://A.it"),
+        ("www.a.it/x", "http://www.a.it/x"),
+        ("ada@a.it", "mailto:ada@a.it"),
+        ("http://ada@a.it", "http://ada@a.it"),
+    ],
+)
+def test_what_a_link_opens_has_a_scheme(link: str, target: str) -> None:
+    assert target_of(link) == target
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a" + "\u0301\u0323" * 8000, "http://a. " * 1638, "www." * 4000, "a." * 8000 + "@", "a@" * 8000, "a@b." * 4000],
+)
+def test_no_text_takes_long_to_look_through(text: str) -> None:
+    find_links(text)
+    mentions(text, "Niccolò")
 
 
 @given(names, st.sampled_from([" ", "\n", "(", ", ", "«"]), st.sampled_from([" ", "\n", ")", ", ", "»", "?", ""]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lan_chat.client.composing import whole_letters
 from lan_chat.client.words import ITALIAN
 from tests.support.seats import ReaderSit, said
 
@@ -112,7 +113,7 @@ def test_finding_works_among_emoji(sit: ReaderSit, wanted: str) -> None:
     reader.hear(said(f"{EMOJI}{EMOJI}b è İ{EMOJI}B {EMOJI}"), said(f"{FAMILY} niente"), said(f"poi {EMOJI}b È"))
     reader.press("Control-f")
     reader.window.find_bar.entry.insert(0, wanted)
-    shown = reader.shown.lower()
+    shown = whole_letters(reader.drawn).lower()
     for _ in range(3):
         reader.press("Return")
         marked = reader.conversation.tag_ranges("found")
@@ -135,10 +136,41 @@ def test_finding_does_not_move_the_cursor_in_the_box_nor_unselect(sit: ReaderSit
 
 
 def test_only_the_latest_places_are_marked_but_all_are_counted(sit: ReaderSit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lan_chat.client.conversation.MAX_FOUND", 3)
+    monkeypatch.setattr("lan_chat.client.finding.MAX_FOUND", 3)
     reader = sit()
     reader.hear_many(10)
     assert reader.find("riga") == "10 di 10"
     ranges = reader.conversation.tag_ranges("found")
     assert len(ranges) == 6
     assert reader.conversation.get(ranges[0], f"{ranges[0]} lineend") == "riga 7"
+
+
+def test_what_is_typed_is_marked_and_counted_at_once(sit: ReaderSit) -> None:
+    reader = sit()
+    reader.hear(*(said(text) for text in ("gatto uno", "cane", "due GATTO")))
+    top = reader.top
+    reader.press("Control-f")
+    reader.wait(lambda: reader.focus == str(reader.window.find_bar.entry))
+    for letters, count in (("ga", 2), ("tto u", 1), ("x", 0)):
+        reader.type(letters)
+        text = ITALIAN.find_total.format(count=count) if count else ITALIAN.find_nothing
+        reader.wait(lambda text=text: reader.found == text)  # type: ignore[misc]
+        assert len(reader.conversation.tag_ranges("found")) == 2 * count
+    assert reader.top == top
+
+
+def test_a_long_search_goes_on_while_the_window_lives(sit: ReaderSit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lan_chat.client.finding.FIND_S", 0.0)
+    reader = sit()
+    reader.hear_many(300)
+    reader.press("Control-f")
+    reader.window.find_bar.entry.insert(0, "riga")
+    reader.press("Return")
+    reader.wait(lambda: reader.found == "300 di 300")
+
+
+def test_many_matches_of_one_message_are_counted_and_some_are_marked(sit: ReaderSit) -> None:
+    reader = sit()
+    reader.hear(said("z " * 8000))
+    assert reader.find("z") == "8000 di 8000"
+    assert len(reader.conversation.tag_ranges("found")) <= 2 * 100

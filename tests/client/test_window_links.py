@@ -359,7 +359,8 @@ def test_a_newcomer_sees_what_was_said_before_and_where_that_ends(sit: LinkedSit
         ada = sit(kind_server, join="Ada")
         bob.say("tre")
         ada.see("Bob: tre")
-        lines = [line for line in ada.text.get("1.0", "pending").splitlines() if not line.startswith("—  —")]
+        copied = ada.window.conversation.read("1.0", "pending")
+        lines = [line for line in copied.splitlines() if not line.startswith("—  —")]
         texts = [line.split("  ", 1)[-1] for line in lines]
         assert texts[1:] == [
             "Benvenuto Ada! Se vuoi lasciare la Chat, scrivi {quit} per uscire.",

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from lan_chat.client.conversation import Conversation
+from lan_chat.client.entry_layout import SHOWN_COST
 from lan_chat.client.window import DRAIN_CHARACTERS, DRAIN_S
 from lan_chat.server.server import ChatServer
 from tests.support.played_server import Play, PlayedServer, message
@@ -93,7 +94,7 @@ def test_what_was_said_can_be_selected_and_copied_but_not_changed(server: ChatSe
     ada.enter("da copiare")
     ada.see("Ada: da copiare")
     messages = ada.text
-    start = messages.bbox(messages.search("Ada: da copiare", "1.0"))
+    start = messages.bbox(messages.search("da copiare", "1.0"))
     end = messages.bbox("end-3c")  # behind it the line ends, and so does the text
     assert start
     assert end
@@ -103,7 +104,7 @@ def test_what_was_said_can_be_selected_and_copied_but_not_changed(server: ChatSe
     messages.focus_force()
     ada.root.update()
     messages.event_generate("<Control-c>")
-    assert ada.root.clipboard_get() == "Ada: da copiare"
+    assert ada.root.clipboard_get() == "da copiare"
     before = ada.shown
     messages.event_generate("<KeyPress>", keysym="x")
     messages.event_generate("<KeyPress>", keysym="BackSpace")
@@ -150,7 +151,7 @@ def test_a_flood_of_long_texts_is_shown_a_bounded_number_of_letters_at_a_time(
     ada.session.events.put(message(50, "fine"))
     ada.see("\nBob: fine")
     assert ada.shown.count(f"\nBob: {text}") == 50
-    assert max(shown.count("x" * 1000) for shown in shown_at_once) == 4 * (len(text) // 1000)
+    assert 0 < max(shown.count("x") for shown in shown_at_once) < DRAIN_CHARACTERS + SHOWN_COST
 
 
 def test_one_event_that_cannot_be_shown_does_not_stop_the_window(

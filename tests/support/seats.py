@@ -178,7 +178,12 @@ class Seat(Hands):
 
     @property
     def shown(self) -> str:
-        """What stands in the conversation."""
+        """What stands in the conversation, as it is copied: each message with its time and name."""
+        return self.window.conversation.read()
+
+    @property
+    def drawn(self) -> str:
+        """What is drawn of the conversation."""
         return self.conversation.get("1.0", "end-1c")
 
     @property
@@ -369,7 +374,7 @@ class Reader(Seat):
 
     def index_of(self, text: str) -> str:
         """Where a text of plain letters stands, the last time that it does."""
-        before = self.shown[: self.shown.rindex(text)]
+        before = self.drawn[: self.drawn.rindex(text)]
         return f"{before.count(chr(10)) + 1}.{len(before) - before.rfind(chr(10)) - 1}"
 
     def tags_of(self, text: str) -> set[str]:

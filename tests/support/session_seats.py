@@ -57,12 +57,12 @@ class SessionSeat:
     @property
     def shown(self) -> str:
         """What was said and told: without the times, and without what has not come back from the server."""
-        return TIME.sub("", DIVIDER.sub("", self.text.get("1.0", "pending"))).removesuffix("\n")
+        return TIME.sub("", DIVIDER.sub("", self.window.conversation.read("1.0", "pending"))).removesuffix("\n")
 
     @property
     def tail(self) -> str:
         """What stands below that: what is on its way, or was never accepted."""
-        return TIME.sub("", self.text.get("pending", "end-1c")).removesuffix("\n")
+        return TIME.sub("", self.window.conversation.read("pending", "end-1c")).removesuffix("\n")
 
     @property
     def draft(self) -> str:

@@ -1,0 +1,56 @@
+"""How the conversation's text looks: the options of each tag.
+
+Pure: no tkinter, no thread; fonts are given by their names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lan_chat.client.palette import HUES, Palette, name_colour
+
+WRAPPED = ("text", "announcement", "pending", "failed")
+"""The tags of texts whose rows are no longer than can be read, however wide the window is."""
+
+
+@dataclass(frozen=True)
+class Fonts:
+    """The names of the fonts."""
+
+    name: str
+    small: str
+
+
+def text_styles(palette: Palette, fonts: Fonts, unit: float) -> dict[str, dict[str, Any]]:
+    """Return the options of each tag, from the one that counts least on; `unit` is an 18th of a row's height."""
+    left, air = round(56 * unit), max(1, round(unit))
+    body = {"lmargin1": left, "lmargin2": left, "spacing1": air, "spacing3": air}
+    centred = {"justify": "center", "lmargin1": 16, "lmargin2": 16, "rmargin": 16, "font": fonts.small}
+    centred |= {"spacing1": round(4 * unit), "spacing3": round(4 * unit)}
+    return {
+        "header": {"lmargin1": left, "lmargin2": left, "font": fonts.name, "spacing1": round(10 * unit)},
+        **{f"hue-{hue}": {"foreground": name_colour(hue, palette)} for hue in range(HUES)},
+        "time": {"foreground": palette.quiet, "font": fonts.small},
+        "text": {"foreground": palette.text, **body},
+        "pending": {"foreground": palette.quiet, **body},
+        "failed": {"foreground": palette.error, **body},
+        "unsent": {"foreground": palette.error, "font": fonts.name},
+        "sending": {"foreground": palette.quiet, "font": fonts.small},
+        "notice": {"foreground": palette.quiet, **centred},
+        "error": {"foreground": palette.error, **centred, "font": "TkTextFont"},
+        "announcement": {"foreground": palette.accent, **body},
+        "day": {"foreground": palette.quiet, **centred, "spacing1": round(12 * unit)},
+        "marker": {"foreground": palette.error, **centred},
+        "own": _tinted(palette.own),
+        "mention": _tinted(palette.mention),
+        "link": {"foreground": palette.accent, "underline": True},
+        "action": {"foreground": palette.accent, "underline": True},
+        "found": {"background": palette.found, "foreground": palette.text},
+        "current": {"background": palette.accent, "foreground": palette.paper},
+    }
+
+
+def _tinted(colour: str) -> dict[str, str]:
+    """Return the style of messages with a background from edge to edge."""
+    return {"background": colour, "lmargincolor": colour, "rmargincolor": colour}
