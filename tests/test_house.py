@@ -32,6 +32,7 @@ WIDGETS = {
         "end_banner",
         "find_bar",
         "header",
+        "help_window",
         "menus",
         "message_input",
         "naming",
@@ -40,7 +41,9 @@ WIDGETS = {
     )
 }
 WINDOWS = {"lan_chat.client.window", "lan_chat.client.layout", "lan_chat.client.connect_dialog"}
-ON_TK = {"lan_chat.client." + room for room in ("desktop", "desktop_theme", "file_dialogs", "theme", "wakeup")}
+ON_TK = {
+    "lan_chat.client." + room for room in ("desktop", "desktop_theme", "file_dialogs", "keyboard", "theme", "wakeup")
+}
 """Rooms that know Tk and no widget of ours."""
 PARTS = {"lan_chat.client." + room for room in ("discs", "drawn_text", "finding")}
 """What the conversation is made of: they know each other, and no widget."""

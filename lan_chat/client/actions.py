@@ -18,13 +18,14 @@ class Menu(Enum):
     EDIT = "menu_edit"
     VIEW = "menu_view"
     LANGUAGE = "menu_language"
+    HELP = "menu_help"
     ON_CONVERSATION = "on conversation"
     """The context menu of the conversation."""
     ON_INPUT = "on input"
     """The context menu of the message input."""
 
 
-BAR = (Menu.CHAT, Menu.EDIT, Menu.VIEW, Menu.LANGUAGE)
+BAR = (Menu.CHAT, Menu.EDIT, Menu.VIEW, Menu.LANGUAGE, Menu.HELP)
 """The menus of the menu bar, in order."""
 
 
@@ -57,6 +58,11 @@ class Key:
         """Return Tk's event sequences of the key."""
         modifier = ("Command-" if is_aqua else "Control-") if self.has_command else ""
         return [f"<{modifier}{keysym}>" for keysym in self.keysyms]
+
+    @property
+    def letter(self) -> str:
+        """The letter that the window binds with Control or Command; empty for other keys."""
+        return self.keysyms[0] if self.has_command and self.keysyms and self.label.isalpha() else ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,8 @@ class Commands:
     select_input: Callable[[], object]
     copy: Callable[[], object]
     select_all: Callable[[], object]
+    """Select all of the field that has the focus, or of the conversation."""
+    select_conversation: Callable[[], object]
     open_find_bar: Callable[[], object]
     find_next: Callable[[bool], object]
     """Go to the next match, backwards or not."""
@@ -106,6 +114,8 @@ class Commands:
     change_font_size: Callable[[int], object]
     """Change the size of all text by this many points; 0 for the normal size."""
     apply_settings: Callable[[], object]
+    show_keys: Callable[[], object]
+    show_about: Callable[[], object]
 
 
 Call = Callable[[Commands, Here], object]
@@ -145,8 +155,8 @@ def _letter(letter: str) -> Key:
     return Key(letter, (letter.lower(), letter), has_command=True)
 
 
-def _clipboard(letter: str) -> Key:
-    """Return a key that Tk binds itself in each text field."""
+def _editing(letter: str) -> Key:
+    """Return a key that Tk binds itself in each text field, as `keyboard` has it."""
     return Key(letter, has_command=True)
 
 
@@ -160,10 +170,12 @@ ACTIONS: tuple[Action, ...] = (
     Action("menu_send_again", Menu.CHAT, lambda window, here: window.send_again(None), key=_letter("R")),
     Action("retry", Menu.CHAT, lambda window, here: window.retry(), key=_letter("T")),
     Action("menu_quit", Menu.CHAT, lambda window, here: window.close(), key=_letter("Q"), begins_group=True),
-    Action("menu_cut", Menu.EDIT, lambda window, here: window.edit("<<Cut>>"), key=_clipboard("X")),
-    Action("menu_copy", Menu.EDIT, lambda window, here: window.edit("<<Copy>>"), key=_clipboard("C")),
-    Action("menu_paste", Menu.EDIT, lambda window, here: window.edit("<<Paste>>"), key=_clipboard("V")),
-    Action("menu_select_all", Menu.EDIT, lambda window, here: window.select_all()),
+    Action("menu_undo", Menu.EDIT, lambda window, here: window.edit("<<Undo>>"), key=_editing("Z")),
+    Action("menu_redo", Menu.EDIT, lambda window, here: window.edit("<<Redo>>"), key=_editing("Y")),
+    Action("menu_cut", Menu.EDIT, lambda window, here: window.edit("<<Cut>>"), key=_editing("X"), begins_group=True),
+    Action("menu_copy", Menu.EDIT, lambda window, here: window.edit("<<Copy>>"), key=_editing("C")),
+    Action("menu_paste", Menu.EDIT, lambda window, here: window.edit("<<Paste>>"), key=_editing("V")),
+    Action("menu_select_all", Menu.EDIT, lambda window, here: window.select_all(), key=_letter("A")),
     Action("menu_find", Menu.EDIT, lambda window, here: window.open_find_bar(), key=_letter("F"), begins_group=True),
     Action("menu_last_link", Menu.EDIT, lambda window, here: window.open_last_link(), key=_letter("L")),
     Action(
@@ -200,6 +212,8 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("menu_italian", Menu.LANGUAGE, _apply, kind=Kind.RADIO, setting="language", value="it"),
     Action("menu_english", Menu.LANGUAGE, _apply, kind=Kind.RADIO, setting="language", value="en"),
+    Action("menu_keys", Menu.HELP, lambda window, here: window.show_keys(), key=Key("F1", ("F1",))),
+    Action("menu_about", Menu.HELP, lambda window, here: window.show_about()),
     # The context menus.
     Action(
         "menu_copy",
@@ -207,7 +221,7 @@ ACTIONS: tuple[Action, ...] = (
         lambda window, here: window.copy(),
         is_enabled=lambda here: here.is_selected,
     ),
-    Action("menu_select_all", Menu.ON_CONVERSATION, lambda window, here: window.select_all()),
+    Action("menu_select_all", Menu.ON_CONVERSATION, lambda window, here: window.select_conversation()),
     Action(
         "menu_open_link",
         Menu.ON_CONVERSATION,
@@ -266,5 +280,6 @@ ACTIONS: tuple[Action, ...] = (
     Action("key_older", key=Key("Up")),
     Action("key_newer", key=Key("Down")),
     Action("key_context_menu", key=Key("Shift+F10")),
+    Action("key_menu_bar", key=Key("F10")),
 )
 """Every action, in the order in which the menus show them."""

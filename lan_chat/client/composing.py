@@ -6,6 +6,7 @@ Pure: no tkinter and no thread. An `InputHistory` belongs to the message input, 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import deque
 from collections.abc import Iterable
 
@@ -15,10 +16,18 @@ MAX_INPUT_HISTORY = 200
 """How many sent messages the input history keeps."""
 BEYOND = re.compile("([\U00010000-\U0010ffff]+)")
 """Runs of non-BMP characters."""
-WITHOUT_BLANKS = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
+BOX_FACTOR = 4
+"""How many times the size and the lines of a message the message input lays out, to be cut down there."""
+MAX_BOX_LINE_BYTES = protocol.MAX_MESSAGE_BYTES * 3 // 2
+"""The longest line that it lays out: the time that Tk takes grows with the square of it."""
+IGNORED = re.compile("[\u034f\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]")
+"""Characters that are not seen, which a person does not type: joiners, variation selectors and their like."""
+UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3100-\u312f\u31f0-\u31ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
 )
-"""Letters of scripts that put no blank between words, or write endings right after a name."""
+"""Characters of scripts that put no blank between a name and what stands before it: Han, kana, Thai, Lao, Khmer,
+Burmese, Hangul."""
 
 
 def whole_letters(text: str) -> str:
@@ -33,14 +42,48 @@ def without_beyond(text: str) -> str:
 
 def completions(before: str, names: Iterable[str]) -> tuple[int, list[str]]:
     """Return how many characters before the cursor are the prefix of a name, and the names with it, sorted."""
-    searched = before[-protocol.MAX_NAME_CHARACTERS :].rpartition("\n")[2]
-    starts = [0, *(end + 1 for end, letter in enumerate(searched) if letter.isspace() or WITHOUT_BLANKS.match(letter))]
-    for start in starts:  # the longest prefix first: a name may contain spaces
-        prefix = searched[start:].casefold()
-        found = sorted((name for name in names if prefix and name.casefold().startswith(prefix)), key=str.casefold)
+    keys = {name: _completion_key(name) for name in names}
+    first = max(0, len(before) - 2 * protocol.MAX_NAME_CHARACTERS)  # a name may be typed with marks of their own
+    first = max(first, before.rfind("\n") + 1)
+    for start in range(first, len(before)):  # the longest prefix first: a name may contain spaces
+        if not _may_begin(before, start):
+            continue
+        prefix = _completion_key(before[start:])
+        found = sorted((name for name, key in keys.items() if prefix and key.startswith(prefix)), key=str.casefold)
         if found:
-            return len(searched) - start, found
+            return len(before) - start, found
     return 0, []
+
+
+def _completion_key(text: str) -> str:
+    """Return a text as names are compared: whatever its case, its composition, and characters that are not seen."""
+    return IGNORED.sub("", unicodedata.normalize("NFKC", text)).casefold()
+
+
+def _may_begin(text: str, start: int) -> bool:
+    """Return whether a name may begin at a place: not within a word, unless its script has no blanks between words."""
+    if start == 0 or text[start - 1].isspace():
+        return not text[start].isspace()
+    before, after = text[start - 1], text[start]
+    if IGNORED.match(after) or unicodedata.combining(after) or IGNORED.match(before):
+        return False
+    return not (_is_of_word(before) and _is_of_word(after)) or bool(UNSPACED.match(before) or UNSPACED.match(after))
+
+
+def _is_of_word(character: str) -> bool:
+    return character.isalnum() or character == "_" or unicodedata.category(character).startswith("M")
+
+
+def fits_box(text: str) -> bool:
+    """Return whether the message input can lay a text out without a pause."""
+    if 4 * len(text) <= MAX_BOX_LINE_BYTES and text.count("\n") < BOX_FACTOR * protocol.MAX_MESSAGE_LINES:
+        return True
+    if len(text) > BOX_FACTOR * protocol.MAX_MESSAGE_BYTES:
+        return False
+    lines = text.split("\n")
+    return len(lines) <= BOX_FACTOR * protocol.MAX_MESSAGE_LINES and all(
+        len(line.encode("utf-8", "surrogatepass")) <= MAX_BOX_LINE_BYTES for line in lines
+    )
 
 
 class InputHistory:

@@ -11,6 +11,7 @@ from tkinter import ttk
 
 import protocol
 from lan_chat.client.answers import DEFAULT_HOST, parse_address, parse_port_answer
+from lan_chat.client.keyboard import prepare_editing
 from lan_chat.client.palette import palette_of
 from lan_chat.client.session import Attempt, Session
 from lan_chat.client.settings import Settings
@@ -35,6 +36,7 @@ class ConnectDialog:
         self._look_id = root.after(LOOK_MS, self._look)
         root.title("Chat")
         if isinstance(root, tk.Tk):  # else the chat window, which this one stands above, has done so
+            prepare_editing(root)
             self._usual_sizes = usual_font_sizes(root)
             set_font_sizes(root, self._usual_sizes, settings.font_size)
             style_widgets(root, palette_of(settings.theme))

@@ -99,7 +99,7 @@ def restore_geometry(root: tk.Tk, geometry: str) -> None:
     root.geometry(f"{width}x{height}+{left}+{top}" if is_visible else f"{width}x{height}")
 
 
-def is_aqua(root: tk.Tk) -> bool:
+def is_aqua(root: tk.Misc) -> bool:
     """Return whether the window system is that of macOS (Aqua)."""
     return bool(root.tk.call("tk", "windowingsystem") == "aqua")
 

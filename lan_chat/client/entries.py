@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from enum import Enum
 
-from lan_chat.client.composing import WITHOUT_BLANKS
+from lan_chat.client.composing import UNSPACED
 
 _END = r"\s<>\"`\u200b\u200e\u200f\u2060\ufeff\u3000-\u3002\u3008-\u3011\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f"
 """What a link never contains: blanks, also invisible ones, and punctuation of scripts that need no blank after it."""
@@ -120,7 +120,7 @@ def _is_apart(neighbour: str, edge: str) -> bool:
     """Return whether a character beside a name does not make it a part of a longer word."""
     if not neighbour or not re.match(r"\w", neighbour):
         return not (neighbour and unicodedata.combining(neighbour))
-    return bool(WITHOUT_BLANKS.match(neighbour) or WITHOUT_BLANKS.match(edge))
+    return bool(UNSPACED.match(neighbour) or UNSPACED.match(edge))
 
 
 def _folded(text: str) -> str:

@@ -111,6 +111,7 @@ class Layout:
         self.status_line.set_language(words)
         self.header.set_language(words)
         self.end_banner.set_language(words)
+        self.message_input.set_language(words)
         self.button.configure(text=words.send)
 
     def set_server(self, host: str, port: int) -> None:

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable
+from tkinter import font as tkfont
 from typing import Any
 
 from lan_chat.client.actions import ACTIONS, BAR, NOWHERE, Action, Commands, Here, Kind, Menu
 from lan_chat.client.desktop import is_aqua
+from lan_chat.client.keyboard import bind_letters, prepare_editing
 from lan_chat.client.palette import Palette, palette_of
 from lan_chat.client.settings import Settings
 from lan_chat.client.words import LANGUAGES, ClientWords
+
+MENU_PADDING = 8
+"""Pixels before the label of an entry, and half of it above and below."""
 
 
 class Menus:
@@ -33,6 +38,11 @@ class Menus:
                 self._choices[action.setting] = tk.BooleanVar(root, getattr(settings, action.setting))
             elif action.kind is Kind.RADIO:
                 self._choices[action.setting] = tk.StringVar(root, getattr(settings, action.setting))
+        self._has_padding = root.tk.call("tk", "windowingsystem") == "x11"
+        self._padding = tk.PhotoImage(master=root, width=1, height=1)
+        """An empty picture before the label of each entry, since Tk's own menus on X11 have no other padding."""
+        self._height = tk.PhotoImage(master=root, width=1, height=1)
+        """The same for entries that have an indicator there."""
         self._menus: list[tk.Menu] = []
         """The menu bar, and its menus."""
         self._popup: tk.Menu | None = None
@@ -59,9 +69,16 @@ class Menus:
         """
         self._palette = palette
         for menu in (*self._menus, *([self._popup] if self._popup else [])):
-            menu.configure(background=palette.window, foreground=palette.text, selectcolor=palette.text)
-            menu.configure(activebackground=palette.accent, activeforeground=palette.paper, borderwidth=0)
-            menu.configure(disabledforeground=palette.border)
+            is_bar = menu in self._menus[:1]
+            menu.configure(background=palette.window if is_bar else palette.paper, foreground=palette.text)
+            menu.configure(activebackground=palette.accent, activeforeground=palette.paper, activeborderwidth=0)
+            menu.configure(disabledforeground=palette.quiet, selectcolor=palette.text)
+            # A groove is a thin line on all sides, in a shade of the background; a solid border would be black.
+            menu.configure(relief="flat" if is_bar else "groove", borderwidth=0 if is_bar else 2)
+        if self._has_padding:
+            line = tkfont.nametofont("TkMenuFont", root=self._root).metrics("linespace")
+            self._padding.configure(width=MENU_PADDING, height=line + MENU_PADDING)
+            self._height.configure(width=1, height=line + MENU_PADDING)
 
     def show_choices(self) -> None:
         """Have the check and radio entries show what the settings are, after something else has changed them."""
@@ -70,19 +87,24 @@ class Menus:
 
     def bind_keys(self, message_input: tk.Text) -> None:
         """Bind every key of the table that no widget binds itself."""
-        # On X11 Ctrl+F also moves the cursor, as in Emacs, and would clear the selection.
-        self._root.event_delete("<<NextChar>>", "<Control-Key-f>", "<Control-Lock-Key-F>")
+        prepare_editing(self._root)
+        letters: dict[str, Callable[[], object]] = {}
         for action in ACTIONS:
             if action.key is not None:
                 widget = message_input if action.is_key_of_input else self._root
+                press = self._pressed(action)
                 for sequence in action.key.sequences(self._is_aqua):
-                    self._bind_key(widget, sequence, action)
+                    widget.bind(sequence, press)
+                if action.key.letter:
+                    letters[action.key.letter] = press
+        bind_letters(self._root, letters)
 
     def attach(self, text: tk.Text, place: Menu, look: Callable[[str], Here]) -> None:
         """Give a text field its context menu, on a secondary click or the menu key, and the keys of the window.
 
         `look` says what there is at an index of the text.
         """
+        text.configure(takefocus=True)  # also one that is disabled, which Tab would pass over
         text.bindtags((str(text), str(self._root), "Text", "all"))  # before Tk's own bindings of the window's keys
         system = str(self._root.tk.call("tk", "windowingsystem"))
         for click in ("<Button-2>", "<Control-Button-1>") if self._is_aqua else ("<Button-3>",):
@@ -102,6 +124,9 @@ class Menus:
                 "command": self._chosen(action, here),
                 "state": "normal" if action.is_enabled(here) else "disabled",
             }
+            if self._has_padding:
+                has_indicator = action.kind is not Kind.COMMAND
+                options |= {"image": self._height if has_indicator else self._padding, "compound": "left"}
             if action.key is not None:
                 options["accelerator"] = action.key.accelerator(self._is_aqua)
             if action.kind is not Kind.COMMAND:
@@ -121,10 +146,11 @@ class Menus:
 
         return act
 
-    def _bind_key(self, widget: tk.Misc, sequence: str, action: Action) -> None:
+    def _pressed(self, action: Action) -> Callable[..., str]:
+        """Return what the key of an action does, as a binding or without an event."""
         choose = self._chosen(action, NOWHERE)
 
-        def act(event: tk.Event[tk.Misc]) -> str:
+        def act(event: tk.Event[tk.Misc] | None = None) -> str:
             if action.key_calls is not None:
                 action.key_calls(self._commands, NOWHERE)
             else:
@@ -133,7 +159,7 @@ class Menus:
                 choose()
             return "break"
 
-        widget.bind(sequence, act)
+        return act
 
     def _pop_up(self, place: Menu, here: Here, event: tk.Event[tk.Text], is_at_cursor: bool = False) -> str:
         event.widget.focus_set()

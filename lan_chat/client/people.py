@@ -67,7 +67,7 @@ class PeopleList:
         names = self.list
         names.bind("<Configure>", lambda event: self._changed())
         names.bind("<ButtonRelease-1>", self._on_click)
-        for click in ("<Button-2>", "<Control-Button-1>") if is_aqua(names.winfo_toplevel()) else ("<Button-3>",):  # type: ignore[arg-type]
+        for click in ("<Button-2>", "<Control-Button-1>") if is_aqua(names.winfo_toplevel()) else ("<Button-3>",):
             names.bind(click, self._on_secondary_click)
         names.bind("<Motion>", lambda event: self._point_at(self._row_at(event.y)))
         names.bind("<Leave>", lambda event: self._point_at(None))

@@ -26,6 +26,8 @@ from lan_chat.client.end_banner import Choices
 from lan_chat.client.entries import Entry, Kind
 from lan_chat.client.file_dialogs import choose_file_to_save, set_dialog_language
 from lan_chat.client.header import Situation
+from lan_chat.client.help_window import HelpWindow
+from lan_chat.client.keyboard import select_all, send_typing_to
 from lan_chat.client.layout import Calls, Layout
 from lan_chat.client.membership import LinkNotOpened, Membership, Screen
 from lan_chat.client.menus import Menus
@@ -91,7 +93,9 @@ class ChatWindow:
 
     def submit(self) -> None:
         """Act on the message input: ask for a name, send a message, or leave. What cannot be sent stays in it."""
-        text = protocol.clean_text(self.message_input.draft)
+        draft = self.message_input.draft
+        # What is kept aside may be so large that to clean it would take a while.
+        text = draft if self.message_input.is_kept_aside else protocol.clean_text(draft)
         if isinstance(protocol.CONTROL_WORDS.get(text), Quit):
             self.close()
         elif not text.strip():
@@ -186,11 +190,13 @@ class ChatWindow:
         self.message_input, self.button = layout.message_input, layout.button
 
         self._attention = Attention(root, self.session.host)
+        self._help = HelpWindow(root, self.settings)
         self._menus = Menus(root, self._commands(), self.settings)
         self._menus.attach(self.conversation.text, Menu.ON_CONVERSATION, self._look_at_conversation)
         self._menus.attach(self.message_input.text, Menu.ON_INPUT, self._look_at_input)
         self._set_language()
         self._apply_theme()
+        send_typing_to(root, self.message_input.text, self.message_input.insert)
         self._menus.bind_keys(self.message_input.text)
         restore_geometry(root, self.settings.geometry)
         self.message_input.text.focus_set()
@@ -237,7 +243,8 @@ class ChatWindow:
             edit_input=box.event_generate,
             select_input=lambda: box.tag_add("sel", "1.0", "end-1c"),
             copy=self.conversation.copy,
-            select_all=self.conversation.select_all,
+            select_all=lambda: select_all(self._root, box, self.conversation.select_all),
+            select_conversation=self.conversation.select_all,
             open_find_bar=self.find_bar.open,
             find_next=self.find_bar.step,
             open_link=self._open_link,
@@ -248,6 +255,8 @@ class ChatWindow:
             focus_next=self._focus_next,
             change_font_size=self.change_font_size,
             apply_settings=self._apply_settings,
+            show_keys=self._help.show_keys,
+            show_about=self._help.show_about,
         )
 
     def _screen(self) -> Screen:
@@ -278,7 +287,7 @@ class ChatWindow:
         )
 
     def _look_at_input(self, index: str) -> Here:
-        return Here(is_selected=bool(self.message_input.text.tag_ranges("sel")))
+        return Here(is_selected=self.message_input.has_selection)
 
     def _edit(self, event: str) -> None:
         """Send an event of the Edit menu to the widget that has the focus."""
@@ -293,6 +302,7 @@ class ChatWindow:
             self._words = LANGUAGES[self.settings.language]
             self._set_language()
         self._apply_theme()
+        self._help.refresh()
         self._show_people()
 
     # Actions of the user.

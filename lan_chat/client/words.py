@@ -36,6 +36,7 @@ class ClientWords(protocol.Words):
     restart: str
     draft_too_long: str
     draft_too_many_lines: str
+    draft_aside: str
     not_sent: str
     send_again: str
     discard: str
@@ -81,9 +82,12 @@ class ClientWords(protocol.Words):
     menu_edit: str
     menu_view: str
     menu_language: str
+    menu_help: str
     menu_save: str
     menu_send_again: str
     menu_quit: str
+    menu_undo: str
+    menu_redo: str
     menu_cut: str
     menu_copy: str
     menu_paste: str
@@ -104,6 +108,8 @@ class ClientWords(protocol.Words):
     menu_sound: str
     menu_italian: str
     menu_english: str
+    menu_keys: str
+    menu_about: str
     key_find_back: str
     key_find_on: str
     key_page_up: str
@@ -115,6 +121,9 @@ class ClientWords(protocol.Words):
     key_newer: str
     key_context_menu: str
     key_connect: str
+    key_menu_bar: str
+    about: str
+    close: str
     unreachable_unknown: str
     unreachable_refused: str
     unreachable_silent: str
@@ -159,6 +168,8 @@ ITALIAN = ClientWords(
     "nel campo del messaggio.",
     draft_too_many_lines="Messaggio non inviato: è di {count} righe, e il limite è di {limit}. Il testo resta nel "
     "campo del messaggio.",
+    draft_aside="Troppo lungo per un messaggio: {size} byte su {limit}, righe {count} su {lines}. Annulla ({undo}) per "
+    "tornare a prima.",
     not_sent="non inviato",
     send_again="Invia di nuovo",
     discard="Scarta",
@@ -204,9 +215,12 @@ ITALIAN = ClientWords(
     menu_edit="Modifica",
     menu_view="Visualizza",
     menu_language="Lingua",
+    menu_help="Aiuto",
     menu_save="Salva la conversazione...",
     menu_send_again="Invia di nuovo ciò che non è partito",
     menu_quit="Esci",
+    menu_undo="Annulla la modifica",
+    menu_redo="Ripeti la modifica",
     menu_cut="Taglia",
     menu_copy="Copia",
     menu_paste="Incolla",
@@ -227,6 +241,8 @@ ITALIAN = ClientWords(
     menu_sound="Suono quando si fa il mio nome",
     menu_italian="Italiano",
     menu_english="English",
+    menu_keys="Tasti",
+    menu_about="Informazioni sulla chat",
     key_find_back="Trova il risultato precedente",
     key_find_on="Trova il risultato successivo",
     key_page_up="Scorri la conversazione all'indietro",
@@ -238,6 +254,10 @@ ITALIAN = ClientWords(
     key_newer="Torna verso il testo che stavi scrivendo",
     key_context_menu="Apri il menu contestuale",
     key_connect="Collegati di nuovo, o a un altro server, dopo la fine del collegamento",
+    key_menu_bar="Apri la barra dei menu",
+    about="Chat per la rete locale, versione {version}.\n\nPython {python}, Tk {tk}, {system}.\n"
+    "Software libero, con licenza MIT.",
+    close="Chiudi",
     unreachable_unknown="Il server «{host}» non esiste o non si trova. Controlla il nome o usa l'indirizzo IP che il "
     "server mostra all'avvio.",
     unreachable_refused="{host} non accetta connessioni sulla porta {port}. Controlla che il server sia avviato e che "
@@ -286,6 +306,7 @@ ENGLISH = ClientWords(
     "message input.",
     draft_too_many_lines="Message not sent: it has {count} lines, and the limit is {limit}. The text stays in the "
     "message input.",
+    draft_aside="Too long for a message: {size} bytes of {limit}, lines {count} of {lines}. Undo ({undo}) to go back.",
     not_sent="not sent",
     send_again="Send again",
     discard="Discard",
@@ -331,9 +352,12 @@ ENGLISH = ClientWords(
     menu_edit="Edit",
     menu_view="View",
     menu_language="Language",
+    menu_help="Help",
     menu_save="Save the conversation...",
     menu_send_again="Send again what was not sent",
     menu_quit="Quit",
+    menu_undo="Undo",
+    menu_redo="Redo",
     menu_cut="Cut",
     menu_copy="Copy",
     menu_paste="Paste",
@@ -354,6 +378,8 @@ ENGLISH = ClientWords(
     menu_sound="Sound when my name is said",
     menu_italian="Italiano",
     menu_english="English",
+    menu_keys="Keys",
+    menu_about="About the chat",
     key_find_back="Find the previous match",
     key_find_on="Find the next match",
     key_page_up="Scroll back in the conversation",
@@ -365,6 +391,10 @@ ENGLISH = ClientWords(
     key_newer="Go back towards what you were writing",
     key_context_menu="Open the context menu",
     key_connect="Connect again, or to another server, after the end of the connection",
+    key_menu_bar="Open the menu bar",
+    about="Chat for the local network, version {version}.\n\nPython {python}, Tk {tk}, {system}.\n"
+    "Free software, with the MIT licence.",
+    close="Close",
     unreachable_unknown="There is no server “{host}”, or it cannot be found. Check the name, or use the IP address "
     "that the server shows when it starts.",
     unreachable_refused="{host} does not accept connections on port {port}. Check that the server is running and that "

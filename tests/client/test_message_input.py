@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import protocol
 from lan_chat.client.words import ITALIAN
 from lan_chat.server.server import ChatServer
 from tests.support.peers import EventPeer
@@ -131,6 +132,122 @@ def test_paste_from_an_empty_clipboard_changes_nothing(sit: Sit) -> None:
     assert seat.draft == "ciao"
 
 
+NASTY = {
+    "one line of 400 kB": "a" * 400_000,
+    "long lines": ("parola " * 5000 + "\n") * 30,
+    "10 MB": "riga di testo\n" * 700_000,
+    "10,000 lines": "\n" * 10_000,
+    "emoji": "\N{GRINNING FACE}" * 50_000,
+    "marks": "a" + "\u0301\u0323" * 30_000,
+}
+
+
+@pytest.mark.parametrize("text", ["a" + "中" * 5000, "\N{GRINNING FACE}" * 4000 + "z"], ids=["Han", "emoji"])
+def test_a_long_paste_has_no_wrong_letter_where_tk_reads_it_in_pieces(sit: Sit, text: str) -> None:
+    seat = sit()
+    seat.paste(text)
+    assert seat.draft == text
+    assert not seat.window.message_input.is_kept_aside
+
+
+@pytest.mark.parametrize("pasted", NASTY.values(), ids=NASTY)
+def test_a_paste_that_no_message_can_hold_is_not_laid_out_and_no_letter_of_it_is_lost(sit: Sit, pasted: str) -> None:
+    seat = sit()
+    seat.type("prima dopo")
+    seat.message_input.mark_set("insert", "1.6")
+    seat.paste(pasted)
+    assert seat.draft == f"prima {pasted}dopo"
+    assert seat.message_input.get("1.0", "end-1c") == "prima dopo"
+    note = seat.window.message_input.note
+    seat.wait(note.winfo_viewable)
+    size = len(seat.draft.encode())
+    for figure in (size, 1 + pasted.count("\n"), protocol.MAX_MESSAGE_BYTES, protocol.MAX_MESSAGE_LINES):
+        assert str(figure) in note["text"]
+    seat.press("Return")
+    seat.see(str(size) if size > protocol.MAX_MESSAGE_BYTES else str(1 + pasted.count("\n")))
+    assert (seat.said, seat.draft) == ([], f"prima {pasted}dopo")
+    seat.press("Control-a", "Control-c")
+    assert seat.clipboard == seat.draft
+    seat.press("Control-z")
+    assert seat.draft == "prima dopo"
+    assert seat.message_input.index("insert") == "1.6"
+    assert not seat.message_input.tag_ranges("sel")
+    seat.wait(lambda: not note.winfo_viewable())
+    seat.press("Control-y")
+    assert seat.draft == f"prima {pasted}dopo"
+    seat.press("Control-x")
+    assert (seat.draft, seat.clipboard) == ("", f"prima {pasted}dopo")
+
+
+@pytest.mark.parametrize(("width", "size"), [(400, 8), (400, 12), (960, 24)])
+def test_the_note_of_a_draft_that_is_kept_aside_is_to_be_read_whole(sit: Sit, width: int, size: int) -> None:
+    seat = sit(font_size=size)
+    seat.root.geometry(f"{width}x640")
+    seat.wait(lambda: seat.root.winfo_width() == width)
+    seat.paste("x" * 400_000)
+    note = seat.window.message_input.note
+    seat.wait(lambda: note.winfo_viewable() and note.winfo_height() >= note.winfo_reqheight())
+    assert note.winfo_width() >= note.winfo_reqwidth()
+
+
+def test_what_one_types_into_a_draft_that_is_kept_aside_is_kept_with_it(sit: Sit) -> None:
+    seat = sit("Bob")
+    seat.type("ab")
+    seat.message_input.mark_set("insert", "1.1")
+    seat.paste("x" * 100_000)
+    seat.type("yz")
+    seat.paste("w")
+    seat.window.message_input.address("Bob")
+    assert seat.draft == "a" + "x" * 100_000 + "yzwBob: b"
+    seat.press("BackSpace")
+    assert seat.draft == "ab"
+
+
+def test_a_text_that_is_given_back_is_kept_whole_however_large(sit: Sit) -> None:
+    seat = sit()
+    seat.type("bozza")
+    for number in range(20):
+        seat.window.message_input.give_back(f"{number}" * 16_000)
+    assert seat.draft == "\n".join([*(f"{number}" * 16_000 for number in range(20)), "bozza"])
+
+
+def test_the_largest_message_is_shown_walked_through_and_sent(sit: Sit) -> None:
+    seat = sit()
+    largest = "a" * protocol.MAX_MESSAGE_BYTES
+    seat.type("vecchio")
+    seat.press("Return")
+    seat.paste(largest)
+    assert not seat.window.message_input.is_kept_aside
+    seat.press("Up", "Down")
+    assert seat.draft == largest
+    seat.press("Return")
+    assert seat.said == ["vecchio", largest]
+
+
+def test_one_undo_takes_a_paste_over_a_selection_back(sit: Sit) -> None:
+    seat = sit()
+    seat.type("prima dopo")
+    seat.press("Control-a")
+    seat.paste("altro")
+    assert seat.draft == "altro"
+    seat.press("Control-z")
+    assert seat.draft == "prima dopo"
+
+
+@pytest.mark.skipif(not HAS_XDOTOOL, reason="the middle button pastes on X11 alone")
+def test_the_middle_button_pastes_what_is_selected_bounded_too(sit: Sit) -> None:
+    seat = sit()
+    seat.type("ciao")
+    selected = "x" * 400_000
+    seat.root.selection_handle(
+        lambda offset, size: selected[int(offset) : int(offset) + int(size)], selection="PRIMARY"
+    )
+    seat.root.selection_own(selection="PRIMARY")
+    seat.click(seat.message_input, 300, 10, button=2)
+    assert seat.draft == f"ciao{selected}"
+    assert seat.window.message_input.is_kept_aside
+
+
 # --- what one said before ---------------------------------------------------------------------------------------------
 
 
@@ -203,7 +320,7 @@ def test_shift_and_up_select_and_do_not_walk(sit: Sit) -> None:
 
 # --- names ------------------------------------------------------------------------------------------------------------
 
-ROOM = ("Bob", "bea", "Anna Luisa", "Anna Maria", "Zoe")
+ROOM = ("Bob", "bea", "Anna Luisa", "Anna Maria", "Zoe", "小明", "小红", "👩\u200d💻Eva", "Niccolò")
 
 
 @pytest.mark.parametrize(
@@ -223,6 +340,18 @@ ROOM = ("Bob", "bea", "Anna Luisa", "Anna Maria", "Zoe")
         ("x", 1, "x"),
         ("ciao ", 1, "ciao "),
         ("ad", 1, "ad"),  # nobody speaks to themselves
+        ("你好小", 1, "你好小明 "),
+        ("你好小", 2, "你好小红 "),
+        ("小", 3, "小明: "),
+        ("你好，小红", 1, "你好，小红 "),
+        ("ciao小", 1, "ciao小明 "),
+        ("(zo", 1, "(Zoe "),
+        ("l'an", 2, "l'Anna Maria "),
+        ("pazzo", 1, "pazzo"),
+        ("ecco👩", 1, "ecco👩\u200d💻Eva "),
+        ("👩\u200d💻e", 1, "👩\u200d💻Eva: "),
+        ("Niccolo\u0300", 1, "Niccolò: "),
+        ("ANNA L", 1, "Anna Luisa: "),
     ],
 )
 def test_tab_completes_a_name_and_again_the_next(sit: Sit, typed: str, tabs: int, draft: str) -> None:

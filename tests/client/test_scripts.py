@@ -103,14 +103,15 @@ def test_a_link_with_what_cannot_be_drawn_is_opened_whole(sit: ReaderSit, boxes:
 def test_names_and_what_is_on_its_way_are_drawn_with_boxes_too(sit: ReaderSit, boxes: None) -> None:
     reader = sit(f"Bob{EMOJI}")
     reader.hear(Welcome(f"Ada{EMOJI}", "token", (f"Ada{EMOJI}", f"Bob{EMOJI}"), 0), Joined(1, 0.0, f"Eva{EMOJI}"))
-    assert reader.people == ["Ada□", "Bob□", "Eva□"]
+    people = reader.window.people
+    assert [people._as_drawn(name) for name in people.names] == ["Ada□", "Bob□", "Eva□"]
     reader.window.conversation.set_pending([(f"Ada{EMOJI}", f"ciao {EMOJI}{EMOJI}", True)])
     reader.window.conversation.flush()
     reader.wait(lambda: "\nciao □□" in reader.drawn)
     assert "\nAda□ (tu)" in reader.drawn
     assert not has_beyond(reader.drawn)
     reader.hear(Left(2, 0.0, f"Bob{EMOJI}"))
-    assert reader.people == ["Ada□", "Eva□"]
+    assert [people._as_drawn(name) for name in people.names] == ["Ada□", "Eva□"]
 
 
 def test_what_stands_behind_the_boxes_is_forgotten_with_them(

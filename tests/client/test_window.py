@@ -101,7 +101,8 @@ def test_the_language_changes_at_once(sit: Sit) -> None:
     assert window.people.title["text"] == "In the chat: 2"
     assert ENGLISH.find in texts_of(seat.root)
     bar = seat.root.nametowidget(seat.root["menu"])
-    assert labels(bar) == [ENGLISH.menu_chat, ENGLISH.menu_edit, ENGLISH.menu_view, ENGLISH.menu_language]
+    names = ("menu_chat", "menu_edit", "menu_view", "menu_language", "menu_help")
+    assert labels(bar) == [getattr(ENGLISH, name) for name in names]
     seat.fake.tell(Joined(1, time.time(), "Cleo"))
     seat.see(ENGLISH.joined.format(name="Cleo"))
     italian = [text for text in texts_of(seat.root) if text in (ITALIAN.send, ITALIAN.find)]

@@ -222,6 +222,11 @@ class Seat(Hands):
         self.type(text)
         self.press("Return")
 
+    @property
+    def clipboard(self) -> str:
+        # Not `clipboard_get`: see `MessageInput._paste`.
+        return str(self.root.selection_get(selection="CLIPBOARD"))  # type: ignore[no-untyped-call]
+
     def put_on_clipboard(self, text: str) -> None:
         self.root.clipboard_clear()
         self.root.clipboard_append(text)
@@ -367,10 +372,6 @@ class Reader(Seat):
         """What the button says that leads to the end; empty where there is none."""
         button = self.window.conversation.button
         return str(button["text"]) if button.winfo_ismapped() else ""
-
-    @property
-    def clipboard(self) -> str:
-        return str(self.root.clipboard_get())
 
     def index_of(self, text: str) -> str:
         """Where a text of plain letters stands, the last time that it does."""
