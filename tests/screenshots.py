@@ -155,7 +155,7 @@ def run(window: ChatWindow, condition: Callable[[], object]) -> None:
         window._root.update()
         assert time.monotonic() < deadline, "the window never showed it"
         time.sleep(0.005)
-    for _ in range(20):
+    for _ in range(100):  # what lies on the text follows a flood a little later
         window._root.update()
         time.sleep(0.005)
 
