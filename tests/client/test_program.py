@@ -410,6 +410,7 @@ def test_everything_is_remembered_from_one_run_to_the_next(
 
     def look_around(seat: Seat) -> Generator[Callable[[], object], None, None]:
         yield lambda: ENGLISH.greeting in seat.shown
+        yield lambda: (seat.root.winfo_width(), seat.root.winfo_height()) == (700, 500)
         seen.append(seat.draft)
         seen.append(seat.message_input["background"])
         seen.append(tkfont.nametofont("TkTextFont", root=seat.root).actual("size"))
