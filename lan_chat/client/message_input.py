@@ -24,6 +24,9 @@ MAX_INPUT_LINES = 5
 """The most lines that the message input grows to."""
 NOTE_MARGINS = 16
 """Pixels at both sides of the note in the message input, the borders of both counted in."""
+BLINK_ON_MS, BLINK_OFF_MS = 800, 600
+BLINKS_FOR_MS = 10_000
+"""How long the cursor blinks after the last key, as in GTK: blinking is most of what an idle window would do."""
 
 
 class MessageInput:
@@ -52,7 +55,10 @@ class MessageInput:
         """A draft that was kept aside, until undo; redo brings it back."""
         self.text = text = tk.Text(parent, height=1, width=50, wrap="word", undo=True, padx=6, pady=5)
         text.configure(font="TkTextFont", relief="flat", borderwidth=0, highlightthickness=0)
-        text.configure(insertontime=800, insertofftime=600)  # slower than Tk's: it is most of what an idle window does
+        self._still_id = ""
+        for event_name in ("<FocusIn>", "<KeyPress>", "<ButtonPress-1>"):
+            text.bind(event_name, lambda event: self._blink(), add=True)
+        text.bind("<Destroy>", self._on_destroy)
         self.placeholder = tk.Label(text, font="TkTextFont", cursor="xterm", padx=0, pady=0, borderwidth=0)
         self.placeholder.bind("<Button-1>", lambda event: text.focus_set())
         self.note = tk.Label(text, font="TkTextFont", justify="left", anchor="nw", padx=0, pady=0, borderwidth=0)
@@ -221,6 +227,22 @@ class MessageInput:
             self.note.configure(text=self._words.draft_aside.format(size=size, count=count, **limits))
             self.note.place(x=0, y=0, relwidth=1, relheight=1)
         self.fit()
+
+    def _blink(self) -> None:
+        """Have the cursor blink for a while."""
+        if self._still_id:
+            self.text.after_cancel(self._still_id)
+        else:  # not at each key: Tk lays the text out anew
+            self.text.configure(insertontime=BLINK_ON_MS, insertofftime=BLINK_OFF_MS)
+        self._still_id = self.text.after(BLINKS_FOR_MS, self._stop_blinking)
+
+    def _on_destroy(self, event: tk.Event[tk.Misc]) -> None:
+        if self._still_id:
+            self.text.after_cancel(self._still_id)
+
+    def _stop_blinking(self) -> None:
+        self._still_id = ""
+        self.text.configure(insertofftime=0)
 
     def _on_label(self, step: str, event: tk.Event[tk.Label]) -> None:
         """Pass a click on a label to the text field beneath it, which pastes or shows its menu."""

@@ -7,17 +7,17 @@ scrolled through, shown whole, searched and copied. Not collected as a test.
 
 from __future__ import annotations
 
-import queue
 import time
 import tkinter as tk
 from collections.abc import Callable
 from typing import cast
 
 import protocol
+from lan_chat.client.inbox import Inbox
 from lan_chat.client.session import Session
 from lan_chat.client.settings import Settings
 from lan_chat.client.window import ChatWindow
-from protocol import Event, Message, Welcome
+from protocol import Message, Welcome
 
 DONT_WAIT = 2
 """TCL_DONT_WAIT: handle one event if there is any."""
@@ -54,7 +54,7 @@ class SilentSession:
 
     def __init__(self) -> None:
         self.host, self.port, self.is_bare = "nasty", 53000, False
-        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self.events = Inbox()
 
     def retry(self) -> None:
         """Do nothing."""

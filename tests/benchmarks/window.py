@@ -32,8 +32,8 @@ STARTED = time.perf_counter()
 HISTORY = 10_000
 KEYS_A_SECOND = 10
 TIMEOUT_S = 120.0
-SETTLE_S, IDLE_S = 2.0, 20.0
-"""How long a new window is left alone, and then measured."""
+SETTLE_S, IDLE_S = 12.0, 20.0
+"""How long a new window is left alone, until its cursor stands still, and then measured."""
 SPEAKERS = ("Anna", "Bruno", "Carla", "Davide", "Elena", "Fabio", "Gaia", "Ada")
 
 

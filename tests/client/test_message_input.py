@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import protocol
+from lan_chat.client import message_input
 from lan_chat.client.words import ITALIAN
 from lan_chat.server.server import ChatServer
 from tests.support.peers import EventPeer
@@ -16,6 +17,14 @@ pytestmark = pytest.mark.screen
 
 
 # --- the box ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_cursor_stands_still_some_time_after_the_last_key(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(message_input, "BLINKS_FOR_MS", 1)
+    seat = sit()
+    for key in "ab":
+        seat.type(key)
+        seat.wait(lambda: str(seat.message_input["insertofftime"]) == "0")
 
 
 def test_return_sends_and_empties_the_box(sit: Sit) -> None:
