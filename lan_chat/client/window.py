@@ -177,7 +177,7 @@ class ChatWindow:
             address=self._address,
             focus_input=self._focus_input,
             leave_input=self._leave_input,
-            other_names=lambda: [name for name in self.people.names if name != self.membership.name],
+            other_names=self._other_names,
             open_link=self._open_link,
         )
         choices = Choices(save=self.save, connect=self.connect, close=self.close, is_busy=self._is_busy)
