@@ -3,6 +3,7 @@
     python3 tests                         # everything
     python3 tests --fast                  # what needs no screen, wine, root, executables, and less than a minute
     python3 tests -k resume -x            # what pytest is given
+    python3 tests -n 2 --dist loadfile    # two files at a time (pytest-xdist), as in CI
     python3 tests --packages              # print the Debian packages that are missing here, and do nothing
 
 Makes the virtual environment `.venv` in the top folder, installs the project and pytest into it, says which packages

@@ -19,11 +19,15 @@ def shortened(text: str, width: int, measure: Callable[[str], int]) -> str:
     fits, too_long = 0, min(len(text), MAX_MEASURED) + 1
     while too_long - fits > 1:
         middle = (fits + too_long) // 2
-        if measure(text[:middle].rstrip() + ELLIPSIS) <= width:
+        if measure(_ended(text[:middle])) <= width:
             fits = middle
         else:
             too_long = middle
     cut = text[:fits]
     if fits < len(text) and not text[fits].isspace() and " " in cut.strip():
         cut = cut.rpartition(" ")[0]
+    return _ended(cut)
+
+
+def _ended(cut: str) -> str:
     return cut.rstrip(" ·,:") + ELLIPSIS

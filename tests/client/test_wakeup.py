@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lan_chat.client import message_input
 from lan_chat.client.inbox import Inbox
 from lan_chat.client.ledger import NotSent
 from lan_chat.client.wakeup import Wakeup
@@ -33,6 +34,11 @@ def test_each_event_rings_after_it_was_put() -> None:
     inbox.put(Greeting())
     inbox.put(Greeting())
     assert found == [2, 3]
+
+
+@pytest.fixture(autouse=True)
+def still_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(message_input, "BLINKS_FOR_MS", 1)
 
 
 def run_until_timers_are_over(root: tk.Tk) -> None:

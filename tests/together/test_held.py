@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -160,7 +160,8 @@ def test_who_stops_reading_is_let_go_at_the_limit_and_fifty_others_lose_nothing(
         waiting = transcript.index(left) - len(taken)
         print(f"let go when {waiting:,} bytes were waiting for it and the system had taken {len(taken):,}")
         print(f"the server's memory grew by {growth:,} bytes at most, to {use_of(program).peak_memory:,}")
-        assert MAX_UNSENT_BYTES < waiting < 2 * MAX_UNSENT_BYTES
+        # The system may take a little more between the look at the limit and the end.
+        assert 0.9 * MAX_UNSENT_BYTES < waiting < 2 * MAX_UNSENT_BYTES
         assert growth < 3 * MAX_UNSENT_BYTES
 
         host, port = slow.sock.getsockname()
@@ -195,7 +196,11 @@ def test_a_thousand_that_say_nothing_fill_the_room_until_their_time_is_up() -> N
     allow_descriptors(1200)
     with contextlib.ExitStack() as stack:
         program = stack.enter_context(PreparedServer("import lan_chat.server.delivery as d; d.NAME_S = 10.0"))
-        before = use_of(program)
+        with Peer(program.port) as first:
+            first.expect(GREETING)  # so all threads of the server have begun
+            used = use_of(program)
+        before = replace(used, threads=used.threads - 1, descriptors=used.descriptors - 1)
+        wait_until_as_before(program, before)
         silent = []
         for _ in range(1000):
             silent.append(stack.enter_context(Peer(program.port)))
@@ -415,6 +420,7 @@ def test_a_terminal_that_takes_nothing_holds_up_nobody() -> None:
     if sys.platform == "linux":
         fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 4096)
     command = [sys.executable, "-u", str(TOP / "chat_server.py"), "--host", "127.0.0.1", "--port", "0"]
+    command += ["--greeting-wait", "0.02", "--max-per-host", "0"]  # else the many who join would wait
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=write_end) as program:
         os.close(write_end)
         try:
