@@ -79,7 +79,20 @@ def open_root(words: ClientWords) -> tk.Tk | None:
     else:
         pictures = [root.tk.call("image", "create", "photo", "-data", data) for data in ICONS]
         root.tk.call("wm", "iconphoto", ".", "-default", *pictures)
+    root.bind("<Map>", lambda event: _focus_at_once(root))
     return root
+
+
+def _focus_at_once(root: tk.Tk) -> None:
+    """Have the widget that is to have the focus shown, and so have it, before the first key is looked at.
+
+    Tk shows what is in a window when it has nothing else to do, and gives keys that have come by then to the window.
+    Windows may take a quarter of a second to open one.
+    """
+    if str(root.tk.call("focus")) in ("", "."):
+        root.update_idletasks()
+    else:
+        root.unbind("<Map>")
 
 
 def restore_geometry(root: tk.Tk, geometry: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 import protocol
 from lan_chat.client.connect_dialog import ConnectDialog
+from lan_chat.client.desktop import open_root
 from lan_chat.client.session import Attempt, Session
 from lan_chat.client.settings import Settings
 from lan_chat.client.theme import usual_font_sizes
@@ -79,6 +80,25 @@ def wait_for_problem(dialog: ConnectDialog, root: tk.Tk, sentence: str) -> None:
         return str(dialog.problem["text"])
 
     wait_until(lambda: shown() == sentence, shown)
+
+
+@pytest.mark.screen
+def test_the_field_is_there_before_the_first_key_is_looked_at(display: None) -> None:
+    """Tk gives keys to the window as long as the widget that is to have the focus is not shown."""
+    root = open_root(ITALIAN)
+    assert root is not None
+    dialog = ConnectDialog(root, Settings())
+    is_there: dict[str, bool] = {}
+    """Whether the field was, when Tk was done with what it was told of each widget."""
+    root.bind_all("<Map>", lambda event: is_there.setdefault(str(event.widget), bool(dialog.host.winfo_ismapped())))
+
+    def run_and_look() -> bool:
+        root.update()
+        return "." in is_there
+
+    wait_until(run_and_look)
+    dialog.close()
+    assert is_there["."]
 
 
 @pytest.mark.screen
