@@ -11,8 +11,9 @@ from tkinter import ttk
 import lan_chat
 from lan_chat.client.actions import ACTIONS
 from lan_chat.client.desktop import is_aqua
-from lan_chat.client.palette import PALETTES
+from lan_chat.client.palette import Palette
 from lan_chat.client.settings import Settings
+from lan_chat.client.theme import set_title_bar
 from lan_chat.client.words import LANGUAGES, ClientWords
 
 SCREEN_SHARE = 0.7
@@ -24,9 +25,10 @@ ROW_GAP = 2
 class HelpWindow:
     """A window with a text to read and copy, opened by `show_keys` and `show_about`, closed by Escape."""
 
-    def __init__(self, root: tk.Tk, settings: Settings) -> None:
+    def __init__(self, root: tk.Tk, settings: Settings, palette: Callable[[], Palette]) -> None:
         self._root = root
         self._settings = settings
+        self._palette = palette
         self._show_again: Callable[[], object] | None = None
         """What shows the text that the open window has."""
         self.window: tk.Toplevel | None = None
@@ -62,9 +64,10 @@ class HelpWindow:
     def _show(self, title: str, content: str, show_again: Callable[[], object]) -> None:
         self.close()
         self._show_again = show_again
-        palette = PALETTES[self._settings.theme]
+        palette = self._palette()
         self.window = window = tk.Toplevel(self._root, background=palette.window)
         window.title(title)
+        set_title_bar(window, palette)
         window.transient(self._root)
         window.protocol("WM_DELETE_WINDOW", self.close)
         window.bind("<Escape>", lambda event: self.close())

@@ -95,7 +95,13 @@ def style_widgets(root: tk.Tk, palette: Palette) -> None:
         style.theme_use(theme)
         _ThemeMaker(root, style, palette).make()
     root.configure(background=palette.paper)
-    root.after_idle(_set_title_bar, root, palette.is_dark)
+    set_title_bar(root, palette)
+
+
+def set_title_bar(window: tk.Tk | tk.Toplevel, palette: Palette) -> None:
+    """Have Windows draw a window's title bar dark or light, once there is one."""
+    if sys.platform == "win32":
+        window.after_idle(_set_title_bar, window, palette.is_dark)
 
 
 def show_focus(field: ttk.Frame, text: tk.Misc) -> None:
@@ -267,14 +273,13 @@ class _ThemeMaker:
         return round(count * self._scale)
 
 
-def _set_title_bar(root: tk.Tk, is_dark: bool) -> None:
-    """Have Windows draw the window's title bar dark or light."""
-    if sys.platform == "win32":
-        window, value = int(root.wm_frame(), 16), ctypes.c_int(is_dark)
+def _set_title_bar(window: tk.Tk | tk.Toplevel, is_dark: bool) -> None:
+    if sys.platform == "win32" and window.winfo_exists():
+        handle, value = int(window.wm_frame(), 16), ctypes.c_int(is_dark)
         for attribute in (DWMWA_USE_IMMERSIVE_DARK_MODE, DWMWA_USE_IMMERSIVE_DARK_MODE - 1):
             with contextlib.suppress(OSError, AttributeError):
                 answer = ctypes.windll.dwmapi.DwmSetWindowAttribute(
-                    ctypes.c_void_p(window), attribute, ctypes.byref(value), ctypes.sizeof(value)
+                    ctypes.c_void_p(handle), attribute, ctypes.byref(value), ctypes.sizeof(value)
                 )
                 if answer == 0:  # S_OK
                     return

@@ -34,7 +34,7 @@ from lan_chat.client.menus import Menus
 from lan_chat.client.palette import SYSTEM_THEME, Palette, palette_of
 from lan_chat.client.session import Session
 from lan_chat.client.settings import MAX_FONT_SIZE, MIN_FONT_SIZE, Settings, write_whole
-from lan_chat.client.theme import set_font_sizes, style_widgets, usual_font_sizes
+from lan_chat.client.theme import set_font_sizes, set_title_bar, style_widgets, usual_font_sizes
 from lan_chat.client.wakeup import Wakeup
 from lan_chat.client.words import LANGUAGES
 from protocol import Quit
@@ -146,6 +146,7 @@ class ChatWindow:
             return
         above = tk.Toplevel(self._root)
         above.transient(self._root)
+        set_title_bar(above, self._palette)
         host, port = self.session.host, str(self.session.port)
         self._connect_dialog = dialog = ConnectDialog(above, self.settings, host, port)
         with self._dialog():
@@ -190,7 +191,7 @@ class ChatWindow:
         self.message_input, self.button = layout.message_input, layout.button
 
         self._attention = Attention(root, self.session.host)
-        self._help = HelpWindow(root, self.settings)
+        self._help = HelpWindow(root, self.settings, lambda: self._palette)
         self._menus = Menus(root, self._commands(), self.settings)
         self._menus.attach(self.conversation.text, Menu.ON_CONVERSATION, self._look_at_conversation)
         self._menus.attach(self.message_input.text, Menu.ON_INPUT, self._look_at_input)

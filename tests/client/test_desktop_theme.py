@@ -46,3 +46,7 @@ def test_the_window_becomes_as_the_system_is(sit: Sit, monkeypatch: pytest.Monke
     assert str(seat.conversation["background"]) == PALETTES["light"].paper
     seat.choose(ITALIAN.menu_system)
     assert str(seat.conversation["background"]) == wanted.paper
+    seat.choose(ITALIAN.menu_keys)
+    help_window = seat.window._help.window
+    assert help_window is not None
+    assert help_window["background"] == wanted.window
