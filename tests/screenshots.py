@@ -24,7 +24,7 @@ from lan_chat.client.session import Disconnected, LinkBroken
 from lan_chat.client.settings import Settings
 from lan_chat.client.window import ChatWindow
 from lan_chat.client.words import LANGUAGES
-from protocol import EndConn, Greeting, Joined, Message, Notice, Refused, Welcome
+from protocol import EndConn, Greeting, Joined, Left, Message, Notice, Refused, Welcome
 from tests.support.seats import FakeSession
 from tests.support.waiting import DEADLINE_S
 from tools.xvfb import virtual_screen
@@ -59,6 +59,8 @@ class Played(FakeSession):
     def __init__(self) -> None:
         super().__init__()
         self.host, self.port = "192.168.1.20", 53000
+        self.press: Callable[[], object] = lambda: None
+        """Takes the picture, for what does not return while it is to be seen."""
 
 
 @dataclass
@@ -85,9 +87,10 @@ def name_taken(window: ChatWindow, session: Played) -> None:
 
 def lively(window: ChatWindow, session: Played) -> None:
     session.tell(Greeting(), Welcome("Ada", "token", PEOPLE, 2))
-    session.tell(*(Joined(number, HOUR, name) for number, name in enumerate(("Ines", "Omar"), 3)))
+    session.tell(*(Joined(number, HOUR, name) for number, name in enumerate(PEOPLE[1:13], 3)))
     for number, (name, text) in enumerate(TALK):
-        session.tell(Message(10 + number, HOUR + 60 * number, name, text, None))
+        session.tell(Message(20 + number, HOUR + 60 * number, name, text, None))
+    session.tell(*(Left(40 + number, HOUR + 660, name) for number, name in enumerate(("Leo", "Mia"))))
     window.message_input.draft = "Io no, ma buon appetito!"
 
 
@@ -120,12 +123,104 @@ def finding(window: ChatWindow, session: Played) -> None:
     window.find_bar.step(True)
 
 
-def menu_open(window: ChatWindow, session: Played) -> None:
+def finding_nothing(window: ChatWindow, session: Played) -> None:
+    finding(window, session)
+    window.find_bar.entry.insert("end", "xyz")
+    window.find_bar.step(True)
+
+
+def unread(window: ChatWindow, session: Played) -> None:
+    """Somebody has been away, has sent something since, and reads further up while the others go on."""
+    lively(window, session)
+    run(window, session.events.empty)
+    window.conversation.mark_left_off()
+    for number in range(3):
+        session.tell(Message(50 + number, HOUR + 700, "Sara", f"Ancora una cosa, la numero {number + 1}", None))
+    run(window, session.events.empty)
+    window.membership.pending[1] = "Ve la incollo subito"
+    window._show_pending()
+    window.people.set_away(["Gaia", "Fabio"])
+    window.conversation.flush()
+    run(window, session.events.empty)
+    window.conversation.text.yview_scroll(-3, "units")
+    window.conversation.text.update()
+    window.conversation.note_place()
+    session.tell(Message(60, HOUR + 720, "Sara", "E questa?", None))
+
+
+def selected(window: ChatWindow, session: Played) -> None:
+    lively(window, session)
+    run(window, session.events.empty)
+    window.message_input.text.tag_add("sel", "1.3", "1.12")
+    window.conversation.text.tag_add("sel", "6.4", "9.12")
+
+
+def focus_on_list(window: ChatWindow, session: Played) -> None:
+    lively(window, session)
+    run(window, session.events.empty)
+    window.people.list.focus_force()
+
+
+def focus_on_conversation(window: ChatWindow, session: Played) -> None:
+    lively(window, session)
+    run(window, session.events.empty)
+    window.conversation.text.focus_force()
+
+
+def focus_on_button(window: ChatWindow, session: Played) -> None:
+    lively(window, session)
+    run(window, session.events.empty)
+    window.button.focus_force()
+
+
+def list_unfolded(window: ChatWindow, session: Played) -> None:
+    lively(window, session)
+    run(window, session.events.empty)
+    window._toggle_people()
+
+
+def help_open(window: ChatWindow, session: Played) -> None:
+    lively(window, session)
+    run(window, session.events.empty)
+    window._help.show_keys()
+
+
+def about_open(window: ChatWindow, session: Played) -> None:
+    lively(window, session)
+    run(window, session.events.empty)
+    window._help.show_about()
+
+
+def saving(window: ChatWindow, session: Played) -> None:
+    lively(window, session)
+    run(window, session.events.empty)
+
+    def press_and_cancel() -> None:
+        session.press()
+        window._root.tk.call("set", "::tk::Priv(selectFilePath)", "")
+
+    window._root.after(800, press_and_cancel)
+    window.save()
+
+
+def chat_menu_open(window: ChatWindow, session: Played) -> None:
+    menu_open(window, session, 0)
+
+
+def context_menu(window: ChatWindow, session: Played) -> None:
+    lively(window, session)
+    run(window, session.events.empty)
+    text = window.conversation.text
+    text.event_generate("<Button-3>", x=120, y=100, rootx=text.winfo_rootx() + 120, rooty=text.winfo_rooty() + 100)
+
+
+def menu_open(window: ChatWindow, session: Played, place: int = 2) -> None:
     lively(window, session)
     run(window, session.events.empty)
     bar = window._root.nametowidget(window._root["menu"])
-    menu = window._root.nametowidget(bar.entrycget(2, "menu"))
-    menu.post(window._root.winfo_rootx() + 140, window._root.winfo_rooty())
+    menu = window._root.nametowidget(bar.entrycget(place, "menu"))
+    menu.post(window._root.winfo_rootx() + 70 * place, window._root.winfo_rooty())
+    menu.activate(1)
 
 
 def name_menu(window: ChatWindow, session: Played) -> None:
@@ -185,18 +280,42 @@ def scenes() -> Iterator[Scene]:
         yield Scene(f"long-names-{theme}", long_names, here)
         yield Scene(f"muted-{theme}", muted, here)
         yield Scene(f"failed-{theme}", failed, here)
+        yield Scene(f"unread-{theme}", unread, here)
+        yield Scene(f"selected-{theme}", selected, here)
+        yield Scene(f"focus-list-{theme}", focus_on_list, here)
+        yield Scene(f"focus-conversation-{theme}", focus_on_conversation, here)
+        yield Scene(f"focus-button-{theme}", focus_on_button, here)
+        yield Scene(f"small-list-{theme}", list_unfolded, replace(here, geometry="400x300+0+0"))
+        yield Scene(f"find-nothing-{theme}", finding_nothing, replace(here, geometry="400x300+0+0"))
+        yield Scene(f"help-{theme}", help_open, here)
+        yield Scene(f"about-{theme}", about_open, here)
+        yield Scene(f"save-{theme}", saving, here)
+        yield Scene(f"menu-chat-{theme}", chat_menu_open, here)
+        yield Scene(f"menu-context-{theme}", context_menu, here)
+        yield Scene(f"200-menu-{theme}", menu_open, replace(here, geometry="1920x1040+0+0"), 200)
+        yield Scene(f"200-find-{theme}", finding, replace(here, geometry="1920x1040+0+0"), 200)
+        yield Scene(f"200-help-{theme}", help_open, replace(here, geometry="1920x1040+0+0"), 200)
+        yield Scene(f"200-naming-{theme}", name_asked, replace(here, geometry="1440x960+0+0"), 200)
+        yield Scene(f"200-broken-{theme}", broken, replace(here, geometry="1920x1040+0+0"), 200)
         yield Scene(f"letters-{theme}", lively, replace(here, font_size=18))
-    yield Scene("letters-40", lively, replace(usual, font_size=40))
-    yield Scene("letters-8", lively, replace(usual, font_size=8))
+    for size in (8, 24, 40):
+        yield Scene(f"letters-{size}", lively, replace(usual, font_size=size))
+    yield Scene("letters-40-naming", name_asked, replace(usual, font_size=40))
+    yield Scene("letters-40-broken", broken, replace(usual, font_size=40))
+    yield Scene("letters-40-find", finding, replace(usual, font_size=40))
+    yield Scene("letters-40-ended", ended, replace(usual, font_size=40))
+    yield Scene("letters-40-menu", menu_open, replace(usual, font_size=40))
+    yield Scene("letters-40-large", lively, replace(usual, font_size=40, geometry="1920x1040+0+0"))
 
 
 # --- the pictures -----------------------------------------------------------------------------------------------------
 
 
-def press(name: str, folder: Path) -> None:
+def press(name: str, folder: Path) -> str:
     """Take a picture of the screen, without what is empty around the window."""
     subprocess.run(["import", "-window", "root", "-trim", "+repage", str(folder / f"{name}.png")], check=True)
     print(f"{name}.png", flush=True)
+    return name
 
 
 def take(scene: Scene, folder: Path) -> None:
@@ -204,12 +323,15 @@ def take(scene: Scene, folder: Path) -> None:
     root = open_root(LANGUAGES[scene.settings.language])
     assert root is not None
     session = Played()
+    pressed: list[str] = []
+    session.press = lambda: pressed.append(press(scene.name, folder))
     window = ChatWindow(root, session, scene.settings)  # type: ignore[arg-type]
     root.update()
     window.message_input.text.focus_force()
     scene.act(window, session)
-    run(window, session.events.empty)
-    press(scene.name, folder)
+    if not pressed:
+        run(window, session.events.empty)
+        press(scene.name, folder)
     window.close()
 
 
@@ -256,6 +378,9 @@ def main() -> None:
             name = f"dialog-{theme}-{language}"
             if scale == 100 and is_wanted(name):
                 take_dialog(name, folder, Settings(theme=theme, language=language))
+        name = f"200-dialog-{theme}"
+        if scale == 200 and is_wanted(name):
+            take_dialog(name, folder, Settings(theme=theme))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The blocks of a conversation: what is drawn together, as one group's next message or as arrivals folded into one.
+"""The blocks of a conversation: what is drawn together, as a group's next message or as arrivals folded into one.
 
 Pure: no tkinter, no thread.
 """
@@ -16,7 +16,7 @@ from lan_chat.client.words import ClientWords
 GROUP_S = 5 * 60
 """How long after the time that is shown with a name messages of that person are shown under it."""
 MAX_FOLDED = 100
-"""How many arrivals are folded into one."""
+"""How many arrivals, or departures, are folded into one."""
 MAX_NAMED = 4
 """How many people a fold names, at most."""
 MAX_PENDING = 50
@@ -30,7 +30,7 @@ Pieces = list[str | tuple[str, ...]]
 
 @dataclass(eq=False)
 class Block:
-    """What is drawn together: an entry, arrivals that are folded into one, or a rule without an entry."""
+    """What is drawn together: an entry, arrivals or departures that are folded into one, or a rule without an entry."""
 
     entries: list[Entry] = field(default_factory=list)
     rule: str = ""
@@ -111,23 +111,30 @@ def belongs_to(entry: Entry, before: Block | None) -> bool:
 
 
 def can_fold(entry: Entry, before: Block | None) -> bool:
-    """Return whether an arrival is folded into those before it."""
-    return (
-        before is not None
-        and bool(before.entries)
-        and bool(entry.arrived)
-        and bool(before.entry.arrived)
-        and len(before.entries) < MAX_FOLDED
-    )
+    """Return whether an arrival is folded into the arrivals before it, or a departure into the departures."""
+    if before is None or not before.entries or len(before.entries) >= MAX_FOLDED:
+        return False
+    first = before.entry
+    return bool(entry.arrived and first.arrived) or bool(entry.departed and first.departed)
 
 
 def fold_sentence(entries: Sequence[Entry], words: ClientWords) -> str:
-    """Return one sentence for several arrivals."""
-    names = [entry.arrived for entry in entries]
+    """Return one sentence for several arrivals, or for several departures."""
+    names = [entry.arrived or entry.departed for entry in entries]
+    few, many = words.joined_few, words.joined_many
+    if entries[0].departed:
+        few, many = words.left_few, words.left_many
     if len(names) <= MAX_NAMED:
-        return words.joined_few.format(names=", ".join(names[:-1]), last=names[-1])
+        return few.format(names=", ".join(names[:-1]), last=names[-1])
     named = MAX_NAMED - 1
-    return words.joined_many.format(names=", ".join(names[:named]), count=len(names) - named)
+    return many.format(names=", ".join(names[:named]), count=len(names) - named)
+
+
+def day_title(when: float, words: ClientWords) -> str:
+    """Return the day of a time in words; not by `strftime`, which speaks the system's language."""
+    local = time.localtime(when)
+    weekday, month = words.weekdays.split()[local.tm_wday], words.months.split()[local.tm_mon - 1]
+    return words.long_day.format(weekday=weekday, day=local.tm_mday, month=month, year=local.tm_year)
 
 
 def day_of(entry: Entry) -> str:

@@ -13,12 +13,12 @@ from tkinter import ttk
 
 from lan_chat.client.blocks import Block, belongs_to, can_fold, day_of, pending_blocks
 from lan_chat.client.desktop import draws_every_letter
-from lan_chat.client.discs import Bar, Disc, Overlay
+from lan_chat.client.discs import Overlay, ground_of
 from lan_chat.client.drawn_text import DrawnText
-from lan_chat.client.entries import Entry, Kind, find_links, initial_of, target_of
+from lan_chat.client.entries import Entry, find_links, target_of
 from lan_chat.client.entry_layout import MAX_LINKS
 from lan_chat.client.finding import Finder, Found
-from lan_chat.client.palette import PALETTES, Palette, hue_of
+from lan_chat.client.palette import PALETTES, Palette
 from lan_chat.client.text_styles import WRAPPED, Fonts, text_styles
 from lan_chat.client.words import ClientWords
 
@@ -48,8 +48,8 @@ class Conversation:
         self._entries = 0
         self._characters = 0
         self._lines = 0
-        self._changed: Block | None = None
-        """A drawn block to which an arrival was added since."""
+        self._changed: list[Block] = []
+        """Drawn blocks to which an arrival or a departure was added since."""
         self._marker: Block | None = None
         self.waiting_characters = 0
         """What `flush` will draw, by what that costs; one unit is what a plain character takes."""
@@ -81,7 +81,7 @@ class Conversation:
         self.small_font = tkfont.Font(self.text, font="TkTextFont")
         self._drawn = DrawnText(self.text, words, draws_all=draws_every_letter(self.text.winfo_toplevel()))
         self._finder = Finder(self._drawn)
-        self._overlay = Overlay(self.text)
+        self._overlay = Overlay(self.text, self._drawn)
         self._time = tk.Label(self.text, borderwidth=0, padx=4, pady=0)
         """The time of the message under the pointer."""
 
@@ -122,8 +122,8 @@ class Conversation:
             text.tag_raise(name)  # of two styles on one text the later one counts
         text.tag_raise("sel")
         self._time.configure(font=self.small_font, foreground=palette.quiet, background=palette.paper)
-        diameter = round(1.75 * row)
-        self._overlay.apply_theme(palette, diameter=diameter, x=round(14 * unit), font=str(self.name_font))
+        fonts_on_top = str(self.name_font), str(self.small_font)
+        self._overlay.apply_theme(palette, diameter=round(1.75 * row), unit=unit, fonts=fonts_on_top)
         self._bound_rows()
         self._decorate()
 
@@ -148,7 +148,8 @@ class Conversation:
         elif before is not None and can_fold(entry, before):
             before.entries.append(entry)
             before.searched = 0
-            self._changed = before
+            if before.lines and before not in self._changed:
+                self._changed.append(before)
             block = before
         if entry.speaker and block is not before:
             block.has_header = bool(block.day) or not belongs_to(entry, before)
@@ -184,10 +185,10 @@ class Conversation:
 
     def flush(self) -> None:
         """Draw the entries added since the last time, all with one call of Tk."""
-        if self._drawn.has_undrawn or self._is_pending_stale or self._changed is not None:
-            if self._changed is not None:
-                self._drawn.redraw(self._changed)
-                self._changed = None
+        if self._drawn.has_undrawn or self._is_pending_stale or self._changed:
+            for block in self._changed:
+                self._drawn.redraw(block)
+            self._changed.clear()
             self._drop_oldest()
             self._drawn.draw()
             self._is_busy = self.waiting_characters > BUSY_COST
@@ -351,38 +352,11 @@ class Conversation:
                 self._later_ids["decorate"] = self.text.after_idle(self._decorate)
 
     def _decorate(self) -> None:
-        """Show the discs and the bars of what is in view."""
+        """Show what lies on the text in view."""
         self._later_ids.pop("decorate", None)
         if not self.text.winfo_viewable():
             return
-        discs, bars = [], []
-        for block in self._drawn.visible():
-            entry = block.entry if block.entries else None
-            if entry is None:
-                continue
-            if block.has_header and entry.kind is Kind.MESSAGE:
-                row = self.text.dlineinfo(f"{self._drawn.line_of(block.body_start - 1)}.0")
-                if row is not None:
-                    hue, initial = hue_of(entry.speaker), initial_of(entry.speaker)
-                    discs.append(Disc(row[1] + round(11 * self._unit), hue, initial, self._background_of(entry)))
-            if entry.is_mention:
-                bars.append(self._bar_of(block))
-        self._overlay.show(discs, bars)
-
-    def _background_of(self, entry: Entry) -> str:
-        if entry.is_own:
-            return self._palette.own
-        return self._palette.mention if entry.is_mention else self._palette.paper
-
-    def _bar_of(self, block: Block) -> Bar:
-        first, last = (
-            self._drawn.line_of(block.body_start - block.has_header),
-            self._drawn.line_of(block.start + block.lines - 1),
-        )
-        top, bottom = self.text.dlineinfo(f"{first}.0"), self.text.dlineinfo(f"{last}.0 lineend")
-        upper = top[1] if top is not None else 0
-        lower = bottom[1] + bottom[3] if bottom is not None else self.text.winfo_height()
-        return Bar(upper, lower - upper)
+        self._overlay.show()
 
     def _on_scrolled(self, first: float, last: float) -> None:
         self._scrollbar.set(first, last)
@@ -408,7 +382,7 @@ class Conversation:
             self._time.place_forget()
             return
         when = time.strftime("%H:%M", time.localtime(block.entry.time))
-        self._time.configure(text=when, background=self._background_of(block.entry))
+        self._time.configure(text=when, background=ground_of(block.entry, self._palette))
         self._time.place(relx=1.0, x=-4, y=row[1], height=row[3], anchor="ne", bordermode="outside")
 
     def _on_destroy(self, event: tk.Event[tk.Text]) -> None:

@@ -49,6 +49,8 @@ class Entry:
     is_own: bool = False
     arrived: str = ""
     """Who has come in, where that is all that the entry says."""
+    departed: str = ""
+    """Who has left, where that is all that the entry says."""
 
     def as_copied(self) -> str:
         """Return the entry for the clipboard, with its time and its speaker."""

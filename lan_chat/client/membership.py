@@ -235,7 +235,10 @@ class Membership:
 
     def _on_left(self, left: Left) -> None:
         self._screen.remove_person(left.name)
-        self._screen.show(Entry(left.time, Kind.NOTICE, self.words.tell_left(left.name, left.reason)), False)
+        # Why somebody was made to leave is told of each.
+        departed = "" if self.words.why_left(left.reason) else left.name
+        sentence = self.words.tell_left(left.name, left.reason)
+        self._screen.show(Entry(left.time, Kind.NOTICE, sentence, departed=departed), False)
 
     def _on_announcement(self, announcement: Announcement) -> None:
         entry = Entry(announcement.time, Kind.ANNOUNCEMENT, announcement.text, protocol.SERVER_NAME)

@@ -13,6 +13,9 @@ from lan_chat.client.palette import HUES, Palette, name_colour
 WRAPPED = ("text", "announcement", "pending", "failed")
 """The tags of texts whose rows are no longer than can be read, however wide the window is."""
 
+HEADER_AIR, RULE_AIR, NOTICE_AIR = 10, 12, 4
+"""What is left free above a name, a day or rule, and a notice, in 18ths of a row's height."""
+
 
 @dataclass(frozen=True)
 class Fonts:
@@ -27,9 +30,10 @@ def text_styles(palette: Palette, fonts: Fonts, unit: float) -> dict[str, dict[s
     left, air = round(56 * unit), max(1, round(unit))
     body = {"lmargin1": left, "lmargin2": left, "spacing1": air, "spacing3": air}
     centred = {"justify": "center", "lmargin1": 16, "lmargin2": 16, "rmargin": 16, "font": fonts.small}
-    centred |= {"spacing1": round(4 * unit), "spacing3": round(4 * unit)}
+    centred |= {"spacing1": round(NOTICE_AIR * unit), "spacing3": round(NOTICE_AIR * unit)}
+    rule = {"spacing1": round(RULE_AIR * unit), "spacing3": round(RULE_AIR * unit / 2)}
     return {
-        "header": {"lmargin1": left, "lmargin2": left, "font": fonts.name, "spacing1": round(10 * unit)},
+        "header": {"lmargin1": left, "lmargin2": left, "font": fonts.name, "spacing1": round(HEADER_AIR * unit)},
         **{f"hue-{hue}": {"foreground": name_colour(hue, palette)} for hue in range(HUES)},
         "time": {"foreground": palette.quiet, "font": fonts.small},
         "text": {"foreground": palette.text, **body},
@@ -40,8 +44,8 @@ def text_styles(palette: Palette, fonts: Fonts, unit: float) -> dict[str, dict[s
         "notice": {"foreground": palette.quiet, **centred},
         "error": {"foreground": palette.error, **centred, "font": "TkTextFont"},
         "announcement": {"foreground": palette.accent, **body},
-        "day": {"foreground": palette.quiet, **centred, "spacing1": round(12 * unit)},
-        "marker": {"foreground": palette.error, **centred},
+        "day": {"foreground": palette.quiet, **centred, **rule},
+        "marker": {"foreground": palette.error, **centred, **rule},
         "own": _tinted(palette.own),
         "mention": _tinted(palette.mention),
         "link": {"foreground": palette.accent, "underline": True},

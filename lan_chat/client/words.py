@@ -41,10 +41,15 @@ class ClientWords(protocol.Words):
     send_again: str
     discard: str
     day: str
+    long_day: str
+    weekdays: str
+    months: str
     left_off: str
     you: str
     joined_few: str
     joined_many: str
+    left_few: str
+    left_many: str
     show_all: str
     sending: str
     new_messages: str
@@ -174,10 +179,15 @@ ITALIAN = ClientWords(
     send_again="Invia di nuovo",
     discard="Scarta",
     day="%d/%m/%Y",
+    long_day="{weekday} {day} {month} {year}",
+    weekdays="lunedì martedì mercoledì giovedì venerdì sabato domenica",
+    months="gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
     left_off="avevi letto fin qui",
     you="{name} (tu)",
     joined_few="{names} e {last} sono entrati",
     joined_many="{names} e altre {count} persone sono entrate",
+    left_few="{names} e {last} sono usciti",
+    left_many="{names} e altre {count} persone sono uscite",
     show_all="mostra tutto",
     sending="in invio",
     new_messages="{count} nuovi messaggi ↓",
@@ -311,10 +321,15 @@ ENGLISH = ClientWords(
     send_again="Send again",
     discard="Discard",
     day="%Y-%m-%d",
+    long_day="{weekday} {day} {month} {year}",
+    weekdays="Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
+    months="January February March April May June July August September October November December",
     left_off="you had read up to here",
     you="{name} (you)",
     joined_few="{names} and {last} have joined",
     joined_many="{names} and {count} others have joined",
+    left_few="{names} and {last} have left",
+    left_many="{names} and {count} others have left",
     show_all="show all",
     sending="sending",
     new_messages="{count} new messages ↓",

@@ -8,7 +8,7 @@ import pytest
 
 from lan_chat.client.entry_layout import SHOWN_COST
 from lan_chat.client.words import ITALIAN
-from protocol import Joined, Left
+from protocol import Joined, Left, Reason
 from tests.support.seats import HAS_XDOTOOL, Reader, ReaderSit, said
 
 pytestmark = pytest.mark.screen
@@ -138,6 +138,79 @@ def test_who_leaves_or_speaks_ends_a_row_of_arrivals(sit: ReaderSit) -> None:
         "Anna e Bruno sono entrati",
         ITALIAN.tell_left("Anna", None),
         "Carla si è unito alla chat!",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (["Anna", "Bruno"], "Anna e Bruno sono usciti"),
+        (["Anna", "Bruno", "Carla", "Dario"], "Anna, Bruno, Carla e Dario sono usciti"),
+        ([*("Anna", "Bruno", "Carla"), *map(str, range(9))], "Anna, Bruno, Carla e altre 9 persone sono uscite"),
+    ],
+)
+@pytest.mark.parametrize("is_at_once", [True, False])
+def test_departures_in_a_row_are_one_line_and_none_is_lost(
+    sit: ReaderSit, names: list[str], sentence: str, is_at_once: bool
+) -> None:
+    reader = sit()
+    events = [Left(number, MAY_DAY, name) for number, name in enumerate(names, 1)]
+    if is_at_once:
+        reader.hear(*events)
+    else:
+        for event in events:
+            reader.hear(event)
+    assert drawn_tail(reader, 1) == [sentence]
+    assert reader.tags_of(sentence) == {"notice"}
+    told = [f"12:34  {name} ha abbandonato la Chat." for name in names]
+    assert reader.lines[-len(names) :] == told
+    saved = reader.window.conversation.as_text()
+    assert all(f"* {name} ha abbandonato la Chat." in saved for name in names)
+
+
+def test_arrivals_and_departures_stay_in_the_order_of_the_room(sit: ReaderSit) -> None:
+    reader = sit()
+    rows = [
+        ("-", "Anna"),
+        ("-", "Bruno"),
+        ("+", "Anna"),
+        ("+", "Carla"),
+        ("+", "Bruno"),
+        ("-", "Carla"),
+        ("+", "Carla"),
+    ]
+    for number, (sign, name) in enumerate(rows, 1):
+        reader.hear((Joined if sign == "+" else Left)(number, MAY_DAY, name))
+    assert drawn_tail(reader, 4) == [
+        "Anna e Bruno sono usciti",
+        "Anna, Carla e Bruno sono entrati",
+        ITALIAN.tell_left("Carla", None),
+        "Carla si è unito alla chat!",
+    ]
+
+
+def test_a_row_that_goes_on_and_another_that_begins_at_once_are_both_whole(sit: ReaderSit) -> None:
+    reader = sit()
+    reader.hear(Joined(1, MAY_DAY, "Anna"))
+    reader.hear(
+        *(Joined(2, MAY_DAY, "Bruno"), Left(3, MAY_DAY, "Anna")),
+        *(Left(4, MAY_DAY, "Bruno"), Joined(5, MAY_DAY, "Carla"), Joined(6, MAY_DAY, "Dario")),
+    )
+    assert drawn_tail(reader, 3) == [
+        "Anna e Bruno sono entrati",
+        "Anna e Bruno sono usciti",
+        "Carla e Dario sono entrati",
+    ]
+
+
+def test_why_somebody_was_made_to_leave_is_told_of_each(sit: ReaderSit) -> None:
+    reader = sit()
+    kicked = Left(2, MAY_DAY, "Bruno", Reason.KICKED)
+    reader.hear(Left(1, MAY_DAY, "Anna"), kicked, Left(3, MAY_DAY, "Carla"), Left(4, MAY_DAY, "Dario"))
+    assert drawn_tail(reader, 3) == [
+        ITALIAN.tell_left("Anna", None),
+        ITALIAN.tell_left("Bruno", Reason.KICKED),
+        "Carla e Dario sono usciti",
     ]
 
 
