@@ -15,7 +15,7 @@ from lan_chat.client.keyboard import prepare_editing
 from lan_chat.client.palette import palette_of
 from lan_chat.client.session import Attempt, Session
 from lan_chat.client.settings import Settings
-from lan_chat.client.theme import set_font_sizes, style_widgets, usual_font_sizes
+from lan_chat.client.theme import pixels, set_font_sizes, style_widgets, usual_font_sizes
 from lan_chat.client.words import LANGUAGES
 
 LOOK_MS = 30
@@ -40,25 +40,26 @@ class ConnectDialog:
             self._usual_sizes = usual_font_sizes(root)
             set_font_sizes(root, self._usual_sizes, settings.font_size)
             style_widgets(root, palette_of(settings.theme))
-        self._frame = frame = ttk.Frame(root, padding=16)
+        gap = pixels(root, 8)
+        self._frame = frame = ttk.Frame(root, padding=2 * gap)
         frame.grid(sticky="nsew")
         frame.columnconfigure(1, weight=1)
-        ttk.Label(frame, text=words.ask_host).grid(row=0, column=0, sticky="w", pady=4)
-        ttk.Label(frame, text=words.ask_port).grid(row=1, column=0, sticky="w", pady=4)
+        ttk.Label(frame, text=words.ask_host).grid(row=0, column=0, sticky="w")
+        ttk.Label(frame, text=words.ask_port).grid(row=1, column=0, sticky="w", pady=(gap, 0))
         self.host = ttk.Entry(frame, width=30, font="TkTextFont")
         self.port = ttk.Entry(frame, width=30, font="TkTextFont")
         self.host.insert(0, host or settings.host)
         self.port.insert(0, port or str(settings.port if settings.host else ""))
-        self.host.grid(row=0, column=1, sticky="ew", padx=(8, 0), pady=4)
-        self.port.grid(row=1, column=1, sticky="ew", padx=(8, 0), pady=4)
-        self.problem = ttk.Label(frame, wraplength=440)
-        self.problem.grid(row=2, column=0, columnspan=2, sticky="w", pady=8)
+        self.host.grid(row=0, column=1, sticky="ew", padx=(gap, 0))
+        self.port.grid(row=1, column=1, sticky="ew", padx=(gap, 0), pady=(gap, 0))
+        self.problem = ttk.Label(frame, wraplength=pixels(root, 440))
+        self.problem.grid(row=2, column=0, columnspan=2, sticky="w", pady=1.5 * gap)
         buttons = ttk.Frame(frame)
         buttons.grid(row=3, column=0, columnspan=2, sticky="e")
         self.button = ttk.Button(buttons, text=words.connect, command=self.submit, style="Primary.TButton")
-        self.button.grid(row=0, column=0)
+        self.button.grid(row=0, column=0, sticky="ns")
         self.cancel_button = ttk.Button(buttons, text=words.cancel, command=self.cancel)
-        self.cancel_button.grid(row=0, column=1, padx=(8, 0))
+        self.cancel_button.grid(row=0, column=1, sticky="ns", padx=(gap, 0))
         for key in ("<Return>", "<KP_Enter>"):
             for widget in (self.host, self.port, self.button):
                 widget.bind(key, lambda event: self.submit())
@@ -91,11 +92,11 @@ class ConnectDialog:
                 field.insert(0, value)
         port = parse_port_answer(self.port.get())
         if address is None or port is None:
-            self.problem.configure(text=self._words.bad_port.format(default=protocol.DEFAULT_PORT))
+            self._tell(self._words.bad_port.format(default=protocol.DEFAULT_PORT), is_problem=True)
             (self.host if address is None else self.port).focus_set()
             return
         host = address.host or DEFAULT_HOST
-        self.problem.configure(text=self._words.connecting.format(host=host, port=port))
+        self._tell(self._words.connecting.format(host=host, port=port))
         self.button.state(["disabled"])
         self._attempt = Attempt(Session(host, port, self._language))
 
@@ -124,10 +125,13 @@ class ConnectDialog:
             return
         if found is not None:
             self._attempt = None
-            self._ask_again(str(found))
+            self._ask_again(str(found), is_problem=True)
         self._look_id = self._root.after(LOOK_MS, self._look)
 
-    def _ask_again(self, sentence: str) -> None:
-        self.problem.configure(text=sentence)
+    def _tell(self, sentence: str, is_problem: bool = False) -> None:
+        self.problem.configure(text=sentence, style="Problem.TLabel" if is_problem else "TLabel")
+
+    def _ask_again(self, sentence: str, is_problem: bool = False) -> None:
+        self._tell(sentence, is_problem)
         self.button.state(["!disabled"])
         self.host.focus_set()

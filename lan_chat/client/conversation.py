@@ -71,7 +71,7 @@ class Conversation:
         self.frame.columnconfigure(0, weight=1)
         self.frame.rowconfigure(0, weight=1)
         self.text = tk.Text(self.frame, width=80, height=25, wrap="word", state="disabled")
-        self.text.configure(font="TkTextFont", relief="flat", borderwidth=0, padx=0, pady=6)
+        self.text.configure(font="TkTextFont", relief="flat", borderwidth=0, padx=0, pady=0)
         self._scrollbar = ttk.Scrollbar(self.frame, command=self.text.yview)
         self.text.configure(yscrollcommand=self._on_scrolled)
         self.text.grid(row=0, column=0, sticky="nsew")

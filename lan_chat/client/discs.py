@@ -61,6 +61,8 @@ class Plate:
     y: int
     width: int
     height: int
+    covered: int
+    """The width of the row's own text."""
     text: str
     colour: str
     is_pill: bool
@@ -124,7 +126,10 @@ class Overlay:
         row, palette = self._row(number), self._palette
         if row is None:
             return
-        text = text.strip("— ")
+        own_text, text = (
+            self._text.get(f"{self._drawn.line_of(number)}.0", f"{self._drawn.line_of(number)}.0 lineend"),
+            text.strip("— "),
+        )
         font, width = tkfont.nametofont(self._fonts[1], root=self._text), self._text.winfo_width()
         padding = PILL_PADDING if is_marker is None else (8, 0)
         size = (
@@ -136,7 +141,7 @@ class Overlay:
             return  # wrapped into several rows, as it is
         top = row[1] + self._pixels(RULE_AIR) - self._pixels(padding[1])
         colour = palette.error if is_marker else palette.quiet
-        plates.append(Plate(top, *size, text, colour, is_pill=is_marker is None))
+        plates.append(Plate(top, *size, font.measure(own_text) + 2, text, colour, is_pill=is_marker is None))
         if is_marker is not None:
             colour = palette.error if is_marker else palette.border
             middle, height, end = top + size[1] // 2, max(1, self._pixels(1)), (width - size[0]) // 2
@@ -180,32 +185,36 @@ class Overlay:
             label.configure(text=disc.initial, foreground=colour, background=disc.background)
             size = self._diameter
             label.place(x=self._pixels(DISC_LEFT), y=disc.y, width=size, height=size, bordermode="outside")
-        for frame, bar in zip(self._pooled(self._bars, len(bars), self._new_bar), bars, strict=True):
-            y = max(1, bar.y)
-            frame.configure(background=bar.colour)
-            frame.place(x=bar.x, y=y, width=bar.width, height=max(0, bar.y + bar.height - y), bordermode="outside")
         for label, plate in zip(self._pooled(self._plates, len(plates), self._new_label), plates, strict=True):
             image = self._rounded(plate.width, plate.height, palette.hover) if plate.is_pill else ""
             label.configure(image=image, text=plate.text, foreground=plate.colour, background=palette.paper)
             label.configure(font=self._fonts[1])
-            label.place(relx=0.5, y=plate.y, anchor="n", bordermode="outside", width=plate.width, height=plate.height)
+            width = max(plate.width, plate.covered)
+            label.place(relx=0.5, y=plate.y, anchor="n", bordermode="outside", width=width, height=plate.height)
+        for frame, bar in zip(self._pooled(self._bars, len(bars), self._new_bar), bars, strict=True):
+            y = max(1, bar.y)
+            frame.configure(background=bar.colour)
+            frame.place(x=bar.x, y=y, width=bar.width, height=max(0, bar.y + bar.height - y), bordermode="outside")
 
     def _pooled(self, pool: list[Widget], count: int, make: Callable[[], Widget]) -> list[Widget]:
         """Return so many widgets of a pool, and hide the others."""
         while len(pool) < count:
             pool.append(make())
-            pool[-1].lower()  # below the button for new messages
         for unused in pool[count:]:
             unused.place_forget()
         return pool[:count]
 
     def _new_label(self) -> tk.Label:
         label = tk.Label(self._text, compound="center", borderwidth=0, padx=0, pady=0, cursor="arrow")
+        label.lower()  # below the button for new messages, and below the lines beside a text
         self._bind_wheel(label)
         return label
 
     def _new_bar(self) -> tk.Frame:
         bar = tk.Frame(self._text)
+        bar.lower()
+        if self._plates:
+            bar.lift(self._plates[0])  # the others are below it
         self._bind_wheel(bar)
         return bar
 

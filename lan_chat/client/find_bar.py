@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import tkinter as tk
 from collections.abc import Callable
+from tkinter import font as tkfont
 from tkinter import ttk
 
 from lan_chat.client.finding import Found
+from lan_chat.client.theme import pixels
 from lan_chat.client.words import ITALIAN, ClientWords
 
+NARROW_LETTERS = 40
+"""Below how many digits of the font in width the bar does without its label."""
 PAUSE_MS = 10
 """How long a long search lets the window do other things before it goes on."""
 
@@ -31,17 +36,20 @@ class FindBar:
         self._forget_found = forget_found
         self._leave = leave
         self._words = ITALIAN
-        self.frame = ttk.Frame(parent, padding=(0, 0, 0, 8))
+        self.frame = ttk.Frame(parent)
         self.frame.columnconfigure(1, weight=1)
         self._label = ttk.Label(self.frame)
-        self._label.grid(row=0, column=0, padx=(0, 8))
+        gap = pixels(parent, 4)
+        self._label.grid(row=0, column=0, padx=(0, 2 * gap))
         self.entry = ttk.Entry(self.frame, font="TkTextFont")
         self.entry.grid(row=0, column=1, sticky="ew")
-        self.count = ttk.Label(self.frame, width=18)
-        self.count.grid(row=0, column=2, padx=8)
-        ttk.Button(self.frame, text="↑", width=3, command=lambda: self.step(True)).grid(row=0, column=3)
-        ttk.Button(self.frame, text="↓", width=3, command=lambda: self.step(False)).grid(row=0, column=4)
-        ttk.Button(self.frame, text="×", width=3, command=self.close).grid(row=0, column=5)
+        self.count = ttk.Label(self.frame, style="Count.TLabel")
+        self.count.grid(row=0, column=2, padx=gap)
+        steps = (("↑", lambda: self.step(True)), ("↓", lambda: self.step(False)), ("×", self.close))
+        for column, (sign, command) in enumerate(steps, 3):
+            button = ttk.Button(self.frame, text=sign, command=command, style="Tool.TButton")
+            button.grid(row=0, column=column, sticky="ns", padx=(gap, 0))
+        self.frame.bind("<Configure>", self._on_configure)
         self._searched = ""
         self._next_id = ""
         self.entry.bind("<KeyRelease>", lambda event: self._look())
@@ -78,6 +86,13 @@ class FindBar:
         if not self.frame.winfo_viewable():
             self.open()
         self._search(is_backwards)
+
+    def _on_configure(self, event: tk.Event[ttk.Frame]) -> None:
+        """Leave the label out where the field needs its room."""
+        if event.width < NARROW_LETTERS * tkfont.nametofont("TkTextFont", root=self.frame).measure("0"):
+            self._label.grid_remove()
+        else:
+            self._label.grid()
 
     def _look(self) -> None:
         """Mark and count what the user is typing."""

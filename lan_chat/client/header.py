@@ -110,10 +110,13 @@ class Header:
             room -= self.people.winfo_reqwidth() + margin
         muting = {protocol.MUTED: words.status_muted, protocol.QUIET: words.status_quiet}.get(situation.standing, "")
         self._user_label.configure(text=words.you_are if situation.name else "")
-        self._standing.configure(
-            text=self._short(f" · {muting}" if muting and situation.name else "", SMALL, room // 3)
-        )
-        taken = self._user_label.winfo_reqwidth() + self._standing.winfo_reqwidth()
+        standing = self._short(f" · {muting}" if muting and situation.name else "", SMALL, room // 3)
+        self._standing.configure(text=standing)
+        if standing:
+            self._standing.grid()
+        else:
+            self._standing.grid_remove()  # an empty label is not without width
+        taken = self._user_label.winfo_reqwidth() + (self._standing.winfo_reqwidth() if standing else 0)
         self.user.configure(text=self._short(situation.name, SMALL_BOLD, max(room // 2 - taken, room // 8)))
         room -= max(self.link.winfo_reqwidth(), taken + self.user.winfo_reqwidth()) + margin
         self.room.configure(text=self._short(self._host, TITLE, room))

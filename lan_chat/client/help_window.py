@@ -13,13 +13,13 @@ from lan_chat.client.actions import ACTIONS
 from lan_chat.client.desktop import is_aqua
 from lan_chat.client.palette import Palette
 from lan_chat.client.settings import Settings
-from lan_chat.client.theme import set_title_bar
+from lan_chat.client.theme import pixels, set_title_bar
 from lan_chat.client.words import LANGUAGES, ClientWords
 
 SCREEN_SHARE = 0.7
 """The most that the text takes of the screen's width and height; the rest is scrolled to."""
 ROW_GAP = 2
-"""Pixels above and below each row."""
+"""Above and below each row, in pixels at 100 %."""
 
 
 class HelpWindow:
@@ -77,12 +77,13 @@ class HelpWindow:
         font = tkfont.nametofont("TkTextFont", root=self._root)
         key_width = max(font.measure(f"{line.partition(chr(9))[0]}    ") for line in lines) if "\t" in content else 0
         width = max(key_width * ("\t" in line) + font.measure(line.partition("\t")[2] or line) for line in lines)
-        row_height = font.metrics("linespace") + 2 * ROW_GAP
+        row_gap, gap = pixels(window, ROW_GAP), pixels(window, 12)
+        row_height = font.metrics("linespace") + 2 * row_gap
         height = min(len(lines), int(SCREEN_SHARE * window.winfo_screenheight()) // row_height)
         columns = 2 + min(width, int(SCREEN_SHARE * window.winfo_screenwidth())) // font.measure("0")
         text = tk.Text(window, height=height, width=columns, wrap="word")
         text.configure(
-            font="TkTextFont", relief="flat", borderwidth=0, padx=16, pady=12, spacing1=ROW_GAP, spacing3=ROW_GAP
+            font="TkTextFont", relief="flat", borderwidth=0, padx=gap, pady=gap, spacing1=row_gap, spacing3=row_gap
         )
         text.configure(background=palette.paper, foreground=palette.text, inactiveselectbackground=palette.accent)
         text.configure(selectbackground=palette.accent, selectforeground=palette.paper)
@@ -99,7 +100,8 @@ class HelpWindow:
         if len(lines) > height:
             scrollbar.grid(row=0, column=1, sticky="ns")
         button = ttk.Button(window, text=LANGUAGES[self._settings.language].close, command=self.close)
-        button.grid(row=1, column=0, columnspan=2, sticky="e", padx=12, pady=12)
+        button.configure(style="Side.TButton")
+        button.grid(row=1, column=0, columnspan=2, sticky="e", padx=gap, pady=gap)
 
         def on_tab(event: tk.Event[tk.Text]) -> str:
             button.focus_set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from tkinter import font as tkfont
 from tkinter import ttk
 
 from lan_chat.client.conversation import Conversation
@@ -26,6 +27,8 @@ MIN_WIDTH, MIN_HEIGHT = 360, 240
 """The smallest window, in pixels at 100 %."""
 NARROW = 560
 """Below which width, in pixels at 100 %, the list of people is folded away until the user asks for it."""
+NARROW_LETTERS = 56
+"""The same in digits of the font: the larger of the two counts."""
 MARGIN = 8
 """In pixels at 100 %."""
 HEADER_ROW, BANNER_ROW, FIND_ROW, CONVERSATION_ROW, NAMING_ROW, END_ROW, INPUT_ROW = 0, 2, 3, 4, 5, 6, 8
@@ -83,10 +86,12 @@ class Layout:
         self.end_banner.frame.grid_remove()
         # An original server does not send the names in the room, so the list appears with the first name.
         self.people = PeopleList(frame, calls.address)
-        self._people_line = ttk.Frame(frame, style="Line.TFrame", width=1)
+        self._people_line = ttk.Frame(frame, style="Line.TFrame", width=pixels(root, 1))
         frame.bind("<Configure>", lambda event: self.fit())
         for row in (HEADER_ROW + 1, INPUT_ROW - 1):
-            ttk.Frame(frame, style="Line.TFrame", height=1).grid(row=row, column=0, columnspan=3, sticky="ew")
+            ttk.Frame(frame, style="Line.TFrame", height=pixels(root, 1)).grid(
+                row=row, column=0, columnspan=3, sticky="ew"
+            )
         self._build_input(calls)
 
     def _build_input(self, calls: Calls) -> None:
@@ -98,6 +103,7 @@ class Layout:
         self._field.grid(row=0, column=0, sticky="ew")
         self._field.columnconfigure(0, weight=1)
         self.message_input = MessageInput(self._field, calls.submit, calls.leave_input, calls.other_names)
+        self.message_input.text.configure(padx=pixels(self._root, 6), pady=pixels(self._root, 5))
         self.message_input.text.grid(row=0, column=0, sticky="ew")
         show_focus(self._field, self.message_input.text)
         self.button = ttk.Button(bottom, command=calls.submit, style="Primary.TButton")
@@ -126,16 +132,25 @@ class Layout:
         self.header.apply_theme(palette)
         self.people.apply_theme(palette)
         self.message_input.fit()
+        self._fit_button()
         self.fit()
 
     def fit(self) -> None:
         """Adapt to the window's width."""
         width = self.frame.winfo_width()
         self.people.fit(width)
-        is_narrow = 1 < width < pixels(self._root, NARROW)
+        letters = NARROW_LETTERS * tkfont.nametofont("TkTextFont", root=self._root).measure("0")
+        is_narrow = 1 < width < max(pixels(self._root, NARROW), letters)
         if is_narrow != self._is_narrow:
             self._is_narrow, self._is_unfolded = is_narrow, False
             self._show_people()
+
+    def _fit_button(self) -> None:
+        """Make the button as high as a field of one row, so that they stand in line."""
+        text = self.message_input.text
+        row = tkfont.nametofont("TkTextFont", root=text).metrics("linespace") + 2 * int(str(text["pady"]))
+        field = row + 2 * (pixels(self._root, MARGIN) // 2)
+        self.button.grid(ipady=max(0, field - self.button.winfo_reqheight()) / 2)
 
     def fold_people(self, wants_people: bool) -> bool:
         """Show the list of people, as the setting says that was changed or not; return what the setting is then.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable
-from tkinter import font as tkfont
 from typing import Any
 
 from lan_chat.client.actions import ACTIONS, BAR, NOWHERE, Action, Commands, Here, Kind, Menu
@@ -15,10 +14,8 @@ from lan_chat.client.desktop import is_aqua
 from lan_chat.client.keyboard import bind_letters, prepare_editing
 from lan_chat.client.palette import Palette, palette_of
 from lan_chat.client.settings import Settings
+from lan_chat.client.theme import style_menu
 from lan_chat.client.words import LANGUAGES, ClientWords
-
-MENU_PADDING = 8
-"""Pixels before the label of an entry, and half of it above and below."""
 
 
 class Menus:
@@ -38,11 +35,6 @@ class Menus:
                 self._choices[action.setting] = tk.BooleanVar(root, getattr(settings, action.setting))
             elif action.kind is Kind.RADIO:
                 self._choices[action.setting] = tk.StringVar(root, getattr(settings, action.setting))
-        self._has_padding = root.tk.call("tk", "windowingsystem") == "x11"
-        self._padding = tk.PhotoImage(master=root, width=1, height=1)
-        """An empty picture before the label of each entry, since Tk's own menus on X11 have no other padding."""
-        self._height = tk.PhotoImage(master=root, width=1, height=1)
-        """The same for entries that have an indicator there."""
         self._menus: list[tk.Menu] = []
         """The menu bar, and its menus."""
         self._popup: tk.Menu | None = None
@@ -63,22 +55,10 @@ class Menus:
             menu.destroy()
 
     def apply_theme(self, palette: Palette) -> None:
-        """Apply the colours of a theme to the menus, which are no ttk widgets.
-
-        On macOS and Windows the menu bar keeps its look.
-        """
+        """Apply the colours of a theme to the menus, which are no ttk widgets."""
         self._palette = palette
         for menu in (*self._menus, *([self._popup] if self._popup else [])):
-            is_bar = menu in self._menus[:1]
-            menu.configure(background=palette.window if is_bar else palette.paper, foreground=palette.text)
-            menu.configure(activebackground=palette.accent, activeforeground=palette.paper, activeborderwidth=0)
-            menu.configure(disabledforeground=palette.quiet, selectcolor=palette.text)
-            # A groove is a thin line on all sides, in a shade of the background; a solid border would be black.
-            menu.configure(relief="flat" if is_bar else "groove", borderwidth=0 if is_bar else 2)
-        if self._has_padding:
-            line = tkfont.nametofont("TkMenuFont", root=self._root).metrics("linespace")
-            self._padding.configure(width=MENU_PADDING, height=line + MENU_PADDING)
-            self._height.configure(width=1, height=line + MENU_PADDING)
+            style_menu(menu, palette, is_bar=menu in self._menus[:1])
 
     def show_choices(self) -> None:
         """Have the check and radio entries show what the settings are, after something else has changed them."""
@@ -124,9 +104,6 @@ class Menus:
                 "command": self._chosen(action, here),
                 "state": "normal" if action.is_enabled(here) else "disabled",
             }
-            if self._has_padding:
-                has_indicator = action.kind is not Kind.COMMAND
-                options |= {"image": self._height if has_indicator else self._padding, "compound": "left"}
             if action.key is not None:
                 options["accelerator"] = action.key.accelerator(self._is_aqua)
             if action.kind is not Kind.COMMAND:

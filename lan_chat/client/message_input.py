@@ -199,7 +199,7 @@ class MessageInput:
     def _show_placeholder(self) -> None:
         """Show the placeholder while the message input is empty; it is never part of the text."""
         if self.text.compare("end-1c", "==", "1.0"):
-            self.placeholder.place(x=0, rely=0.5, anchor="w")
+            self.placeholder.place(x=int(str(self.text["insertwidth"])), rely=0.5, anchor="w")  # right of the cursor
         else:
             self.placeholder.place_forget()
 

@@ -6,12 +6,15 @@ Main thread only.
 from __future__ import annotations
 
 import tkinter as tk
+from tkinter import font as tkfont
 from tkinter import ttk
 
-from lan_chat.client.theme import pixels
+from lan_chat.client.theme import LARGE, pixels
 
-MAX_TEXT_WIDTH = 420
+MAX_TEXT_WIDTH = 520
 """In pixels at 100 %: wider lines of large text are hard to read."""
+MAX_LETTERS = 36
+"""The same in digits of the font: the larger of the two counts."""
 
 
 class NamingPanel:
@@ -48,6 +51,8 @@ class NamingPanel:
         self.problem.configure(text=problem)
 
     def _on_configure(self, event: tk.Event[ttk.Frame]) -> None:
-        width = max(1, min(event.width - 2 * pixels(self.frame, 16), pixels(self.frame, MAX_TEXT_WIDTH)))
+        letters = MAX_LETTERS * tkfont.nametofont(LARGE, root=self.frame).measure("0")
+        longest = max(pixels(self.frame, MAX_TEXT_WIDTH), letters)
+        width = max(1, min(event.width - 2 * pixels(self.frame, 16), longest))
         for label in (self.request, self.problem):
             label.configure(wraplength=width)

@@ -16,7 +16,7 @@ from lan_chat.client.desktop import draws_every_letter, is_aqua
 from lan_chat.client.fitting import shortened
 from lan_chat.client.palette import PALETTES, Palette, disc_colours, hue_of, name_colour
 from lan_chat.client.pictures import Layer, rounded
-from lan_chat.client.theme import SMALL, picture, pixels
+from lan_chat.client.theme import SMALL, SMALL_BOLD, picture, pixels, style_menu
 from lan_chat.client.words import ITALIAN, ClientWords
 
 LIST_WIDTH = 200
@@ -55,7 +55,8 @@ class PeopleList:
         self.frame.columnconfigure(0, weight=1)
         margin = pixels(parent, 12)
         self.title = ttk.Label(self.frame, style="Side.TLabel", padding=(margin, margin, margin, pixels(parent, 4)))
-        self.title.grid(row=0, column=0, columnspan=2, sticky="w")
+        self.title.configure(width=1)  # or a large font would make the list wider than it may be
+        self.title.grid(row=0, column=0, columnspan=2, sticky="ew")
         self.list = tk.Canvas(self.frame, width=1, height=1, highlightthickness=1, borderwidth=0, takefocus=True)
         self._scrollbar = ttk.Scrollbar(self.frame, command=self.list.yview, style="Side.Vertical.TScrollbar")
         self.list.configure(yscrollcommand=self._on_scrolled, confine=True)
@@ -154,6 +155,7 @@ class PeopleList:
         width = max(1, min(usual, window_width // 3))
         if width != int(self.list["width"]):
             self.list.configure(width=width)
+            self._count()
 
     def bounds_of(self, name: str) -> tuple[int, int, int, int] | None:
         """Return left, top, width and height of a name's row within `list`, as far as it is in sight."""
@@ -194,7 +196,9 @@ class PeopleList:
             self._scroll_to(self._offset() + step * self._row_height)
 
     def _count(self) -> None:
-        count = self._words.people.format(count=len(self._keys))
+        measure = tkfont.nametofont(SMALL_BOLD, root=self.list).measure
+        width = int(self.list["width"]) - pixels(self.list, 16)
+        count = shortened(self._words.people.format(count=len(self._keys)), width, measure)
         if count != self.title["text"]:
             self.title.configure(text=count)
 
@@ -229,7 +233,7 @@ class PeopleList:
         names.create_text(left + radius, middle, text=self._as_drawn(name[:1].upper()), fill=initial, font=SMALL)
         text = left + 2 * radius + pixels(names, 8)
         measure = tkfont.nametofont("TkTextFont", root=names).measure
-        drawn, room = self._as_drawn(name), width - text - pixels(names, 6)
+        drawn, room = self._as_drawn(name), width - text - pixels(names, 12)
         if name == self._own_name:
             you = self._words.you.format(name="")
             shown = shortened(drawn, room - measure(you), measure) + you
@@ -323,8 +327,7 @@ class PeopleList:
         short = shortened(self._as_drawn(name), pixels(menu, 240), tkfont.nametofont("TkMenuFont", root=menu).measure)
         menu.add_command(label=self._words.people_address.format(name=short), command=lambda: self._address(name))
         menu.add_command(label=self._words.people_copy, command=lambda: self._copy(name))
-        menu.configure(background=palette.paper, foreground=palette.text, activebackground=palette.accent)
-        menu.configure(activeforeground=palette.paper, relief="flat", borderwidth=1, activeborderwidth=pixels(menu, 4))
+        style_menu(menu, palette)
         menu.tk_popup(x, y)
 
     def _copy(self, name: str) -> None:

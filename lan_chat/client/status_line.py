@@ -93,6 +93,7 @@ class StatusLine:
         self._shown_parts = (has_button, is_shown)
         if has_button:
             self.button.grid()
+            self._fit(self.frame.winfo_width())
         else:
             self.button.grid_remove()
         if is_shown:
@@ -101,6 +102,15 @@ class StatusLine:
             self.frame.grid_remove()
 
     def _on_configure(self, event: tk.Event[ttk.Frame]) -> None:
-        """Wrap the sentence between words where it does not fit."""
-        button = self.button.winfo_reqwidth() + pixels(self.frame, 16) if self.button.winfo_manager() else 0
-        self.label.configure(wraplength=max(1, event.width - button - 2 * pixels(self.frame, 16)))
+        self._fit(event.width)
+
+    def _fit(self, width: int) -> None:
+        """Wrap the sentence between words where it does not fit, above the button where it would be in many rows."""
+        margin = pixels(self.frame, 16)
+        button = self.button.winfo_reqwidth() + margin if self.button.winfo_manager() else 0
+        width -= 2 * margin
+        is_narrow = bool(button) and button > width // 3
+        self.label.configure(wraplength=max(1, width if is_narrow else width - button))
+        self.label.grid(columnspan=2 if is_narrow else 1)
+        if button:
+            self.button.grid(row=1 if is_narrow else 0, sticky="e", pady=(margin // 4 if is_narrow else 0, 0))

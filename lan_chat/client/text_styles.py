@@ -28,12 +28,21 @@ class Fonts:
 def text_styles(palette: Palette, fonts: Fonts, unit: float) -> dict[str, dict[str, Any]]:
     """Return the options of each tag, from the one that counts least on; `unit` is an 18th of a row's height."""
     left, air = round(56 * unit), max(1, round(unit))
-    body = {"lmargin1": left, "lmargin2": left, "spacing1": air, "spacing3": air}
-    centred = {"justify": "center", "lmargin1": 16, "lmargin2": 16, "rmargin": 16, "font": fonts.small}
+    # What is selected or found does not colour the margin, where the discs are.
+    margin: dict[str, Any] = {"lmargincolor": palette.paper}
+    body = {"lmargin1": left, "lmargin2": left, "spacing1": air, "spacing3": air, **margin}
+    side = round(16 * unit)
+    centred = {"justify": "center", "lmargin1": side, "lmargin2": side, "rmargin": side, "font": fonts.small, **margin}
     centred |= {"spacing1": round(NOTICE_AIR * unit), "spacing3": round(NOTICE_AIR * unit)}
     rule = {"spacing1": round(RULE_AIR * unit), "spacing3": round(RULE_AIR * unit / 2)}
     return {
-        "header": {"lmargin1": left, "lmargin2": left, "font": fonts.name, "spacing1": round(HEADER_AIR * unit)},
+        "header": {
+            "lmargin1": left,
+            "lmargin2": left,
+            "font": fonts.name,
+            "spacing1": round(HEADER_AIR * unit),
+            **margin,
+        },
         **{f"hue-{hue}": {"foreground": name_colour(hue, palette)} for hue in range(HUES)},
         "time": {"foreground": palette.quiet, "font": fonts.small},
         "text": {"foreground": palette.text, **body},

@@ -14,7 +14,7 @@ from tkinter import ttk
 from typing import Any
 
 from lan_chat.client.palette import Palette, mixed
-from lan_chat.client.pictures import Layer, person, pill, rounded
+from lan_chat.client.pictures import Layer, mark, person, pill, rounded
 from lan_chat.client.settings import MIN_FONT_SIZE
 
 FONTS = ("TkDefaultFont", "TkTextFont", "TkMenuFont", "TkHeadingFont")
@@ -29,6 +29,10 @@ MIDDLE = (256, 48)
 """How many pixels there are between the corners of a picture: enough for a button, and a few make a field."""
 SCROLLBAR_WIDTH, THUMB_INSET = 12, 3
 """In pixels at 100 %; the thumb is as much narrower on each side."""
+MENU_PADDING = 8
+"""Before the label of a menu's entry, and half of it above and below; in pixels at 100 %."""
+MARK_SHIFT = 3
+"""In pixels, at any scale (seen with Tk 8.6 on X11)."""
 DWMWA_USE_IMMERSIVE_DARK_MODE = 20
 """Of DwmSetWindowAttribute, from Windows 10 20H1 on; 19 before."""
 
@@ -104,6 +108,48 @@ def set_title_bar(window: tk.Tk | tk.Toplevel, palette: Palette) -> None:
         window.after_idle(_set_title_bar, window, palette.is_dark)
 
 
+def _blank(root: tk.Misc, width: int, height: int) -> str:
+    """Return an empty picture."""
+    name = f"chat-blank-{width}x{height}"
+    if name not in root.tk.splitlist(root.tk.call("image", "names")):
+        root.tk.call("image", "create", "photo", name, "-width", width, "-height", height)
+    return name
+
+
+def style_menu(menu: tk.Menu, palette: Palette, is_bar: bool = False) -> None:
+    """Apply a palette to a menu; on X11, where Tk draws it, also a border, padding and marks at the screen's scale.
+
+    To be called again when entries are added. On macOS and Windows the menu bar keeps its look.
+    """
+    ground = palette.window if is_bar else palette.paper
+    menu.configure(background=ground, foreground=palette.text, disabledforeground=palette.quiet)
+    menu.configure(activebackground=palette.accent, activeforeground=palette.paper, activeborderwidth=0)
+    menu.configure(selectcolor=palette.text)
+    if menu.tk.call("tk", "windowingsystem") != "x11":
+        return
+    # A raised edge is in two shades of the background; a solid border would be black.
+    menu.configure(relief="flat" if is_bar else "raised", borderwidth=pixels(menu, 4 if is_bar else 1))
+    last = menu.index("end")
+    entries = [] if last is None else [(index, menu.type(index)) for index in range(last + 1)]
+    has_marks = any(kind in ("checkbutton", "radiobutton") for _, kind in entries)
+    font, padding = tkfont.nametofont("TkMenuFont", root=menu), pixels(menu, MENU_PADDING)
+    side, height = font.metrics("ascent"), font.metrics("linespace") + (0 if is_bar else padding)
+    size = (2 * padding + side if has_marks else padding, height)
+    # Tk puts the label of an entry with a mark further to the right, by so much.
+    blank, wider = _blank(menu, *size), _blank(menu, size[0] + (MARK_SHIFT if has_marks else 0), size[1])
+    for index, kind in entries:
+        if kind == "separator":
+            continue
+        accelerator = str(menu.entrycget(index, "accelerator")).rstrip()
+        menu.entryconfigure(index, image=wider, compound="left", accelerator=f"{accelerator}  " if accelerator else "")
+        if kind in ("checkbutton", "radiobutton"):
+            menu.entryconfigure(index, image=blank)
+            is_dot = kind == "radiobutton"
+            name = f"chat-mark-{size[0]}x{size[1]}-{is_dot}-{palette.text}"
+            chosen = picture(menu, name, mark(size, (padding, side), palette.text, is_dot))
+            menu.entryconfigure(index, indicatoron=False, selectimage=chosen)
+
+
 def show_focus(field: ttk.Frame, text: tk.Misc) -> None:
     """Have a frame in the style of a field show whether the text in it has the focus."""
     text.bind("<FocusIn>", lambda event: field.state(["focus"]), add="+")
@@ -145,12 +191,16 @@ class _ThemeMaker:
             font="TkDefaultFont",
         )
         self._style.map(".", foreground=[("disabled", palette.quiet)])
+        inside: Any = ("Label.padding", {"sticky": "nsew", "children": [("Label.label", {"sticky": "nsew"})]})
+        self._style.layout("TLabel", [inside])  # without clam's border, which would move each text by two pixels
+        configure("TLabel", padding=(0, self._pixels(1)))
         configure("Line.TFrame", background=palette.line)
         configure("Title.TLabel", font=TITLE)
         configure("Large.TLabel", font=LARGE)
         configure("Quiet.TLabel", font=SMALL, foreground=palette.quiet)
         configure("QuietBold.TLabel", font=SMALL_BOLD, foreground=palette.text)
         configure("Problem.TLabel", foreground=palette.error)
+        configure("Count.TLabel", foreground=palette.quiet)
         configure("Side.TFrame", background=palette.window)
         configure("Side.TLabel", background=palette.window, foreground=palette.quiet, font=SMALL_BOLD)
         configure("Banner.TFrame", background=palette.mention)
@@ -220,6 +270,14 @@ class _ThemeMaker:
         style.layout("New.TButton", style.layout("Primary.TButton"))
         style.configure("New.TButton", font=SMALL_BOLD, foreground=palette.paper)
         style.configure("Banner.TButton", background=palette.mention)
+        style.configure("Side.TButton", background=palette.window)
+        style.configure("Tool.TButton", padding=(self._pixels(4), self._pixels(4)), width=2)
+        # Of Tk's own dialogs on X11.
+        arrow = ("Menubutton.indicator", {"side": "right", "sticky": ""})
+        content: Any = {"sticky": "nsew", "children": [arrow, ("Menubutton.label", {"side": "left", "sticky": ""})]}
+        padding = ("Menubutton.padding", content)
+        style.layout("TMenubutton", [("Button.body", {"sticky": "nsew", "children": [padding]})])
+        style.configure("TMenubutton", padding=(self._pixels(8), self._pixels(6)), arrowsize=self._pixels(5))
         style.configure("People.TButton", font=SMALL, padding=(self._pixels(10), self._pixels(6)))
 
     def _make_scrollbar(self) -> None:
@@ -228,12 +286,13 @@ class _ThemeMaker:
         for name, ground in (("Vertical.TScrollbar", palette.paper), ("Side.Vertical.TScrollbar", palette.window)):
             element = name.replace("TScrollbar", "Scrollbar")
             looks: list[Any] = []
-            colours = (
-                palette.border,
-                mixed(palette.border, palette.text, 0.4),
-                mixed(palette.border, palette.text, 0.3),
-            )
-            for state, colour in zip(("", "pressed", "active"), colours, strict=True):
+            colours = {
+                "": palette.border,
+                "disabled": ground,  # which ttk's scrollbar is where there is nothing to scroll
+                "pressed": mixed(palette.border, palette.text, 0.4),
+                "active": mixed(palette.border, palette.text, 0.3),
+            }
+            for state, colour in colours.items():
                 thumb = f"{element}-{palette.is_dark}-{width}-{state}"
                 looks.append((state, picture(self._root, thumb, pill((width, 2 * width + MIDDLE[0]), inset, colour))))
             (_, usual), *others = looks
@@ -251,6 +310,10 @@ class _ThemeMaker:
             thumb_node: Any = (f"{element}.thumb", {"expand": "1", "sticky": "nsew"})
             style.layout(name, [("Vertical.Scrollbar.trough", {"sticky": "ns", "children": [thumb_node]})])
             style.configure(name, background=ground, troughcolor=ground, bordercolor=ground, arrowsize=width)
+
+        flat = {"background": palette.border, "lightcolor": palette.border, "darkcolor": palette.border}
+        style.configure("Horizontal.TScrollbar", **flat, troughcolor=palette.paper, gripcount=0, arrowsize=width)
+        style.map("Horizontal.TScrollbar", background=[("disabled", palette.paper)])
 
     def _element(self, name: str, looks: list[tuple[str | float, ...]]) -> None:
         """Make a rounded element: for each state a colour, then inset and colour of each layer on it."""

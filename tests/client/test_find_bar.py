@@ -46,6 +46,14 @@ def test_what_is_nowhere_is_not_found(sit: ReaderSit) -> None:
     reader.wait(lambda: reader.is_at_end)
 
 
+def test_the_field_has_room_at_the_largest_font(sit: ReaderSit) -> None:
+    reader = sit(geometry="960x640+0+0", font_size=40)
+    reader.hear(said("ciao"))
+    assert reader.find("xyzzy") == ITALIAN.find_nothing
+    bar = reader.window.find_bar
+    reader.wait(lambda: not bar._label.winfo_ismapped() and bar.entry.winfo_width() > 80)
+
+
 def test_nothing_to_find_finds_nothing(sit: ReaderSit) -> None:
     assert sit().find("") == ITALIAN.find_nothing
 

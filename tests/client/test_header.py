@@ -122,6 +122,26 @@ def test_in_a_narrow_window_nothing_of_the_header_is_cut(sit: Sit) -> None:
     assert seat.window.button.winfo_rooty() + seat.window.button.winfo_height() <= bottom
 
 
+def test_at_the_largest_font_a_banner_leaves_the_field_whole(sit: Sit) -> None:
+    seat = sit("Bob", geometry="960x640+0+0", font_size=40)
+    seat.fake.tell(LinkBroken(1000.0))
+    seat.wait(lambda: seat.window.retry_button.winfo_ismapped() and seat.root.winfo_height() == 640)
+    seat.root.update()
+    bottom = seat.root.winfo_rooty() + seat.root.winfo_height()
+    for widget in (seat.message_input, seat.window.button):
+        assert widget.winfo_rooty() + widget.winfo_height() <= bottom
+        assert widget.winfo_height() >= widget.winfo_reqheight()
+    assert not seat.window.people.frame.winfo_ismapped()  # which would leave no room for what is said
+
+
+def test_the_button_is_as_high_as_the_field(sit: Sit) -> None:
+    for size in (8, 10, 40):
+        seat = sit("Bob", font_size=size)
+        seat.root.update()
+        field = seat.window._layout._field
+        assert abs(field.winfo_height() - seat.window.button.winfo_height()) <= 1
+
+
 def test_the_list_says_which_name_is_ones_own_and_shortens_long_ones(reader_sit: ReaderSit) -> None:
     reader = reader_sit("W" * 32, "Bob")
     texts: list[str] = []

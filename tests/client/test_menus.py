@@ -16,8 +16,8 @@ import lan_chat
 from lan_chat.client import words as client_words
 from lan_chat.client.actions import ACTIONS
 from lan_chat.client.desktop import is_aqua
-from lan_chat.client.menus import MENU_PADDING
 from lan_chat.client.palette import PALETTES, contrast
+from lan_chat.client.theme import MENU_PADDING
 from lan_chat.client.words import ENGLISH, ITALIAN, ClientWords
 from tests.support.programs import TOP
 from tests.support.seats import HAS_XDOTOOL, Hands, Seat, Sit, everything_in, labels, message, text_size
@@ -140,7 +140,7 @@ def caps_lock() -> Iterator[Callable[[Hands], None]]:
 def test_every_accelerator_is_a_key_that_works(sit: Sit) -> None:
     seat = sit()
     entries = seat.entries()
-    accelerators = {menu.entrycget(index, "accelerator") for menu, index in entries.values()} - {""}
+    accelerators = {menu.entrycget(index, "accelerator").strip() for menu, index in entries.values()} - {""}
     prefix = "⌘" if sys.platform == "darwin" else "Ctrl+"
     letters = {text.removeprefix(prefix) for text in accelerators if text.startswith(prefix)}
     assert letters == {*ACCELERATORS, "+", "−", "0"}
@@ -231,6 +231,21 @@ def test_menus_have_a_border_padding_and_readable_disabled_entries_on_x11(sit: S
         assert contrast(str(menu["activeforeground"]), str(menu["activebackground"])) >= 4.5
         assert int(str(menu["borderwidth"])) > 0
         assert menu.yposition(1) - menu.yposition(0) >= line + MENU_PADDING
+
+
+@pytest.mark.screen
+def test_the_marks_of_menus_grow_with_the_font_on_x11(sit: Sit) -> None:
+    heights = []
+    for size in (8, 40):
+        seat = sit(font_size=size)
+        if seat.root.tk.call("tk", "windowingsystem") != "x11":
+            pytest.skip("X11 alone draws its menus as we say")
+        menu, index = seat.entries()[seat.words.menu_light]
+        mark, blank = (str(menu.entrycget(index, option)) for option in ("selectimage", "image"))
+        size_of_mark = [int(seat.root.tk.call("image", kind, mark)) for kind in ("width", "height")]
+        assert size_of_mark == [int(seat.root.tk.call("image", kind, blank)) for kind in ("width", "height")]
+        heights.append(size_of_mark[1])
+    assert heights[1] > 3 * heights[0]
 
 
 @pytest.mark.screen

@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from lan_chat.client.icon import ICON_SIZES, ICONS
-from lan_chat.client.pictures import Layer, person, pill, rounded
+from lan_chat.client.pictures import Layer, mark, person, pill, rounded
 from tools.icon import draw
 
 
@@ -64,6 +64,15 @@ def test_the_sign_for_people_has_a_head_and_shoulders() -> None:
     opacity = [row[8][3] for row in rows]
     assert opacity[4] == opacity[12] == 255
     assert opacity[0] == 0
+
+
+@pytest.mark.parametrize("is_dot", [False, True])
+def test_a_mark_is_in_its_box_and_no_wider(is_dot: bool) -> None:
+    rows = pixels_of(mark((40, 30), (10, 14), "#123456", is_dot))
+    assert (len(rows), len(rows[0])) == (30, 40)
+    inked = [(x, y) for y, row in enumerate(rows) for x, pixel in enumerate(row) if pixel[3]]
+    assert inked
+    assert all(10 <= x < 24 and 8 <= y < 22 for x, y in inked)
 
 
 def test_the_icon_is_the_one_that_the_tool_draws() -> None:

@@ -6,8 +6,9 @@ import time
 
 import pytest
 
+from lan_chat.client.blocks import day_title
 from lan_chat.client.entry_layout import SHOWN_COST
-from lan_chat.client.words import ITALIAN
+from lan_chat.client.words import ENGLISH, ITALIAN, LANGUAGES, ClientWords
 from protocol import Joined, Left, Reason
 from tests.support.seats import HAS_XDOTOOL, Reader, ReaderSit, said
 
@@ -95,6 +96,45 @@ def test_the_time_of_a_message_is_shown_at_the_pointer(sit: ReaderSit) -> None:
     reader._xdotool("mousemove", str(reader.conversation.winfo_rootx() + x), str(reader.conversation.winfo_rooty() + y))
     label = reader.window.conversation._time
     reader.wait(lambda: label.winfo_ismapped() and str(label["text"]) == "12:36")
+
+
+# --- days -------------------------------------------------------------------------------------------------------------
+
+
+def labels_on(reader: Reader) -> list[str]:
+    """The texts of the labels that lie on the conversation."""
+    labels = [child for child in reader.conversation.winfo_children() if child.winfo_class() == "Label"]
+    return [str(label.cget("text")) for label in labels if label.winfo_ismapped()]
+
+
+def test_a_day_stands_in_words_and_is_copied_as_a_date(sit: ReaderSit) -> None:
+    reader = sit()
+    reader.hear(said("uno", when=MAY_DAY))
+    reader.wait(lambda: "mercoledì 1 maggio 2024" in labels_on(reader))
+    assert "— 01/05/2024 —" in reader.shown
+    reader.hear_many(300)
+    reader.wait(lambda: "mercoledì 1 maggio 2024" not in labels_on(reader))
+
+
+def test_the_line_that_shows_how_far_one_had_read_lies_between_two_lines(sit: ReaderSit) -> None:
+    reader = sit()
+    reader.hear(said("letto"))
+    reader.look_away()
+    reader.hear(said("nuovo"))
+    reader.wait(lambda: ITALIAN.left_off in labels_on(reader))
+
+
+@pytest.mark.parametrize(
+    ("words", "day"), [(ITALIAN, "domenica 29 febbraio 2032"), (ENGLISH, "Sunday 29 February 2032")]
+)
+def test_a_day_is_named_in_the_language_of_the_window(words: ClientWords, day: str) -> None:
+    assert day_title(time.mktime((2032, 2, 29, 12, 0, 0, 0, 0, -1)), words) == day
+
+
+def test_each_language_has_a_name_for_each_day_and_month() -> None:
+    for words in LANGUAGES.values():
+        assert len(set(words.weekdays.split())) == 7
+        assert len(set(words.months.split())) == 12
 
 
 # --- arrivals ---------------------------------------------------------------------------------------------------------
