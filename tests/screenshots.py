@@ -113,7 +113,7 @@ def ended(window: ChatWindow, session: Played) -> None:
 def pending(window: ChatWindow, session: Played) -> None:
     lively(window, session)
     run(window, session.events.empty)
-    window.membership.pending[1] = "Ve la incollo subito..."
+    window.membership.pending[1] = "Ve la incollo subito"
     window._show_pending()
 
 
@@ -304,6 +304,9 @@ def scenes() -> Iterator[Scene]:
         yield Scene(f"200-naming-{theme}", name_asked, replace(here, geometry="1440x960+0+0"), 200)
         yield Scene(f"200-broken-{theme}", broken, replace(here, geometry="1920x1000+0+0"), 200)
         yield Scene(f"letters-{theme}", lively, replace(here, font_size=18))
+    for theme, language in (("light", "it"), ("dark", "en")):  # for docs/
+        here = replace(usual, theme=theme, language=language, geometry="960x720+0+0")
+        yield Scene(f"window-{theme}", lively, here)
     for size in (8, 24, 40):
         yield Scene(f"letters-{size}", lively, replace(usual, font_size=size))
     yield Scene("letters-40-naming", name_asked, replace(usual, font_size=40))
@@ -388,6 +391,8 @@ def main() -> None:
             name = f"dialog-{theme}-{language}"
             if scale == 100 and is_wanted(name):
                 take_dialog(name, folder, Settings(theme=theme, language=language))
+        if scale == 100 and is_wanted(f"letters-40-dialog-{theme}"):
+            take_dialog(f"letters-40-dialog-{theme}", folder, Settings(theme=theme, font_size=40))
         name = f"200-dialog-{theme}"
         if scale == 200 and is_wanted(name):
             take_dialog(name, folder, Settings(theme=theme))

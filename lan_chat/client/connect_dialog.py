@@ -7,6 +7,7 @@ it does not wait for any more; the caller closes the session that `run` returns.
 from __future__ import annotations
 
 import tkinter as tk
+from tkinter import font as tkfont
 from tkinter import ttk
 
 import protocol
@@ -20,6 +21,10 @@ from lan_chat.client.words import LANGUAGES
 
 LOOK_MS = 30
 """How often the dialog polls its attempt for a result."""
+SCREEN_SHARE = 0.8
+"""The most that the dialog takes of the screen's width."""
+ROW_LETTERS = 55
+"""How long a row of a sentence may be, in digits of the font."""
 
 
 class ConnectDialog:
@@ -44,18 +49,26 @@ class ConnectDialog:
         self._frame = frame = ttk.Frame(root, padding=2 * gap)
         frame.grid(sticky="nsew")
         frame.columnconfigure(1, weight=1)
-        ttk.Label(frame, text=words.ask_host).grid(row=0, column=0, sticky="w")
-        ttk.Label(frame, text=words.ask_port).grid(row=1, column=0, sticky="w", pady=(gap, 0))
         self.host = ttk.Entry(frame, width=30, font="TkTextFont")
         self.port = ttk.Entry(frame, width=30, font="TkTextFont")
         self.host.insert(0, host or settings.host)
         self.port.insert(0, port or str(settings.port if settings.host else ""))
-        self.host.grid(row=0, column=1, sticky="ew", padx=(gap, 0))
-        self.port.grid(row=1, column=1, sticky="ew", padx=(gap, 0), pady=(gap, 0))
-        self.problem = ttk.Label(frame, wraplength=pixels(root, 440))
-        self.problem.grid(row=2, column=0, columnspan=2, sticky="w", pady=1.5 * gap)
+        labels = [ttk.Label(frame, text=question) for question in (words.ask_host, words.ask_port)]
+        widest = max(label.winfo_reqwidth() for label in labels) + self.host.winfo_reqwidth()
+        is_wide = widest < SCREEN_SHARE * root.winfo_screenwidth()  # else each question is above its field
+        for row, (label, field) in enumerate(zip(labels, (self.host, self.port), strict=True)):
+            above = (gap if row else 0, 0)
+            label.grid(row=2 * row, column=0, sticky="w", pady=above)
+            if is_wide:
+                field.grid(row=2 * row, column=1, sticky="ew", padx=(gap, 0), pady=above)
+            else:
+                field.grid(row=2 * row + 1, column=0, columnspan=2, sticky="ew")
+        letters = ROW_LETTERS * tkfont.nametofont("TkDefaultFont", root=root).measure("0")
+        longest = min(max(pixels(root, 440), letters), int(SCREEN_SHARE * root.winfo_screenwidth()))
+        self.problem = ttk.Label(frame, wraplength=longest)
+        self.problem.grid(row=4, column=0, columnspan=2, sticky="w", pady=1.5 * gap)
         buttons = ttk.Frame(frame)
-        buttons.grid(row=3, column=0, columnspan=2, sticky="e")
+        buttons.grid(row=5, column=0, columnspan=2, sticky="e")
         self.button = ttk.Button(buttons, text=words.connect, command=self.submit, style="Primary.TButton")
         self.button.grid(row=0, column=0, sticky="ns")
         self.cancel_button = ttk.Button(buttons, text=words.cancel, command=self.cancel)

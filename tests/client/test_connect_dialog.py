@@ -118,6 +118,18 @@ def test_the_dialog_explains_what_cannot_work_and_lets_one_correct_it(
 
 
 @pytest.mark.screen
+@pytest.mark.parametrize("size", [8, 40])
+def test_the_dialog_fits_the_screen_at_any_size_of_text(root: tk.Tk, size: int) -> None:
+    dialog = ConnectDialog(root, Settings(font_size=size))
+    answer(dialog, "127.0.0.1", "abc")
+    root.update()
+    assert root.winfo_reqwidth() <= root.winfo_screenwidth()
+    assert root.winfo_reqheight() <= root.winfo_screenheight()
+    assert str(dialog.problem["style"]) == "Problem.TLabel"
+    dialog.close()
+
+
+@pytest.mark.screen
 def test_the_dialog_takes_nothing_for_this_machine_and_the_usual_port(
     root: tk.Tk, dialog: ConnectDialog, server: ChatServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
