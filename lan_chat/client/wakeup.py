@@ -41,6 +41,9 @@ class Wakeup:
         self._is_rung = False
         """Whether there was a ring since the last look. Set by any thread, and cleared by main before it looks."""
         self._look_id = ""
+        """The one look that is planned."""
+        self._is_looking = self._is_requested = False
+        """Whether a look is under way, and whether one more was asked for meanwhile."""
         self._tick_id = ""
         self._looked_at = 0.0
         """When the last look ended, on the monotonic clock."""
@@ -74,7 +77,9 @@ class Wakeup:
 
     def request(self) -> None:
         """Have the window look soon, but no sooner than PAUSE_MS after it has looked last."""
-        if not self._look_id and not self._is_closed:
+        if self._is_looking:
+            self._is_requested = True
+        elif not self._look_id and not self._is_closed:
             since_ms = int((time.monotonic() - self._looked_at) * 1000)
             self._look_id = self._root.after(min(PAUSE_MS, max(0, PAUSE_MS - since_ms)), self._run)
 
@@ -105,15 +110,17 @@ class Wakeup:
     def _run(self) -> None:
         self._look_id = ""
         self._is_rung = False  # before: what comes from now on rings again
+        self._is_looking, self._is_requested = True, False
         has_more = is_done = False
         try:
             has_more = self._look()
             is_done = True
         finally:  # what fails once must stop nothing
+            self._is_looking = False
             self._looked_at = time.monotonic()
             if has_more and not self._is_closed:
                 self._look_id = self._root.after(BUSY_PAUSE_MS, self._run)
-            elif not is_done:
+            elif self._is_requested or not is_done:
                 self.request()
 
 

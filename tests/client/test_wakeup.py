@@ -117,6 +117,25 @@ def test_there_is_another_look_as_long_as_there_is_more(root: tk.Tk) -> None:
 
 
 @pytest.mark.screen
+def test_what_asks_for_a_look_within_one_plans_no_second_one(root: tk.Tk) -> None:
+    left = itertools.count(5, -1)
+    planned: list[int] = []
+
+    def look() -> bool:
+        wakeup.request()  # as what is shown does
+        planned.append(len(root.tk.splitlist(root.tk.call("after", "info"))))
+        return next(left) > 0
+
+    before = len(root.tk.splitlist(root.tk.call("after", "info")))
+    wakeup = Wakeup(root, look)
+    before = max(before, len(root.tk.splitlist(root.tk.call("after", "info"))))  # on Windows it ticks
+    wakeup.ring()
+    wait_until(lambda: root.update() or len(planned) > 7)  # type: ignore[func-returns-value]
+    wakeup.close()
+    assert set(planned) == {before}
+
+
+@pytest.mark.screen
 def test_two_windows_are_woken_up_in_any_order_of_their_ends(reader_sit: ReaderSit) -> None:
     first, second = reader_sit(), reader_sit()
     first.window.close()
