@@ -83,7 +83,7 @@ class Finder:
             if block.searched != self._search:
                 block.searched = self._search
                 block.matches = sum(1 for _ in pattern.finditer(block.searchable)) if block.entries else 0
-                if not number % 16 and time.perf_counter() > deadline:
+                if time.perf_counter() > deadline:
                     return number == len(blocks) - 1
         return True
 
