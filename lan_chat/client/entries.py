@@ -26,6 +26,8 @@ _AFTER_LINK = ".,;:!?'»”’…)]}*"
 _OPENING = {")": "(", "]": "[", "}": "{"}
 MAX_MARKS = 16
 """How many combining marks of one letter are compared: the time to bring them in order grows with their square."""
+_OTHER_MARKS = "\u0f73\u0f75\u0f81\uff9e\uff9f"
+"""What becomes combining marks only when it is taken apart, by NFKD."""
 
 
 class Kind(Enum):
@@ -131,7 +133,8 @@ def _folded(text: str) -> str:
         return text.casefold()
     kept, marks = [], 0
     for character in text:
-        marks = marks + 1 if unicodedata.combining(character) else 0
+        is_mark = unicodedata.combining(character) or character in _OTHER_MARKS
+        marks = marks + 1 if is_mark else 0
         if marks <= MAX_MARKS:
             kept.append(character)
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", "".join(kept)).casefold())

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import protocol
-from lan_chat.client.entries import Entry, Kind, find_links, mentions, target_of
+from lan_chat.client.entries import Entry, Kind, _folded, find_links, mentions, target_of
 
 MAY_DAY = time.mktime((2024, 5, 1, 12, 34, 56, 0, 0, -1))
 EMOJI = "\N{GRINNING FACE}"
@@ -142,6 +144,12 @@ def test_what_a_link_opens_has_a_scheme(link: str, target: str) -> None:
 def test_no_text_takes_long_to_look_through(text: str) -> None:
     find_links(text)
     mentions(text, "Niccolò")
+
+
+def test_of_countless_marks_on_a_letter_only_the_first_are_compared() -> None:
+    for mark in map(chr, range(sys.maxunicode + 1)):
+        if all(map(unicodedata.combining, unicodedata.normalize("NFKD", mark))):
+            assert len(_folded("a" + f"{mark}\u0301" * 1000 + "b")) < 100, ascii(mark)
 
 
 @given(names, st.sampled_from([" ", "\n", "(", ", ", "«"]), st.sampled_from([" ", "\n", ")", ", ", "»", "?", ""]))
