@@ -15,6 +15,8 @@ class Attention:
         self._host = host
         self._has_focus = True
         self._unread = 0
+        self._is_marked = False
+        """Whether the window is marked in the task bar: that takes a connection to the X server of its own."""
         for event in ("<FocusIn>", "<FocusOut>"):
             root.bind_all(event, lambda event: self.note_focus(), add="+")
         self._show_title()
@@ -23,7 +25,7 @@ class Attention:
         """Note whether this program has the focus, which the event does not tell: it may go to another window of it."""
         has_focus = bool(str(self._root.tk.call("focus", "-displayof", self._root)))
         if has_focus and not self._has_focus and self._unread:
-            self._unread = 0
+            self._unread, self._is_marked = 0, False
             self._show_title()
             if self._root.tk.call("tk", "windowingsystem") == "x11":
                 set_urgency(self._root, is_urgent=False)
@@ -46,7 +48,8 @@ class Attention:
         """Call the user, whose name was said."""
         if has_sound:
             self._root.bell()
-        if not self._has_focus:
+        if not self._has_focus and not self._is_marked:
+            self._is_marked = True
             ask_for_attention(self._root)
 
     def _show_title(self) -> None:

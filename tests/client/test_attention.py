@@ -89,6 +89,15 @@ def test_who_is_called_elsewhere_is_asked_to_look_and_hears_a_bell_only_if_wante
     assert sorted(called) == sorted(["attention", *bell, *bell])
 
 
+def test_a_flood_of_calls_marks_the_window_once_until_one_looks(sit: ReaderSit, called: list[str]) -> None:
+    reader = sit()
+    for _ in range(2):
+        reader.look_away()
+        reader.hear(*(said("Ada?") for _ in range(20)))
+        reader.look_back()
+    assert called == ["attention"] * 2
+
+
 def test_the_bell_is_switched_on_in_the_menu(sit: ReaderSit, called: list[str]) -> None:
     reader = sit()
     reader.choose(ITALIAN.menu_sound)
