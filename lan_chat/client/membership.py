@@ -178,6 +178,7 @@ class Membership:
     def _on_welcome(self, welcome: Welcome) -> None:
         self.name = self._settings.name = welcome.name
         self._was_here = True
+        self._farewell = None
         self._settings.save()
         self.asked_name = ""
         self._arrived_at = welcome.last
@@ -190,6 +191,7 @@ class Membership:
             self._tell(self.words.link_broken, Kind.ERROR)
 
     def _on_link_restored(self, restored: LinkRestored) -> None:
+        self._farewell = None
         self._screen.show_linked(restored.names or None)
         self._tell(self.words.link_restored)
 

@@ -10,7 +10,7 @@ from lan_chat.client.words import ITALIAN, LANGUAGES
 from lan_chat.server import words as server_words
 from lan_chat.server.commands import Operator
 from lan_chat.server.server import ChatServer
-from protocol import EndConn, Error, Event, Reason, Refused
+from protocol import EndConn, Error, Event, Reason, Refused, Welcome
 from tests.support.peers import LinePeer
 from tests.support.played_server import Play, message
 from tests.support.session_seats import SessionSit
@@ -120,6 +120,14 @@ def test_a_name_that_is_banned_is_no_end_and_the_servers_end_is_told_after_it(pl
     ada = sit(server)
     server.peer.tell(Refused(Reason.BANNED.value), EndConn())
     ada.see(f"\n{ITALIAN.banned}\n{ITALIAN.disconnected}\n{ITALIAN.closing_soon}")
+
+
+@pytest.mark.parametrize("farewell", [Refused(Reason.FULL.value), Error(Reason.TOO_SLOW.value)])
+def test_who_was_let_in_after_all_is_told_of_the_servers_end(play: Play, sit: SessionSit, farewell: Event) -> None:
+    server = play()
+    ada = sit(server)
+    server.peer.tell(farewell, Welcome("Ada", "token", ("Ada",), 0), EndConn())
+    ada.see(f"\n{ITALIAN.disconnected}\n{ITALIAN.closing_soon}")
 
 
 def test_end_conn_said_twice_is_told_once(play: Play, sit: SessionSit) -> None:
