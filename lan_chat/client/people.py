@@ -18,6 +18,7 @@ from lan_chat.client.palette import PALETTES, Palette, disc_colours, hue_of, nam
 from lan_chat.client.pictures import Layer, rounded
 from lan_chat.client.theme import SMALL, SMALL_BOLD, picture, pixels, style_menu
 from lan_chat.client.words import ITALIAN, ClientWords
+from protocol import MAX_NAMES
 
 LIST_WIDTH = 200
 """Width of the list, in pixels at 100 %; it grows with the font, and is at most a third of the window."""
@@ -100,10 +101,10 @@ class PeopleList:
         self._changed()
 
     def add(self, name: str) -> None:
-        """Add a name, unless it is in the list."""
+        """Add a name, unless it is in the list, or that is full: only a hostile server names more."""
         key = (name.casefold(), name)
         place = bisect.bisect_left(self._keys, key)
-        if self._keys[place : place + 1] != [key]:
+        if self._keys[place : place + 1] != [key] and len(self._keys) < MAX_NAMES:
             self._keys.insert(place, key)
             self._keep_place(place, 1)
 

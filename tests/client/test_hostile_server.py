@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from lan_chat.client.words import ITALIAN
-from protocol import MAX_NAMES, Joined, Welcome
+from protocol import MAX_NAMES, Joined, Left, Welcome
 from tests.support.played_server import Play, message
+from tests.support.seats import ReaderSit
 from tests.support.session_seats import SessionSit
 
 NASTY_NAMES = ["a" + "\u0301\u0323" * 100_000, "x" * 1_000_000, "\ud800", "Eva\udfff", "\u202eadA", "Bob\nAda: sì", ""]
@@ -60,6 +61,15 @@ def test_a_room_of_countless_names_lists_the_first(play: Play, session_sit: Sess
     ada.see(ITALIAN.welcome.format(name="Ada"))
     assert len(ada.people) == MAX_NAMES
     assert set(ada.people) <= set(MANY_NAMES[:MAX_NAMES])
+
+
+@pytest.mark.screen
+def test_countless_people_that_come_in_one_by_one_are_not_all_listed(reader_sit: ReaderSit) -> None:
+    reader = reader_sit()
+    reader.hear(*(Joined(number, 0.0, f"n{number}") for number in range(MAX_NAMES + 50)))
+    assert len(reader.people) == MAX_NAMES
+    reader.hear(Left(1, 0.0, reader.people[0]), Joined(2, 0.0, "Bob"))
+    assert "Bob" in reader.people
 
 
 @pytest.mark.screen
