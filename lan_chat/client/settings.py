@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 MIN_FONT_SIZE, MAX_FONT_SIZE = 6, 40
 """In points."""
+MAX_HOST_CHARACTERS = 1000
+"""The longest host that is asked for: what is not in the file of this program's making may be as large as the file."""
 GEOMETRY = re.compile(r"(\d{2,5})x(\d{2,5})\+(-?\d{1,6})\+(-?\d{1,6})")
 """A window's geometry as Tk writes it: width, height, left and top, in pixels."""
 
@@ -80,7 +82,7 @@ def _defaults() -> dict[str, Any]:
 def load_settings(path: Path | None) -> tuple[Settings, Path | None]:
     """Read the settings; a value that is missing or invalid has its default.
 
-    A file that is no JSON object is renamed; the second value is its new path, else None. Without a path there is
+    A file that is no JSON object is renamed; the second value is where it is then, else None. Without a path there is
     nothing to read, and `save` keeps nothing.
     """
     settings = Settings()
@@ -93,8 +95,10 @@ def load_settings(path: Path | None) -> tuple[Settings, Path | None]:
         return settings, None
     except (ValueError, RecursionError):
         aside = path.with_suffix(".broken.json")
-        with contextlib.suppress(OSError):
+        try:
             path.replace(aside)
+        except OSError:  # the folder cannot be written to
+            return settings, path
         return settings, aside
     for field in dataclasses.fields(Settings):
         value = found.get(field.name)
@@ -116,7 +120,8 @@ def _makes_sense(name: str, value: Any) -> bool:
     """Return whether a setting of the right type has a value that this program could have written."""
     match name:
         case "host":
-            return bool(value.isprintable())  # a lone surrogate is not: it has no UTF-8, and could not be saved
+            # A lone surrogate is not printable: it has no UTF-8, and could not be saved.
+            return len(value) <= MAX_HOST_CHARACTERS and bool(value.isprintable())
         case "name":
             return value == "" or protocol.parse_name(value) is not None
         case "port":

@@ -237,6 +237,18 @@ def test_a_broken_settings_file_is_set_aside_and_not_fatal(tmp_path: Path, conte
     assert load_settings(path) == (Settings(host="nuovo"), None)
 
 
+def test_a_broken_settings_file_that_cannot_be_set_aside_is_said_to_be_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, target: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "replace", refuse)  # as in a folder that cannot be written to
+    path = tmp_path / "settings.json"
+    path.write_text("no JSON")
+    assert load_settings(path) == (Settings(), path)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -244,6 +256,7 @@ def test_a_broken_settings_file_is_set_aside_and_not_fatal(tmp_path: Path, conte
         ("host", None),
         ("host", "a\nb"),
         ("host", "\ud800"),
+        ("host", "x" * 5000),
         ("port", "53000"),
         ("port", 0),
         ("port", 65536),
