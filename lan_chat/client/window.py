@@ -150,11 +150,15 @@ class ChatWindow:
         host, port = self.session.host, str(self.session.port)
         self._connect_dialog = dialog = ConnectDialog(above, self.settings, host, port)
         with self._dialog():
-            session = dialog.run()
-        self._connect_dialog = None
-        if session is not None:
-            above.destroy()
-            self._go_on_with(session)
+            dialog.run()
+        session, self._connect_dialog = dialog.session, None
+        if session is None:
+            return
+        if self._is_closed:  # while another dialog, which was opened later, kept this one from returning
+            session.close()
+            return
+        above.destroy()
+        self._go_on_with(session)
 
     def change_font_size(self, step: int) -> None:
         """Change the size of all text by `step` points; 0 for the system's own size."""

@@ -247,6 +247,31 @@ def test_a_window_that_is_closed_while_a_new_server_is_looked_for_ends_without_a
     ada.wait(lambda: not ada.is_open)
 
 
+def test_a_window_that_is_closed_while_a_save_dialog_holds_up_a_new_session_closes_that_too(
+    session_sit: SessionSit, play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played, other = play(), play()
+    ada = session_sit(played, join="Ada")
+    played.peer.end()
+    ada.see(ITALIAN.closing_soon)
+    ada.press("Escape")
+
+    def choose(**_: object) -> str:
+        """Have the attempt succeed beneath this dialog, and the window closed."""
+        dialog = ada.window._connect_dialog
+        assert dialog is not None
+        answer(dialog, "127.0.0.1", str(other.port))
+        ada.wait(lambda: dialog.session)
+        ada.close_window()
+        return ""
+
+    monkeypatch.setattr(filedialog, "asksaveasfilename", choose)
+    ada.root.after_idle(ada.window.connect)
+    ada.root.after(50, ada.window.save)
+    ada.wait(lambda: not ada.is_open)
+    other.next_peer().expect_end()
+
+
 def test_who_gives_the_dialog_up_stays_as_before(session_sit: SessionSit, play: Play) -> None:
     played = play()
     ada = session_sit(played, join="Ada")
