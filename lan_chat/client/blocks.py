@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from lan_chat.client.composing import BEYOND
 from lan_chat.client.entries import Entry, Kind
 from lan_chat.client.entry_layout import NEW_LINE_COST, SHOWN_COST, Layout, lay_out, layout_cost
 from lan_chat.client.words import ClientWords
@@ -23,6 +24,8 @@ MAX_PENDING = 50
 """How many pending messages are drawn, the latest ones."""
 BLOCK_COST = 8
 """What each block costs to draw, beside its text."""
+EMOJI_FACTOR = 3
+"""How much more a text with emoji costs than to be laid out: many different ones are each drawn anew."""
 
 Pieces = list[str | tuple[str, ...]]
 """What Tk's `Text.insert` takes: texts and their tags, alternating."""
@@ -82,7 +85,10 @@ class Block:
 
     def cost(self, draws_all: bool) -> int:
         """Return what the block costs to draw."""
-        shown = min(SHOWN_COST, layout_cost(self.entry.text, draws_all)) if self.entries else 0
+        text = self.entry.text if self.entries else ""
+        shown = min(SHOWN_COST, layout_cost(text, draws_all))
+        if draws_all and not text.isascii() and BEYOND.search(text):
+            shown *= EMOJI_FACTOR
         return BLOCK_COST + shown + NEW_LINE_COST * self.has_header
 
     def layout(self, draws_all: bool) -> Layout:

@@ -20,6 +20,13 @@ BOX_FACTOR = 4
 """How many times the size and the lines of a message the message input lays out, to be cut down there."""
 MAX_BOX_LINE_BYTES = protocol.MAX_MESSAGE_BYTES * 3 // 2
 """The longest line that it lays out: the time that Tk takes grows with the square of it."""
+EMOJI = re.compile(
+    "[\u231a\u231b\u23e9-\u23f3\u25fd\u25fe\u2600-\u27bf\u2b1b\u2b1c\u2b50\u2b55\u3030\u303d\u3297\u3299"
+    "\U00010000-\U0010ffff]"
+)
+"""What may be drawn out of a coloured font: Unicode's Emoji_Presentation and what is beside it, non-BMP characters."""
+MAX_EMOJI_LAID_OUT = 100
+"""How many of them a field lays out: many different ones take up to a millisecond each, also at the next key."""
 IGNORED = re.compile("[\u034f\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]")
 """Characters that are not seen, which a person does not type: joiners, variation selectors and their like."""
 UNSPACED = re.compile(
@@ -74,8 +81,18 @@ def _is_of_word(character: str) -> bool:
     return character.isalnum() or character == "_" or unicodedata.category(character).startswith("M")
 
 
+def has_many_emoji(text: str) -> bool:
+    """Return whether a field would take long to lay out the emoji in a text; one or two that are repeated are cheap."""
+    if text.isascii():
+        return False
+    emoji = EMOJI.findall(text[: BOX_FACTOR * protocol.MAX_MESSAGE_BYTES])
+    return len(emoji) > MAX_EMOJI_LAID_OUT and len(set(emoji)) > 2
+
+
 def fits_box(text: str) -> bool:
     """Return whether the message input can lay a text out without a pause."""
+    if has_many_emoji(text):
+        return False
     if 4 * len(text) <= MAX_BOX_LINE_BYTES and text.count("\n") < BOX_FACTOR * protocol.MAX_MESSAGE_LINES:
         return True
     if len(text) > BOX_FACTOR * protocol.MAX_MESSAGE_BYTES:

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator
 from lan_chat.client.blocks import Block, Pieces, fold_sentence
 from lan_chat.client.composing import whole_letters, without_beyond
 from lan_chat.client.entries import Entry, Kind
+from lan_chat.client.entry_layout import lay_out
 from lan_chat.client.palette import hue_of
 from lan_chat.client.words import ClientWords
 
-MAX_PENDING_CHARACTERS = 500
-"""How much is drawn of a message that is not in the conversation yet."""
+PENDING_COST = 1_000
+"""How much is drawn of a message that is not in the conversation yet, by what that costs."""
 
 Place = tuple[int, int]
 """A line's number and a column."""
@@ -223,8 +224,9 @@ class DrawnText:
                 self._add_text(block, pieces)
             else:
                 text = block.entry.text
-                cut = text[:MAX_PENDING_CHARACTERS] + ("…" if len(text) > MAX_PENDING_CHARACTERS else "")
-                pieces += [self._drawable(cut), action[1], *action, "\n", action[1]]
+                layout = lay_out(text, draws_all=self.draws_all, budget=PENDING_COST)
+                cut = "…" if layout.shown < len(text) else ""
+                pieces += [layout.drawn + cut, action[1], *action, "\n", action[1]]
         block.lines = sum(piece.count("\n") for piece in pieces[begun::2])
         return block.lines
 

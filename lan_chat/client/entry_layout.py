@@ -27,7 +27,7 @@ TAB_COST, NEW_LINE_COST, LINK_COST, EMOJI_COST, WIDE_COST = 16, 64, 80, 128, 5
 its characters drawn as pictures."""
 MAX_LINKS = 200
 """How many links of one text can be clicked."""
-MAX_EMOJI = 250
+MAX_EMOJI = 200
 """How many non-BMP characters of one text are drawn; instead of the others □ is, as where Tk can draw none."""
 
 MAX_TABS = 500

@@ -11,6 +11,8 @@ import functools
 import tkinter as tk
 from collections.abc import Callable, Mapping
 
+from lan_chat.client.composing import MAX_EMOJI_LAID_OUT, has_many_emoji
+
 LETTER_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 X11_FIRST_KEYCODES = (24, 38, 52)
 """The keycodes of Q, A and Z, from which the rest of each row counts on: <AD01>, <AC01> and <AB01> in `keycodes/evdev`
@@ -183,6 +185,8 @@ def _paste_into_field(event: tk.Event[tk.Misc]) -> None:
     with contextlib.suppress(tk.TclError):  # nothing to paste
         pasted: str = field.selection_get(selection="CLIPBOARD")  # type: ignore[no-untyped-call]
         line = pasted.strip("\r\n")[:MAX_FIELD_CHARACTERS].replace("\n", " ")
+        if has_many_emoji(line):
+            line = line[:MAX_EMOJI_LAID_OUT]
         root = field.tk
         with contextlib.suppress(tk.TclError):  # nothing selected
             root.call(str(field), "delete", "sel.first", "sel.last")

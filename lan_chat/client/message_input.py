@@ -123,7 +123,7 @@ class MessageInput:
 
     def insert(self, new: str) -> None:
         """Insert a text at the cursor, over the selection; what would be too large is kept aside."""
-        text = self.text
+        text, new = self.text, whole_letters(new)
         if self._aside is not None:
             before, after = self._aside
             self._keep_aside((before + new, after))
@@ -224,7 +224,9 @@ class MessageInput:
                 "limit": protocol.MAX_MESSAGE_BYTES,
                 "lines": protocol.MAX_MESSAGE_LINES,
             }
-            self.note.configure(text=self._words.draft_aside.format(size=size, count=count, **limits))
+            can_be_sent = size <= protocol.MAX_MESSAGE_BYTES and count <= protocol.MAX_MESSAGE_LINES
+            note = self._words.draft_not_drawn if can_be_sent else self._words.draft_aside
+            self.note.configure(text=note.format(size=size, count=count, **limits))
             self.note.place(x=0, y=0, relwidth=1, relheight=1)
         self.fit()
 

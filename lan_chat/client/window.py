@@ -95,7 +95,8 @@ class ChatWindow:
         """Act on the message input: ask for a name, send a message, or leave. What cannot be sent stays in it."""
         draft = self.message_input.draft
         # What is kept aside may be so large that to clean it would take a while.
-        text = draft if self.message_input.is_kept_aside else protocol.clean_text(draft)
+        is_huge = self.message_input.is_kept_aside and protocol.is_too_long(draft)
+        text = draft if is_huge else protocol.clean_text(draft)
         if isinstance(protocol.CONTROL_WORDS.get(text), Quit):
             self.close()
         elif not text.strip():

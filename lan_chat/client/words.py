@@ -37,6 +37,7 @@ class ClientWords(protocol.Words):
     draft_too_long: str
     draft_too_many_lines: str
     draft_aside: str
+    draft_not_drawn: str
     not_sent: str
     send_again: str
     discard: str
@@ -175,6 +176,7 @@ ITALIAN = ClientWords(
     "campo del messaggio.",
     draft_aside="Troppo lungo per un messaggio: {size} byte su {limit}, righe {count} su {lines}. Annulla ({undo}) per "
     "tornare a prima.",
+    draft_not_drawn="Troppi simboli per mostrarli qui ({size} byte). Invio li manda, Annulla ({undo}) torna a prima.",
     not_sent="non inviato",
     send_again="Invia di nuovo",
     discard="Scarta",
@@ -317,6 +319,7 @@ ENGLISH = ClientWords(
     draft_too_many_lines="Message not sent: it has {count} lines, and the limit is {limit}. The text stays in the "
     "message input.",
     draft_aside="Too long for a message: {size} bytes of {limit}, lines {count} of {lines}. Undo ({undo}) to go back.",
+    draft_not_drawn="Too many symbols to show here ({size} bytes). Enter sends them all, Undo ({undo}) goes back.",
     not_sent="not sent",
     send_again="Send again",
     discard="Discard",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lan_chat.client.composing import whole_letters
 from lan_chat.client.keyboard import LETTER_ROWS, letter_at
 from lan_chat.client.settings import Settings
 from lan_chat.client.words import ITALIAN
@@ -178,6 +179,15 @@ def test_a_paste_into_a_field_of_one_line_is_one_line_and_bounded(hands: DialogH
     hands.press("Control-v")
     assert hands.answers[0].startswith("192.168.1.20 porta 53000 x")
     assert len(hands.answers[0]) == 1000
+
+
+@pytest.mark.screen
+def test_a_paste_of_countless_emoji_into_a_field_is_cut(hands: DialogHands) -> None:
+    hands.root.clipboard_clear()
+    hands.root.clipboard_append("".join(map(chr, range(0x1F300, 0x1F600))))
+    hands.dialog.host.selection_range(0, "end")
+    hands.press("Control-v")
+    assert 0 < len(whole_letters(hands.answers[0])) <= 100
 
 
 # --- typing where nothing can be written ------------------------------------------------------------------------------

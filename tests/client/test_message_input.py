@@ -188,6 +188,35 @@ def test_a_paste_that_no_message_can_hold_is_not_laid_out_and_no_letter_of_it_is
     assert (seat.draft, seat.clipboard) == ("", f"prima {pasted}dopo")
 
 
+FAMILIES = "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}" * 300
+
+
+def test_a_paste_of_countless_emoji_is_not_laid_out_and_can_be_sent(sit: Sit) -> None:
+    seat = sit()
+    seat.paste(f"{FAMILIES}\r\n\x1b")
+    assert seat.message_input.get("1.0", "end-1c") == ""
+    note = seat.window.message_input.note
+    seat.wait(note.winfo_viewable)
+    assert note["text"].startswith("Troppi simboli")
+    seat.press("Return")
+    assert (seat.said, seat.draft) == ([FAMILIES], "")
+
+
+@pytest.mark.parametrize("undrawn", ["\u2b50\u26a1\u2705" * 100, "".join(map(chr, range(0x1F300, 0x1F400)))])
+def test_a_message_of_countless_emoji_comes_back_whole_and_is_not_laid_out(sit: Sit, undrawn: str) -> None:
+    seat = sit()
+    seat.window.message_input.give_back(undrawn)
+    assert seat.window.message_input.is_kept_aside
+    assert seat.draft == undrawn
+
+
+def test_a_half_character_on_the_clipboard_is_no_error(sit: Sit) -> None:
+    seat = sit()
+    seat.window.message_input.insert(FAMILIES + "\ud83d")
+    seat.press("Return")
+    assert seat.said == [f"{FAMILIES}\N{REPLACEMENT CHARACTER}"]
+
+
 @pytest.mark.parametrize(("width", "size"), [(400, 8), (400, 12), (960, 24)])
 def test_the_note_of_a_draft_that_is_kept_aside_is_to_be_read_whole(sit: Sit, width: int, size: int) -> None:
     seat = sit(font_size=size)

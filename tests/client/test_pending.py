@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import protocol
+from lan_chat.client.composing import whole_letters
 from lan_chat.client.ledger import Rejected
 from lan_chat.client.session import Disconnected
 from lan_chat.client.words import ITALIAN
@@ -167,3 +168,13 @@ def test_what_is_said_at_the_moment_of_the_end_stays_in_the_box(sit: Sit) -> Non
     seat.fake.is_over = True  # the session knows, and the window not yet
     seat.enter("troppo tardi")
     assert (seat.said, seat.draft) == ([], "troppo tardi")
+
+
+def test_of_an_expensive_message_on_its_way_the_beginning_is_drawn_and_all_is_copied(sit: Sit) -> None:
+    seat = sit()
+    text = "".join(map(chr, range(0x1F300, 0x1F600)))
+    seat.window.message_input.insert(text)
+    seat.press("Return")
+    seat.wait(lambda: ITALIAN.sending in seat.drawn)
+    assert 0 < sum(letter > "\uffff" for letter in whole_letters(seat.drawn)) < 50
+    assert text in whole_letters(seat.shown)
