@@ -7,6 +7,7 @@ it is can be pasted: a whole line of its banner, an address in the log's form, t
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 import protocol
@@ -19,9 +20,15 @@ MAX_ANSWER_CHARACTERS = 1000
 _BLANKS = re.compile(r"\s+")
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _LINK = re.compile(r"\b[a-z][a-z0-9+.-]*://([^\s/]+)", re.IGNORECASE)
+_ESCAPED_PERCENT = re.compile(r"%25(?=\w)")
+"""The sign before the zone of an IPv6 address in a link (RFC 6874)."""
+_QUOTES = " \"'`<>()*«»‹›“”„‘’‚"
+"""What may stand around an address in a text."""
 _PORT_WORD = r"(?:porta|port)\b"
 _NAMED_PORT = re.compile(
-    rf"(?<!\S)\[?(?P<host>[^\s,;\[\]]*[^\s,;:\[\]])\]?(?:\s*[,;:]\s*|\s+){_PORT_WORD}[\s:]*(?P<port>\d+)", re.IGNORECASE
+    r"(?<!\S)\[?(?=[^\s\]]*\w)(?P<host>[^\s,;\[\]]*[^\s,;:\[\]])\]?"
+    rf"(?:\s*[,;:]\s*|\s+){_PORT_WORD}[\s:]*(?P<port>\d+)",
+    re.IGNORECASE,
 )
 """`10.0.0.1 porta 53000`, as the server's banner and the client itself write it, anywhere in a pasted text."""
 _PORT_LABEL = re.compile(rf"\A({_PORT_WORD})?[\s:]*", re.IGNORECASE)
@@ -34,6 +41,14 @@ _COMMAS = re.compile(r"(?<![\d.,])\d{1,3}(?:[,.]\d{1,3}){3}(?!\d)")
 """An IPv4 address, also as one types it on a keypad that has a comma in the place of the point."""
 
 
+_ANYWHERE = re.compile(
+    rf"(?<![\w.-])(?P<host>\d{{1,3}}(?:\.\d{{1,3}}){{3}})(?![\w-]|\.\w)"
+    rf"(?:[^\w\s]?\s?[^\w\s]?\s?(?:{_PORT_WORD})?[\s:=]*(?P<port>\d+)(?![\d.]*\d))?",
+    re.IGNORECASE,
+)
+"""An IPv4 address among words, and the port behind it."""
+
+
 @dataclass(frozen=True)
 class Address:
     """Where an answer says that the server is: `host` is empty and `port` None where it says nothing of them."""
@@ -44,11 +59,16 @@ class Address:
 
 def parse_address(answer: str) -> Address | None:
     """Return the address in an answer to the first question; None where it names a port that is none."""
-    text = _visible(answer)
+    text = unicodedata.normalize("NFKC", _visible(answer))  # digits and colons may be those of a Chinese keyboard
     if link := _LINK.search(text):
-        text = link[1]
-    text = _COMMAS.sub(lambda match: match[0].replace(",", "."), text.partition("/")[0].strip(), count=1)
+        text = _ESCAPED_PERCENT.sub("%", link[1].rpartition("@")[2])  # without a user
+    text = text.partition("/")[0].strip(_QUOTES)
+    text = _COMMAS.sub(lambda match: match[0].replace(",", "."), text, count=1)
     found = _NAMED_PORT.search(text) or next(filter(None, (form.fullmatch(text) for form in _HOST_AND_PORT)), None)
+    if found is None and not text.replace(".", "").isdigit():
+        found = _ANYWHERE.search(text)
+        if found is not None and found["port"] is None:
+            return Address(found["host"])
     if found is None:
         text = text.rstrip(" ,;")
         in_brackets = text.startswith("[") and text.endswith("]")
