@@ -13,15 +13,18 @@ from enum import Enum
 
 from lan_chat.client.composing import UNSPACED
 
-_END = r"\s<>\"`\u200b\u200e\u200f\u2060\ufeff\u3000-\u3002\u3008-\u3011\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f"
+_END = (
+    r"\s<>\"`\u0589\u060c\u061b\u061c\u061f\u06d4\u0964\u0965\u1362\u17d4\u200b\u200e\u200f\u2060\ufeff"
+    r"\u3000-\u3002\u3008-\u3011\u3014-\u301f\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f\uff3b\uff3d\uff5b-\uff60"
+)
 """What a link never contains: blanks, also invisible ones, and punctuation of scripts that need no blank after it."""
 LINK = re.compile(
-    rf"(?P<scheme>https?://)[^{_END}]+"
+    rf"(?P<scheme>https?://)(?:(?![,;|]+https?://)[^{_END}])+"
     rf"|(?<![\w.@/-])(?P<www>www\.)[^{_END}.@][^{_END}@]*\.[^{_END}@]+"
     r"|(?<![\w.+@/:-])(?P<mail>[\w.+-]{1,64}@)(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w@])",
     re.IGNORECASE,
 )
-_AFTER_LINK = ".,;:!?'»”’…)]}*"
+_AFTER_LINK = ".,;:!?'»”’…)]}*«“‘„‚‹›|—–"
 """Punctuation that does not belong to the link before it."""
 _OPENING = {")": "(", "]": "[", "}": "{"}
 MAX_MARKS = 16
