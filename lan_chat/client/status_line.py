@@ -44,6 +44,12 @@ class StatusLine:
         """Whether the link is broken, as far as it has been told."""
         return self._retry_at is not None
 
+    @property
+    def changes_in_ms(self) -> int:
+        """In how many milliseconds the line counts another second; 0 where it does not."""
+        left_ms = 0 if self._retry_at is None else math.ceil((self._retry_at - time.monotonic()) * 1000)
+        return (left_ms % 1000 or 1000) if left_ms > 0 else 0
+
     def note_broken(self, wait_s: float) -> None:
         """Note that the link is broken, and when the next attempt to reconnect begins."""
         self._retry_at = time.monotonic() + wait_s

@@ -44,8 +44,6 @@ DRAIN_S = 0.008
 again."""
 DRAIN_CHARACTERS = 32 * 1024
 """The most text that one drain shows, since Tk takes long to lay text out."""
-RETRY_LOOK_MS = 200
-"""How often the countdown to the next try of a broken link is looked at."""
 CLOSE_MS = 5000
 """How long the window stays after the server's `{end_conn}`; the sentence that announces it says five seconds."""
 
@@ -464,16 +462,18 @@ class ChatWindow:
     def _show_broken(self, wait_s: float) -> bool:
         was_broken = self._status_line.is_broken
         self._status_line.note_broken(wait_s)
-        if not self._retry_id:
-            self._count_to_retry()
+        if self._retry_id:
+            self._root.after_cancel(self._retry_id)
+        self._count_to_retry()
         return was_broken
 
     def _count_to_retry(self) -> None:
-        """Show for how long there is no new try, as long as the link is broken."""
+        """Show for how many seconds there is no new try, as long as that changes."""
         self._retry_id = ""
         self._show_status()
-        if self.membership.is_connected and self._status_line.is_broken:
-            self._retry_id = self._root.after(RETRY_LOOK_MS, self._count_to_retry)
+        pause_ms = self._status_line.changes_in_ms
+        if self.membership.is_connected and pause_ms:
+            self._retry_id = self._root.after(pause_ms, self._count_to_retry)
 
     def _add_person(self, name: str) -> None:
         self.people.add(name)

@@ -14,6 +14,7 @@ import pytest
 from lan_chat.client import message_input
 from lan_chat.client.inbox import Inbox
 from lan_chat.client.ledger import NotSent
+from lan_chat.client.session import LinkBroken
 from lan_chat.client.wakeup import Wakeup
 from lan_chat.client.words import ITALIAN
 from protocol import Greeting
@@ -166,3 +167,18 @@ def test_scrolling_is_noted_without_news(reader_sit: ReaderSit) -> None:
     reader.wait(lambda: reader.news)
     conversation.text.yview_moveto(1.0)
     reader.wait(lambda: not reader.news)
+
+
+@pytest.mark.screen
+def test_a_broken_link_is_counted_by_the_second_and_no_longer_than_that_changes(reader_sit: ReaderSit) -> None:
+    reader = reader_sit("Bob")
+    status = reader.window._status_line
+    reader.hear(LinkBroken(100.0))
+    reader.wait(lambda: reader.window._retry_id)
+    assert 0 < status.changes_in_ms <= 1000
+    reader.hear(LinkBroken(0.2))
+    waiting = ITALIAN.status_retrying.partition("{")[0]
+    reader.wait(lambda: reader.window.status["text"].startswith(waiting))
+    reader.wait(lambda: not reader.window._retry_id)
+    reader.hear(LinkBroken(100.0))
+    reader.wait(lambda: reader.window._retry_id)
