@@ -62,6 +62,8 @@ class Conversation:
         """Whether so much comes that what lies on the text follows later."""
         self._is_held = False
         """Whether the user holds a button of the mouse down here."""
+        self._was_at_end = False
+        """Whether the end was in view when the button went down, and is to be again."""
         self._unit = 1.0
         self._right = 0
         self._later_ids: dict[str, str] = {}
@@ -116,8 +118,7 @@ class Conversation:
             selectbackground=palette.accent, selectforeground=palette.paper, inactiveselectbackground=palette.accent
         )
         text.configure(highlightthickness=1, highlightbackground=palette.paper, highlightcolor=palette.accent)
-        fonts = Fonts(str(self.name_font), str(self.small_font))
-        for name, style in text_styles(palette, fonts, unit).items():
+        for name, style in text_styles(palette, Fonts(str(self.name_font), str(self.small_font)), unit).items():
             text.tag_configure(name, **style)
             text.tag_raise(name)  # of two styles on one text the later one counts
         text.tag_raise("sel")
@@ -300,14 +301,12 @@ class Conversation:
             self._drawn.show_pending(pending, actions)
         self._is_pending_stale = False
 
-    @property
-    def _is_too_large(self) -> bool:
-        return self._characters > MAX_CHARACTERS or self._lines > MAX_LINES
-
     def _drop_oldest(self) -> None:
         count = 0
         blocks = iter(self._drawn.blocks)
-        while self._entries > MAX_ENTRIES or (self._is_too_large and self._entries > 1):
+        while self._entries > MAX_ENTRIES or (
+            self._entries > 1 and (self._characters > MAX_CHARACTERS or self._lines > MAX_LINES)
+        ):
             block = next(blocks)
             count += 1
             for entry in block.entries:
@@ -346,10 +345,7 @@ class Conversation:
 
     def _decorate_later(self) -> None:
         if "decorate" not in self._later_ids:
-            if self._is_busy:
-                self._later_ids["decorate"] = self.text.after(BUSY_DECORATE_MS, self._decorate)
-            else:
-                self._later_ids["decorate"] = self.text.after_idle(self._decorate)
+            self._later_ids["decorate"] = self.text.after(BUSY_DECORATE_MS if self._is_busy else "idle", self._decorate)
 
     def _decorate(self) -> None:
         """Show what lies on the text in view."""
@@ -376,6 +372,8 @@ class Conversation:
 
     def _on_motion(self, event: tk.Event[tk.Text]) -> None:
         """Show the time of the message under the pointer."""
+        if self._is_held and not int(event.state) & 0x100:  # the button is up: its release went elsewhere, to a menu
+            self._on_release(event)
         index = self.text.index(f"@{event.x},{event.y}")
         block, row = self._drawn.block_at(index), self.text.dlineinfo(index)
         if block is None or row is None or not block.entries or not row[1] <= event.y < row[1] + row[3]:
@@ -391,11 +389,19 @@ class Conversation:
         self._later_ids.clear()
 
     def _on_press(self, event: tk.Event[tk.Text]) -> None:
-        self._is_held = True
+        self._is_held, self._was_at_end = True, self._is_at_end
         self.text.focus_set()
 
     def _on_release(self, event: tk.Event[tk.Text]) -> None:
         self._is_held = False
+        if self._was_at_end and "release" not in self._later_ids:  # not before what is clicked has been looked at
+            self._later_ids["release"] = self.text.after_idle(self._follow_again)
+
+    def _follow_again(self) -> None:
+        """Follow the end again after a click that selected nothing, whatever has come while the button was held."""
+        self._later_ids.pop("release", None)
+        if self._was_at_end and not self.text.tag_ranges("sel"):
+            self.show_latest()
 
     def _on_copy(self, event: tk.Event[tk.Text]) -> str:
         self.copy()
@@ -409,7 +415,7 @@ class Conversation:
     def _on_expand(self, event: tk.Event[tk.Text]) -> None:
         block = self._drawn.block_at(f"@{event.x},{event.y}")
         if block is not None and block.entries:
-            self._is_at_end = False  # the reader goes on from there
+            self._is_at_end = self._was_at_end = False  # the reader goes on from there
             self._expand(block)
 
     def _expand(self, block: Block) -> None:

@@ -115,6 +115,32 @@ def test_a_reader_further_up_keeps_the_place_while_the_oldest_is_dropped(
         assert reader.top == top
 
 
+@pytest.mark.parametrize("sequence", ["<ButtonRelease-1>", "<Motion>"])
+def test_after_a_click_during_which_others_talked_the_end_is_followed_again(sit: ReaderSit, sequence: str) -> None:
+    """The pointer moves without a button where the release has gone elsewhere, to a menu."""
+    reader = sit()
+    reader.hear_many(100)
+    reader.conversation.event_generate("<ButtonPress-1>", x=50, y=50)
+    reader.hear_many(20, 100)
+    assert not reader.is_at_end
+    reader.conversation.event_generate(sequence, x=50, y=50)
+    reader.wait(lambda: reader.is_at_end)
+    reader.hear_many(20, 120)
+    assert (reader.is_at_end, reader.news) == (True, "")
+
+
+def test_who_selects_while_others_talk_stays_there(sit: ReaderSit) -> None:
+    reader = sit()
+    reader.hear_many(100)
+    reader.conversation.event_generate("<ButtonPress-1>", x=150, y=50)
+    reader.conversation.event_generate("<B1-Motion>", x=200, y=90)
+    reader.hear_many(20, 100)
+    reader.conversation.event_generate("<ButtonRelease-1>", x=200, y=90)
+    reader.root.update()
+    assert reader.conversation.tag_ranges("sel")
+    assert not reader.is_at_end
+
+
 # --- where one left off -----------------------------------------------------------------------------------------------
 
 
