@@ -33,6 +33,7 @@ def test_return_sends_and_empties_the_box(sit: Sit) -> None:
     assert (seat.said, seat.draft) == (["ciao a tutti"], "")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows: Tk calls both keys Return there, and knows no KP_Enter")
 def test_enter_of_the_number_block_sends_too(sit: Sit) -> None:
     seat = sit()
     seat.type("ciao")
