@@ -305,7 +305,7 @@ def scenes() -> Iterator[Scene]:
         yield Scene(f"200-broken-{theme}", broken, replace(here, geometry="1920x1000+0+0"), 200)
         yield Scene(f"letters-{theme}", lively, replace(here, font_size=18))
     for theme, language in (("light", "it"), ("dark", "en")):  # for docs/
-        here = replace(usual, theme=theme, language=language, geometry="960x720+0+0")
+        here = replace(usual, theme=theme, language=language, geometry="960x740+0+0")
         yield Scene(f"window-{theme}", lively, here)
     for size in (8, 24, 40):
         yield Scene(f"letters-{size}", lively, replace(usual, font_size=size))

@@ -327,7 +327,7 @@ class Conversation:
         if self._unseen:
             count = self._words.new_message if self._unseen == 1 else self._words.new_messages
             self.button.configure(text=count.format(count=self._unseen))
-            self.button.place(relx=0.5, rely=1.0, y=-8, anchor="s")
+            self.button.place(relx=0.5, rely=1.0, y=-round(8 * self._unit), anchor="s")
         else:
             self.button.place_forget()
 

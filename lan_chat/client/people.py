@@ -13,6 +13,7 @@ from tkinter import ttk
 
 from lan_chat.client.composing import without_beyond
 from lan_chat.client.desktop import draws_every_letter, is_aqua
+from lan_chat.client.entries import initial_of
 from lan_chat.client.fitting import shortened
 from lan_chat.client.palette import PALETTES, Palette, disc_colours, hue_of, name_colour
 from lan_chat.client.pictures import Layer, rounded
@@ -231,7 +232,7 @@ class PeopleList:
         key = f"chat-disc-{radius}-{'-'.join(layer.colour for layer in layers)}"
         disc = picture(names, key, rounded(radius, tuple(layers)))
         names.create_image(left, middle, image=disc, anchor="w")
-        names.create_text(left + radius, middle, text=self._as_drawn(name[:1].upper()), fill=initial, font=SMALL)
+        names.create_text(left + radius, middle, text=initial_of(name), fill=initial, font=SMALL)
         text = left + 2 * radius + pixels(names, 8)
         measure = tkfont.nametofont("TkTextFont", root=names).measure
         drawn, room = self._as_drawn(name), width - text - pixels(names, 12)

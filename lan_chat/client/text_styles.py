@@ -30,7 +30,7 @@ def text_styles(palette: Palette, fonts: Fonts, unit: float) -> dict[str, dict[s
     left, air = round(56 * unit), max(1, round(unit))
     # What is selected or found does not colour the margin, where the discs are.
     margin: dict[str, Any] = {"lmargincolor": palette.paper}
-    body = {"lmargin1": left, "lmargin2": left, "spacing1": air, "spacing3": air, **margin}
+    body = {"lmargin1": left, "lmargin2": left, "spacing1": air, "spacing3": air, "spacing2": 2 * air, **margin}
     side = round(16 * unit)
     centred = {"justify": "center", "lmargin1": side, "lmargin2": side, "rmargin": side, "font": fonts.small, **margin}
     centred |= {"spacing1": round(NOTICE_AIR * unit), "spacing3": round(NOTICE_AIR * unit)}
