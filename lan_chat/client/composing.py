@@ -82,11 +82,11 @@ def _is_of_word(character: str) -> bool:
 
 
 def has_many_emoji(text: str) -> bool:
-    """Return whether a field would take long to lay out the emoji in a text; one or two that are repeated are cheap."""
+    """Return whether a field would take long to lay out the emoji in a text; one that is repeated is cheap."""
     if text.isascii():
         return False
     emoji = EMOJI.findall(text[: BOX_FACTOR * protocol.MAX_MESSAGE_BYTES])
-    return len(emoji) > MAX_EMOJI_LAID_OUT and len(set(emoji)) > 2
+    return len(emoji) > MAX_EMOJI_LAID_OUT and len(set(emoji)) > 1
 
 
 def fits_box(text: str) -> bool:

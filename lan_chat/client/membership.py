@@ -176,7 +176,9 @@ class Membership:
         self._offer_name()
 
     def _on_welcome(self, welcome: Welcome) -> None:
-        self.name = self._settings.name = welcome.name
+        self.name = welcome.name
+        if protocol.parse_name(welcome.name):  # not `{quit}`, with which the next Return would leave
+            self._settings.name = welcome.name
         self._was_here = True
         self._farewell = None
         self._settings.save()
@@ -210,7 +212,7 @@ class Membership:
     def _on_refused(self, refused: Refused) -> None:
         self._note_farewell(refused)
         self._tell(self.words.explain(refused.reason), Kind.ERROR)
-        self._screen.give_back(self.asked_name or self.name, True)
+        self._screen.give_back(self.asked_name or protocol.parse_name(self.name) or "", True)
         self.asked_name = self.name = ""
         self._screen.show_linked(())
 

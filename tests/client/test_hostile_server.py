@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lan_chat.client.words import ITALIAN
-from protocol import MAX_NAMES, Joined, Left, Welcome
+from protocol import MAX_NAMES, Greeting, Joined, Left, Refused, Welcome
 from tests.support.played_server import Play, message
 from tests.support.seats import ReaderSit
 from tests.support.session_seats import SessionSit
@@ -49,6 +49,13 @@ def test_a_window_outlives_whatever_a_server_says(play: Play, session_sit: Sessi
     assert all(f"ciao {number}\n" in saved for number in range(len(NASTY_NAMES)))
     assert "\nAda: sì" not in saved
     assert max(map(len, saved.splitlines())) < 2000
+
+
+@pytest.mark.screen
+def test_a_control_word_as_a_name_is_not_put_into_the_box(reader_sit: ReaderSit) -> None:
+    reader = reader_sit()
+    reader.hear(Welcome("{quit}", "t", ("{quit}",), 0), Refused("taken"), Greeting())
+    assert (reader.draft, reader.settings.name) == ("Ada", "Ada")  # the last valid one
 
 
 @pytest.mark.screen
