@@ -25,8 +25,8 @@ EMOJI = re.compile(
     "\U00010000-\U0010ffff]"
 )
 """What may be drawn out of a coloured font: Unicode's Emoji_Presentation and what is beside it, non-BMP characters."""
-MAX_EMOJI_LAID_OUT = 100
-"""How many of them a field lays out: many different ones take up to a millisecond each, also at the next key."""
+MAX_EMOJI_LAID_OUT = 32
+"""How many of them a field lays out: different ones take up to two milliseconds each, and one at the next key."""
 IGNORED = re.compile("[\u034f\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]")
 """Characters that are not seen, which a person does not type: joiners, variation selectors and their like."""
 UNSPACED = re.compile(
