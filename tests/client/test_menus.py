@@ -315,6 +315,8 @@ def path_on_screen(seat: Seat, number: int) -> str:
 def test_the_menu_bar_works_with_the_keyboard(sit: Sit, language: str) -> None:
     seat = sit("Bob", language=language)
     seat.put_on_clipboard("incollato")
+    # Away from where an earlier test has left it: Tk goes wrong where it lies on a menu that the next key leaves.
+    seat._xdotool("mousemove", str(seat.root.winfo_screenwidth() - 1), str(seat.root.winfo_screenheight() - 1))
     seat.press("F10", "Right", "Escape", "Escape")  # one for the menu, one for the bar
     assert seat.focus == str(seat.message_input)
     seat.press("F10", "Right")
