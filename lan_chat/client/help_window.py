@@ -23,7 +23,7 @@ ROW_GAP = 2
 
 
 class HelpWindow:
-    """A window with a text to read and copy, opened by `show_keys` and `show_about`, closed by Escape."""
+    """A window with a text to read and copy, opened by `show_keys` and `show_about`, closed by Escape, which gives the focus back."""
 
     def __init__(self, root: tk.Tk, settings: Settings, palette: Callable[[], Palette]) -> None:
         self._root = root
@@ -60,6 +60,9 @@ class HelpWindow:
         if self.window is not None:
             self.window.destroy()
             self.window = None
+            last = self._root.focus_lastfor()
+            if last is not None:  # not every window manager gives the focus back
+                last.focus_set()
 
     def _show(self, title: str, content: str, show_again: Callable[[], object]) -> None:
         self.close()

@@ -206,6 +206,7 @@ def test_the_help_has_every_key_of_the_table_can_be_copied_and_closes_by_escape(
     assert seat.draft == ""
     seat.press("Escape")
     seat.wait(lambda: seat.window._help.window is None)
+    seat.wait(lambda: seat.focus == str(seat.message_input))
 
 
 @pytest.mark.screen
