@@ -23,7 +23,7 @@ ROW_GAP = 2
 
 
 class HelpWindow:
-    """A window with a text to read and copy, opened by `show_keys` and `show_about`, closed by Escape, which gives the focus back."""
+    """A window with a text to read and copy, opened by `show_keys` and `show_about`; Escape closes it."""
 
     def __init__(self, root: tk.Tk, settings: Settings, palette: Callable[[], Palette]) -> None:
         self._root = root
