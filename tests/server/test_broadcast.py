@@ -128,7 +128,8 @@ def test_who_reads_nothing_is_not_tried_again_in_each_turn(readers: list[Reader]
         broadcast.add(reader.recipient, 0)
     long = "x" * REPLAY_BYTES
     number = 0
-    while not ada.recipient.outbox.unsent_bytes:
+    # With so much left, what a system takes later without a reader is not all of it.
+    while any(reader.recipient.outbox.unsent_bytes < 4 * REPLAY_BYTES for reader in readers):
         number += 1
         broadcast.tell_room(Message(number, 1.0, "Ada", long))
         broadcast.send_now()
