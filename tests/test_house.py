@@ -22,6 +22,7 @@ SHARED = {
     "lan_chat.early",
     "lan_chat.interfaces",
     "lan_chat.process",
+    "lan_chat.rooms",
     "lan_chat.sockets",
 }
 WIDGETS = {
@@ -114,6 +115,8 @@ def may_know(room: str) -> set[str]:
     server = {name for name in HOUSE if name.startswith("lan_chat.server.")}
     client = {name for name in HOUSE if name.startswith("lan_chat.client.")}
     if room == "protocol" or room in SHARED or room in ("lan_chat.server", "lan_chat.client"):
+        if room == "lan_chat.rooms":
+            return {"lan_chat", "lan_chat.interfaces", "protocol"}
         return {"lan_chat", "lan_chat.early", "protocol"} - {room} if room in SHARED else set()
     if room in PROGRAMS:
         return set(HOUSE) - PROGRAMS
@@ -129,7 +132,7 @@ def may_know(room: str) -> set[str]:
     if room in ON_TK:
         return base | PURE
     if room in PURE:
-        return {"protocol"} | PURE
+        return {"protocol", "lan_chat.rooms"} | PURE
     return base | client - WIDGETS - WINDOWS - ON_TK - PARTS
 
 
