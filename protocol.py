@@ -206,7 +206,7 @@ class Welcome(Event):
     `nonce` is the highest that the room has accepted from this member, where it was here before. The events that follow
     with an `id` up to `last` are older: the backlog for a newcomer, the missed ones for a member that comes back; of
     those the room no longer has `missing`, the oldest. `missing` is None for a newcomer. `room` identifies the sequence
-    of `id`s: in another room, no `id` from before means anything.
+    of `id`s: in another room, no `id` from before means anything. `title` is the room's name for people.
     """
 
     name: str
@@ -216,6 +216,7 @@ class Welcome(Event):
     nonce: int | None = None
     room: str | None = None
     missing: int | None = None
+    title: str | None = None
 
 
 @dataclass(frozen=True)
@@ -1052,7 +1053,7 @@ _CLEANERS: dict[str, Callable[[Any], Any]] = {
     "names": lambda names: tuple(map(clean_name, names[:MAX_NAMES])),
     "time": lambda time: min(time, MAX_TIME),
     "detail": lambda detail: clean_line(detail, MAX_DETAIL_CHARACTERS),
-    **dict.fromkeys(("reason", "about", "token", "room", "language"), _clean_label),
+    **dict.fromkeys(("reason", "about", "token", "room", "title", "language"), _clean_label),
 }
 """What bounds and cleans the value of a field, whoever sends it; `text` has rules of its own, numbers their range."""
 _CLEANERS_OF_JOIN = {**_CLEANERS, "name": lambda raw: raw[: MAX_NAME_INPUT + 1]}

@@ -87,6 +87,11 @@ def room_name(text: str) -> str:
     return line if protocol.without_invisible(line).strip() else ""
 
 
+def is_id(text: str) -> bool:
+    """Return whether a text may be the `id` of a room: empty where a server has not said any."""
+    return not text or _ID.fullmatch(text) is not None
+
+
 def encode_question(nonce: str) -> bytes:
     """Return the datagram that asks for rooms; `nonce` comes back in the answers."""
     return json.dumps({"lan-chat": QUESTION, "nonce": nonce}).encode().ljust(QUESTION_BYTES)

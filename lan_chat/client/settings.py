@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import protocol
+from lan_chat import rooms
 from lan_chat.client.palette import THEMES
+from lan_chat.rooms import Remembered
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,8 @@ MAX_HOST_CHARACTERS = 1000
 """The longest host that is asked for: what is not in the file of this program's making may be as large as the file."""
 GEOMETRY = re.compile(r"(\d{2,5})x(\d{2,5})\+(-?\d{1,6})\+(-?\d{1,6})")
 """A window's geometry as Tk writes it: width, height, left and top, in pixels."""
+MAX_REMEMBERED = 10
+"""How many rooms are remembered."""
 
 
 @dataclass
@@ -46,12 +50,21 @@ class Settings:
     shows_people: bool = True
     geometry: str = ""
     """Size and position of the window, as Tk writes them (`GEOMETRY`); empty for the default."""
+    rooms: tuple[Remembered, ...] = ()
+    """The rooms in which the user was, the last one first; of a code only that there was one."""
 
     def __post_init__(self) -> None:
         self._path: Path | None = None
         """Where they are kept; None where they are not."""
         self._kept = _defaults()
         """The values that the file has, as far as this program knows: what differs has been changed here."""
+
+    def remember(self, room: Remembered) -> None:
+        """Have a room be the last one in which the user was, and keep that."""
+        self.host, self.port = room.host, room.port
+        others = [one for one in self.rooms if _key(one) != _key(room)]
+        self.rooms = (room, *others)[:MAX_REMEMBERED]
+        self.save()
 
     def save(self) -> None:
         """Keep what has changed, where these settings were loaded from: to be called after every change."""
@@ -102,6 +115,8 @@ def load_settings(path: Path | None) -> tuple[Settings, Path | None]:
         return settings, aside
     for field in dataclasses.fields(Settings):
         value = found.get(field.name)
+        if field.name == "rooms":
+            value = _parse_rooms(value)
         if type(value) is type(getattr(settings, field.name)) and _makes_sense(field.name, value):
             setattr(settings, field.name, value)
     settings._kept = dataclasses.asdict(settings)
@@ -114,6 +129,25 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError("no JSON object")
     return found
+
+
+def _parse_rooms(value: Any) -> tuple[Remembered, ...]:
+    """Return the rooms in a list of a settings file, without those that this program could not have written."""
+    parsed = []
+    for found in value[:MAX_REMEMBERED] if isinstance(value, list) else ():
+        try:
+            room = Remembered(**found)
+        except TypeError:  # no object, or with other fields than ours
+            continue
+        types = {field.name: type(getattr(room, field.name)).__name__ for field in dataclasses.fields(Remembered)}
+        is_ours = types == {field.name: field.type for field in dataclasses.fields(Remembered)}
+        if is_ours and rooms.is_id(room.id) and _makes_sense("host", room.host) and _makes_sense("port", room.port):
+            parsed.append(dataclasses.replace(room, name=rooms.room_name(room.name)))
+    return tuple(parsed)
+
+
+def _key(room: Remembered) -> object:
+    return room.id or (room.host, room.port)
 
 
 def _makes_sense(name: str, value: Any) -> bool:

@@ -505,7 +505,8 @@ class Delivery:
         self._broadcast.record()  # a token that was given away works whatever happens to the server
         names = tuple(present.name for present in self._room.members())
         nonce = member.last_nonce if member.last_nonce >= 0 else None
-        welcome = Welcome(member.name, recipient.token, names, last, nonce, self._timeline.room_id, missing)
+        room_id, title = self._timeline.room_id, self._options.room or None
+        welcome = Welcome(member.name, recipient.token, names, last, nonce, room_id, missing, title)
         self._broadcast.tell(recipient, welcome)
 
     def _supersede(self, recipient: Recipient) -> None:

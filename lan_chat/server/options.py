@@ -26,3 +26,7 @@ class Options:
     """Connections from one address; 0 lifts all limits of an address."""
     greeting_wait_s: float = 0.25
     """How long a client may take to speak first, before it is greeted, in seconds."""
+    room: str = ""
+    """The room's name for people; empty for none."""
+    is_hidden: bool = False
+    """Whether nobody is told where the room is."""

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from lan_chat.client.settings import (
     settings_path,
     write_whole,
 )
+from lan_chat.rooms import Remembered
 
 
 @pytest.mark.parametrize(
@@ -327,3 +329,54 @@ def test_any_value_in_any_field_is_read_and_can_be_written_again(value: object, 
         assert aside is None
         save_settings(settings, path)
         assert load_settings(path) == (settings, None)
+
+
+# --- rooms ------------------------------------------------------------------------------------------------------------
+
+AULA = Remembered("0a1b", "Aula 3", "192.168.1.20", 53000)
+
+
+def test_the_rooms_are_kept_the_last_one_first_and_each_once(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    settings, _ = load_settings(path)
+    lab = Remembered("77", "Lab", "10.0.0.9", 53001, had_code=True)
+    moved = replace(AULA, host="192.168.1.30")
+    typed = Remembered("", "", "chat.local", 53000)
+    for room in (AULA, lab, typed, moved, typed):
+        settings.remember(room)
+    again, _ = load_settings(path)
+    assert again.rooms == (typed, moved, lab)
+    assert (again.host, again.port) == ("chat.local", 53000)
+
+
+def test_no_more_than_ten_rooms_are_kept(tmp_path: Path) -> None:
+    settings, _ = load_settings(tmp_path / "settings.json")
+    for number in range(15):
+        settings.remember(replace(AULA, id=str(number)))
+    assert [room.id for room in settings.rooms] == [str(number) for number in range(14, 4, -1)]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        7,
+        {"id": "a"},
+        ["a"],
+        [{"id": "a", "name": "n", "host": "h", "port": "53000", "had_code": False}],
+        [{"id": "a b", "name": "n", "host": "h", "port": 1, "had_code": False}],
+        [{"id": "a", "name": "n", "host": "h", "port": 0, "had_code": False}],
+        [{"id": "a", "name": "n", "host": "\ud800", "port": 1, "had_code": False}],
+        [{"id": "a", "name": "n", "host": "h", "port": True, "had_code": False}],
+        [{"id": "a", "name": "n", "host": "h", "port": 1, "had_code": "yes"}],
+        [{"id": "a", "name": "n", "host": "h", "port": 1, "code": "baba"}],
+    ],
+    ids=str,
+)
+def test_rooms_that_this_program_did_not_write_are_left_out(damaged: object, tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    rows = [dataclasses.asdict(AULA), *damaged] if isinstance(damaged, list) else damaged
+    path.write_text(json.dumps({"rooms": rows, "name": "Ada"}))
+    settings, aside = load_settings(path)
+    assert aside is None
+    assert settings.name == "Ada"
+    assert settings.rooms == ((AULA,) if isinstance(damaged, list) else ())

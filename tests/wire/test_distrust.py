@@ -123,6 +123,7 @@ def test_of_a_text_that_is_no_name_only_the_beginning_is_compared() -> None:
         ("notice", "about", MAX_LABEL_CHARACTERS),
         ("welcome", "token", MAX_LABEL_CHARACTERS),
         ("welcome", "room", MAX_LABEL_CHARACTERS),
+        ("welcome", "title", MAX_LABEL_CHARACTERS),
         ("hello", "language", MAX_LABEL_CHARACTERS),
         ("join", "token", MAX_LABEL_CHARACTERS),
         ("join", "room", MAX_LABEL_CHARACTERS),
