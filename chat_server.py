@@ -6,6 +6,7 @@ Threads:
 * terminal alone writes to the terminal: the log, and the answers to the operator; log file to the file of `--log-file`;
 * accept takes connections in and starts a thread for each, or turns them away in words;
 * one thread per client reads that client alone, and is the one that closes its socket;
+* finder answers who asks by UDP where the room is;
 * delivery alone numbers what is said, records it, and writes to clients: so there is one order, nobody is shown what is
   not recorded, and no write waits for another.
 
@@ -34,6 +35,7 @@ try:
     from typing import Any
 
     import protocol
+    from lan_chat import rooms
     from lan_chat.command_line import CommandLine, language_of
     from lan_chat.process import (
         POLL_S,
@@ -41,11 +43,13 @@ try:
         has_own_console,
         raise_file_limit,
         run_in_background,
+        udp_port,
         wait_for_enter,
         watch_signals,
     )
     from lan_chat.server.commands import Operator
     from lan_chat.server.export import export_history
+    from lan_chat.server.finder import host_name
     from lan_chat.server.history import FILE_ERRORS, History
     from lan_chat.server.listening import explain_listen_error, open_listener, where_to_find
     from lan_chat.server.log_file import LogFile
@@ -114,6 +118,8 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
         grace_s=arguments.grace,
         backlog=arguments.backlog,
         greeting_wait_s=arguments.greeting_wait,
+        room=rooms.room_name(arguments.room) if arguments.room is not None else host_name(),
+        udp_port=0 if arguments.hidden else udp_port(rooms.PORT),
     )
     server = ChatServer(listener, options, words, history, notice)
     has_stopped = threading.Event()
@@ -123,7 +129,12 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
     addresses = where_to_find(listener, words)
     terminal.show(WAITING)
     terminal.show(addresses)
-    terminal.introduce(addresses.splitlines()[1].strip())
+    room = (words.room_hidden if server.finder is None else words.room_found).format(room=options.room)
+    if server.finder is not None and server.finder.failure is not None:
+        port, failure = server.finder.failure
+        terminal.show(words.room_unfound.format(room=options.room, port=port, error=failure))
+        room = ""
+    terminal.introduce(addresses.splitlines()[1].strip(), room)
     server.start()
     try:
         if is_terminal(sys.stdin):
@@ -199,6 +210,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
     add("--host", words.help_host, "", metavar="ADDR")
     add("--port", words.help_port, protocol.DEFAULT_PORT, type=int, metavar="N")
+    add("--room", words.help_room, metavar="NAME")
+    add("--hidden", words.help_hidden, False, action="store_true")
     add("--max-clients", words.help_max_clients, usual.max_clients, type=int, metavar="N")
     add("--max-per-host", words.help_max_per_host, usual.max_per_host, type=int, metavar="N")
     add("--rate", words.help_rate, usual.rate, type=float, metavar="N")
@@ -213,6 +226,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if not 0 <= arguments.port <= 65535:
         parser.error(words.bad_port_option)
+    if arguments.room is not None and not rooms.room_name(arguments.room):
+        parser.error(words.bad_room)
     if arguments.max_per_host < 0 or not 0 <= arguments.greeting_wait <= 10:
         parser.error(words.bad_waits)
     if arguments.max_clients < 1 or not (arguments.rate == 0 or 0.01 <= arguments.rate < float("inf")):

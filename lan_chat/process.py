@@ -20,6 +20,8 @@ from lan_chat.early import SIGNALS
 
 POLL_S = 0.2
 """How often a thread checks for other news, in a wait that nothing can interrupt on Windows."""
+UDP_PORT_VARIABLE = "LAN_CHAT_UDP_PORT"
+"""Where a user, or a test, keeps our programs from finding rooms, and those here from being found: another UDP port."""
 CONSOLE_CLOSES_S = 5.0
 """How long Windows lets a program run on after its console was closed (HandlerRoutine's documentation)."""
 
@@ -39,6 +41,12 @@ def watch_signals(note: Callable[[int], object], has_ended: threading.Event) -> 
             signal.signal(getattr(signal, name), note_signal)
     if sys.platform == "win32":
         _watch_console_window(note, has_ended)
+
+
+def udp_port(usual: int) -> int:
+    """Return the UDP port on which rooms are found, the usual one unless the environment has another; 0 for none."""
+    value = os.environ.get(UDP_PORT_VARIABLE, "")
+    return int(value) if value.isascii() and value.isdecimal() and int(value) <= 65535 else usual
 
 
 def interrupt_once() -> None:

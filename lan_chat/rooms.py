@@ -139,7 +139,8 @@ def may_be_answered(asker: IPAddress, here: Iterable[Interface]) -> bool:
         asker = asker.ipv4_mapped or ipaddress.IPv6Address(asker.packed)  # without its scope
     if any(asker in network for network in _ASKERS if network.version == asker.version):
         return True
-    return any(asker in network_of(one) for one in here if one.address.version == asker.version)
+    own = [network_of(one) for one in here if one.address.version == asker.version]
+    return any(asker in network for network in own if network.prefixlen)  # a tunnel's may be the whole Internet
 
 
 def network_of(one: Interface) -> ipaddress.IPv4Network | ipaddress.IPv6Network:

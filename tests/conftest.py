@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from lan_chat.process import UDP_PORT_VARIABLE
 from lan_chat.server.listening import open_listener
 from lan_chat.server.server import ChatServer
 from tests.support.servers import limits
@@ -79,6 +80,7 @@ def own_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         for name in ("XDG_CONFIG_HOME", "APPDATA", *(["HOME"] if sys.platform == "darwin" else [])):
             monkeypatch.setenv(name, folder)
+        monkeypatch.setenv(UDP_PORT_VARIABLE, "0")  # nobody's rooms are found by tests, and no test's by anybody
         yield Path(folder)
 
 

@@ -11,6 +11,9 @@ import protocol
 class OperatorWords(protocol.Words):
     """What the operator is told besides the log, in one language, with `{}` placeholders."""
 
+    room_found: str
+    room_hidden: str
+    room_unfound: str
     banner: str
     banner_end: str
     banner_console: str
@@ -64,6 +67,10 @@ class OperatorWords(protocol.Words):
 
 ITALIAN = OperatorWords(
     **vars(protocol.ITALIAN),
+    room_found="La stanza si chiama {room}: chi apre il client la trova da solo.",
+    room_hidden="La stanza si chiama {room}, e nessuno la trova da solo: agli altri serve l'indirizzo.",
+    room_unfound="La stanza si chiama {room}, ma chi apre il client può non trovarla, e allora gli serve l'indirizzo: "
+    "la porta UDP {port} non si può aprire ({error}). Chiudi il programma che la usa, e riavvia il server.",
     banner="Lascia aperta questa finestra: quando si chiude, la chat finisce per tutti.",
     banner_end="Per chiuderla: Ctrl+C.",
     banner_console="Per chiuderla: Ctrl+C, o scrivi stop. Per vedere tutti i comandi: scrivi help.",
@@ -119,6 +126,10 @@ ITALIAN = OperatorWords(
 
 ENGLISH = OperatorWords(
     **vars(protocol.ENGLISH),
+    room_found="The room is called {room}: who opens the client finds it by itself.",
+    room_hidden="The room is called {room}, and nobody finds it by themselves: the others need the address.",
+    room_unfound="The room is called {room}, but who opens the client may not find it, and needs the address then: UDP "
+    "port {port} cannot be opened ({error}). Close the program that uses it, and start the server again.",
     banner="Leave this window open: when it closes, the chat ends for everybody.",
     banner_end="To close it: Ctrl+C.",
     banner_console="To close it: Ctrl+C, or type stop. To see all commands: type help.",

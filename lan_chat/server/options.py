@@ -28,5 +28,5 @@ class Options:
     """How long a client may take to speak first, before it is greeted, in seconds."""
     room: str = ""
     """The room's name for people; empty for none."""
-    is_hidden: bool = False
-    """Whether nobody is told where the room is."""
+    udp_port: int = 0
+    """On which UDP port it is told where the room is; 0 for not at all."""

@@ -149,6 +149,11 @@ class Room:
         with self._lock:
             return list(self.names.values())
 
+    def count_members(self) -> int:
+        """Return how many members there are, also those whose link broke."""
+        with self._lock:
+            return len(self.names)
+
     def find(self, name: str) -> Member | None:
         """Return the member with this name."""
         with self._lock:

@@ -1,8 +1,8 @@
 """The server: it accepts connections, and reads what their clients say, no faster than they may speak.
 
 Threads: accept takes connections in and starts a thread for each client; a client's thread reads that client alone,
-hands what it said to the delivery thread, and closes its socket. Main starts and stops the server, and closes the
-listener.
+hands what it said to the delivery thread, and closes its socket. Main starts and stops the server with its finder, and
+closes the listener.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from lan_chat import rooms
 from lan_chat.process import POLL_S
 from lan_chat.server.connection import (
     Connected,
@@ -27,6 +28,7 @@ from lan_chat.server.connection import (
     as_proposal,
 )
 from lan_chat.server.delivery import Delivery
+from lan_chat.server.finder import Finder
 from lan_chat.server.history import History
 from lan_chat.server.hosts import Hosts
 from lan_chat.server.options import BURST, Options
@@ -70,9 +72,13 @@ class ChatServer:
             self.room.restore(history.record.members, (former.name for former in history.record.former))
             self.room.restore_rules(history.record.rules)
         self.hosts = Hosts(self._options, words)
-        timeline = Timeline(history)
+        self._timeline = timeline = Timeline(history)
         self.room.on_rules_changed = lambda: timeline.note_rules(self.room.rules())
         self.delivery = Delivery(self.room, self.hosts, timeline, self._options, words, notice)
+        self.finder: Finder | None = None
+        """None where nobody is told where the room is."""
+        if self._options.udp_port:
+            self.finder = Finder(self._describe, listener, self._options.udp_port, words=words)
         self._stopping = threading.Event()
         self._accept_thread = threading.Thread(target=self._accept_connections, name="accept", daemon=True)
 
@@ -82,15 +88,19 @@ class ChatServer:
         return int(self._listener.getsockname()[1])
 
     def start(self) -> None:
-        """Start the delivery thread and the accept thread."""
+        """Start the delivery thread, the accept thread and the finder."""
         self.delivery.start()
         self._accept_thread.start()
+        if self.finder is not None:
+            self.finder.start()
 
     def stop(self) -> None:
         """Send `{end_conn}` to all clients, end all threads and close all sockets. May be called twice."""
         if self._stopping.is_set():
             return
         self._stopping.set()
+        if self.finder is not None:
+            self.finder.stop()
         with contextlib.suppress(OSError):  # wakes `accept` on Linux; elsewhere it polls
             self._listener.shutdown(socket.SHUT_RDWR)
         self._accept_thread.join(JOIN_S)
@@ -108,6 +118,10 @@ class ChatServer:
     def call(self, action: Callable[[], Result]) -> Result:
         """Do something to the room in the delivery thread, and return its result, or raise what it raised."""
         return self.delivery.call(action)
+
+    def _describe(self) -> rooms.Room:
+        """Return what is told of the room to who asks where it is. Any thread."""
+        return rooms.Room(self._timeline.room_id, self._options.room, self.port, self.room.count_members())
 
     def _accept_connections(self) -> None:
         while not self._stopping.is_set():

@@ -30,12 +30,17 @@ class Terminal(Writer):
         self._title_before: str | None = None
         """The title of the terminal's window before it got ours; None as long as it has not. Main thread only."""
 
-    def introduce(self, address: str) -> None:
-        """Tell a person at a terminal how to go on, and have its window bear the server's address. Main thread only."""
+    def introduce(self, address: str, room: str) -> None:
+        """Tell a person at a terminal of the room and how to go on; its window bears the address. Main thread only.
+
+        `room` is a line, or empty.
+        """
         words = self._words
         if is_terminal(sys.stdout):
             self._title_before = console_title()
             title = title_console(words.console_title.format(address=address))  # at the end of a line of our own
+            if room:
+                self.show(room)
             self.show(words.banner)
             self.show((words.banner_console if is_terminal(sys.stdin) else words.banner_end) + title)
 

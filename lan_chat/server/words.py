@@ -120,6 +120,8 @@ class ServerWords(OperatorWords):
     help_description: str
     help_host: str
     help_port: str
+    help_room: str
+    help_hidden: str
     help_max_clients: str
     help_max_per_host: str
     help_rate: str
@@ -132,6 +134,7 @@ class ServerWords(OperatorWords):
     help_log_file: str
     help_log_level: str
     bad_port_option: str
+    bad_room: str
     bad_limits: str
     bad_waits: str
     bad_memory: str
@@ -260,6 +263,8 @@ ITALIAN = ServerWords(
     help_description="Il server della chat: una stanza per la rete locale. Ctrl+C lo chiude.",
     help_host="ascolta solo su questo indirizzo; :: per tutti, anche IPv6 (predefinito: tutti quelli IPv4)",
     help_port="la porta (predefinita: {default}; 0: una qualsiasi)",
+    help_room="il nome della stanza, per chi la cerca (predefinito: quello di questo computer)",
+    help_hidden="non dice a nessuno dov'è la stanza: agli altri serve l'indirizzo",
     help_max_clients="collegamenti contemporanei (predefinito: {default})",
     help_max_per_host="collegamenti da uno stesso indirizzo; 0: nessun limite per indirizzo (predefinito: {default})",
     help_rate="unità al secondo (messaggi, KiB, decine di righe) per ciascuno; 0: nessuno (predefinito: {default})",
@@ -272,6 +277,7 @@ ITALIAN = ServerWords(
     help_log_file="scrive il registro anche in questo file, con l'ora",
     help_log_level="quanto dice il registro (predefinito: {default})",
     bad_port_option="--port: da 0 a 65535",
+    bad_room="--room: serve un nome con almeno un carattere visibile",
     bad_limits="--max-clients: 1 o più; --rate: 0, oppure 0.01 o più",
     bad_waits="--max-per-host: 0 o più; --greeting-wait: da 0 a 10",
     bad_memory="--grace: da 0 a 86400; --backlog: da 0 a {backlog}",
@@ -385,6 +391,8 @@ ENGLISH = ServerWords(
     help_description="The chat server: one room for a local network. Ctrl+C closes it.",
     help_host="listen on this address only; :: for all, IPv6 too (default: all of IPv4)",
     help_port="the port (default: {default}; 0: any)",
+    help_room="the room's name, for those who look for it (default: this computer's)",
+    help_hidden="tell nobody where the room is: the others need the address",
     help_max_clients="connections at the same time (default: {default})",
     help_max_per_host="connections from one address; 0: no limits for an address (default: {default})",
     help_rate="units a second (messages, KiB or tens of lines) for each; 0: no limit (default: {default})",
@@ -397,6 +405,7 @@ ENGLISH = ServerWords(
     help_log_file="write the log to this file too, with the time",
     help_log_level="how much the log says (default: {default})",
     bad_port_option="--port: 0 to 65535",
+    bad_room="--room: a name needs at least one visible character",
     bad_limits="--max-clients: 1 or more; --rate: 0, or 0.01 or more",
     bad_waits="--max-per-host: 0 or more; --greeting-wait: 0 to 10",
     bad_memory="--grace: 0 to 86400; --backlog: 0 to {backlog}",

@@ -7,11 +7,13 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 
 import pytest
 
+from lan_chat.server.finder import host_name
 from lan_chat.server.terminal import Terminal
 from lan_chat.server.words import ITALIAN, LANGUAGES, WAITING, ServerWords
 from tests.support.peers import LinePeer
@@ -75,7 +77,8 @@ if sys.platform != "win32":  # which has no pseudo-terminals in Python
             port = program.expect(rb"127\.0\.0\.1  port\w? (\d+)\r\n")[1].decode()
             address = words.reach_line.format(host="127.0.0.1", port=port)
             title = f"\033]0;{words.console_title.format(address=address.strip())}\a"
-            lines = [WAITING, words.reach_here, address, words.banner, words.banner_console + title]
+            room = words.room_hidden.format(room=host_name())
+            lines = [WAITING, words.reach_here, address, room, words.banner, words.banner_console + title]
             opening = "".join(f"{line}\r\n" for line in lines).encode()
             program.expect(re.escape(opening[-20:]))
             assert program.output == opening
@@ -84,6 +87,15 @@ if sys.platform != "win32":  # which has no pseudo-terminals in Python
             program.type("stop\n")
             assert program.process.wait(DEADLINE_S) == 0
             program.expect(rb"\033\]0;\a$")
+
+    def test_who_sits_at_the_terminal_is_told_how_the_room_is_called() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind(("127.0.0.1", 0))
+            udp_port = sock.getsockname()[1]
+        with TerminalProgram("--room", "Aula 3", LAN_CHAT_UDP_PORT=str(udp_port)) as program:
+            program.expect(re.escape(ITALIAN.room_found.format(room="Aula 3").encode()) + b"\r\n")
+        with TerminalProgram("--room", "Aula 3", "--hidden", LAN_CHAT_UDP_PORT=str(udp_port)) as program:
+            program.expect(re.escape(ITALIAN.room_hidden.format(room="Aula 3").encode()) + b"\r\n")
 
     def test_the_originals_lines_at_a_terminal_are_its_own_byte_for_byte() -> None:
         with TerminalProgram() as program:

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from lan_chat.process import UDP_PORT_VARIABLE
 from tests.support.waiting import DEADLINE_S
 
 TOP = Path(__file__).resolve().parent.parent.parent
@@ -35,7 +36,7 @@ class Program:
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
+            env={UDP_PORT_VARIABLE: "0", **os.environ, "PYTHONIOENCODING": "utf-8", **environment},
             creationflags=0x200 if sys.platform == "win32" else 0,  # CREATE_NEW_PROCESS_GROUP, for `interrupt`
         )
         self._start_reading()

@@ -156,6 +156,12 @@ def test_the_rest_of_the_world_is_not_answered(asker: str) -> None:
     assert not rooms.may_be_answered(ipaddress.ip_address(asker), here)
 
 
+def test_a_tunnel_that_leads_everywhere_makes_nobody_a_neighbour() -> None:
+    tunnel = [interface("10.8.0.2/0", is_point_to_point=True), interface("fd00::2/0", is_point_to_point=True)]
+    assert not rooms.may_be_answered(ipaddress.ip_address("8.8.8.8"), tunnel)
+    assert not rooms.may_be_answered(ipaddress.ip_address("2001:db8::9"), tunnel)
+
+
 def test_each_network_has_its_broadcast_and_this_machine_its_own() -> None:
     here = [LOOPBACK, CARD, interface("10.0.0.1/8"), interface("10.8.0.2/32", broadcast=None), interface("fd00::1/64")]
     assert dict(rooms.broadcasts(here)) == {
