@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import protocol
+from lan_chat import rooms
 from lan_chat.client.words import ENGLISH, ITALIAN
 from lan_chat.server import words as server_words
 from lan_chat.server.words import CLOSED, CLOSING
@@ -314,6 +315,29 @@ def test_where_there_is_no_console_a_dialog_asks(start: Start, start_server: Sta
     type_in_window("{quit}")
     assert client.expect_end()[0] == 0
     client.expect_nothing_left()
+
+
+def test_the_server_tells_who_asks_by_udp_where_its_room_is(start: Start) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((HOST, 0))
+        udp_port = sock.getsockname()[1]
+    server = start("chat_server", "--host", HOST, "--port", "0", "--room", "Aula 3", LAN_CHAT_UDP_PORT=str(udp_port))
+    server.expect(f"{HOST}  porta ")
+    port = int(server.expect("\n").split()[-1])
+    server.expect(server_words.ITALIAN.room_found.format(room="Aula 3"))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(1)
+        answer = None
+        for _ in range(10):  # a datagram may be lost
+            sock.sendto(rooms.encode_question("nonce"), (HOST, udp_port))
+            with contextlib.suppress(TimeoutError):
+                answer = rooms.decode_answer(sock.recv(rooms.MAX_DATAGRAM_BYTES), {"nonce"})
+                break
+    assert answer is not None
+    assert (answer.name, answer.port, answer.people) == ("Aula 3", port, 0)
+    server.type("stop\r")
+    assert server.expect_end()[0] == 0
+    server.expect_nothing_left()
 
 
 # --- errors ---------------------------------------------------------------------------------------------------------
