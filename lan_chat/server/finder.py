@@ -37,11 +37,11 @@ from lan_chat.server.words import ServerWords
 LOOPBACK_BROADCAST = "127.255.255.255"
 INTERFACES_S = 5.0
 """How often this machine's interfaces are looked at again: one that has come is asked on as well."""
-ASKER_RATE, ASKER_BURST = 10.0, 50.0
+ASKER_RATE, ASKER_BURST = 50.0, 200.0
 """How often one address may ask: so many a second sustained, and at once. A client asks a few times in two seconds."""
 MAX_ASKERS = 1024
 """For how many addresses that is counted: those that have asked last."""
-ANSWER_RATE, ANSWER_BURST = 200.0, 500.0
+ANSWER_RATE, ANSWER_BURST = 500.0, 1000.0
 """How many answers all together get."""
 READ_RATE, READ_BURST = 5000.0, 5000.0
 """How many datagrams are looked at, so that a flood of them takes no time from the room; the system drops the rest."""
@@ -73,13 +73,17 @@ class Ear:
 class Askers:
     """How often each address has asked, and how many answers all together have got."""
 
-    def __init__(self) -> None:
+    def __init__(self, are_limited: bool = True) -> None:
+        self._are_limited = are_limited
+        """Whether there is a limit for each address, besides the one for all together."""
         self._each: dict[IPAddress, Allowance] = {}
         """Who has asked, the one that was silent for the longest time first."""
         self._all = Allowance(ANSWER_RATE, ANSWER_BURST)
 
     def may_ask(self, asker: IPAddress, now: float) -> bool:
         """Count that an address asks, and return whether it may."""
+        if not self._are_limited:
+            return True
         allowance = self._each.pop(asker, None) or Allowance(ASKER_RATE, ASKER_BURST)
         if len(self._each) >= MAX_ASKERS:
             del self._each[next(iter(self._each))]
@@ -101,11 +105,13 @@ class Finder:
         udp_port: int,
         *,
         words: ServerWords,
+        are_askers_limited: bool = True,
         look_up: Callable[[], Iterable[Interface]] = interfaces,
     ) -> None:
         """Open the sockets: on `udp_port`, where clients ask all rooms, and on the number of the room's TCP port.
 
-        `describe` is called in the finder thread for each answer. `look_up` returns the interfaces of this machine.
+        `describe` is called in the finder thread for each answer, `look_up` returns the interfaces of this machine, and
+        `are_askers_limited` says whether there is a limit for each address.
         """
         self.failure: tuple[int, OSError] | None = None
         """The UDP port that could not be had, and why."""
@@ -132,7 +138,7 @@ class Finder:
         self._here: list[Interface] = []
         self._look_at = time.monotonic()
         """When the interfaces are looked at again."""
-        self._askers = Askers()
+        self._askers = Askers(are_askers_limited)
         self._reading = Allowance(READ_RATE, READ_BURST)
 
     def start(self) -> None:

@@ -78,7 +78,10 @@ class ChatServer:
         self.finder: Finder | None = None
         """None where nobody is told where the room is."""
         if self._options.udp_port:
-            self.finder = Finder(self._describe, listener, self._options.udp_port, words=words)
+            limited = self.hosts.are_limited
+            self.finder = Finder(
+                self._describe, listener, self._options.udp_port, words=words, are_askers_limited=limited
+            )
         self._stopping = threading.Event()
         self._accept_thread = threading.Thread(target=self._accept_connections, name="accept", daemon=True)
 

@@ -31,6 +31,10 @@ from tests.support.servers import limits
 from tests.support.waiting import DEADLINE_S, wait_until
 
 ALL_HERE = "127.255.255.255"
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has a broadcast address for loopback")
+WITH_OTHER_LOOPBACKS = pytest.mark.skipif(
+    sys.platform == "darwin", reason="Linux and Windows have more than one loopback address"
+)
 NONCE = "5d41402abc4b2a76"
 
 
@@ -43,9 +47,11 @@ def udp_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(udp_port: int, host: str = "127.0.0.1", name: str = "Aula 3", port: int = 0) -> Iterator[ChatServer]:
-    """A server that is found on this UDP port; its program's has the same finder."""
-    options = limits(room=name, udp_port=udp_port)  # type: ignore[arg-type]
+def serving(
+    udp_port: int, host: str = "127.0.0.1", name: str = "Aula 3", port: int = 0, max_per_host: int = 100
+) -> Iterator[ChatServer]:
+    """A server that is found on this UDP port."""
+    options = limits(room=name, udp_port=udp_port, max_per_host=max_per_host)  # type: ignore[arg-type]
     server = ChatServer(open_listener(host, port), options)
     server.start()
     try:
@@ -98,9 +104,7 @@ class Asker:
         return answer
 
 
-@pytest.mark.parametrize(
-    "to", ["127.0.0.1", pytest.param(ALL_HERE, marks=pytest.mark.skipif("sys.platform != 'linux'"))]
-)
+@pytest.mark.parametrize("to", ["127.0.0.1", pytest.param(ALL_HERE, marks=ON_LINUX)])
 def test_who_asks_is_told_what_the_room_is(udp_port: int, to: str) -> None:
     with serving(udp_port) as server, Asker() as asker, LinePeer(server.port, "Ada"), LinePeer(server.port, "Bob"):
         asker.ask(to, udp_port)
@@ -119,13 +123,14 @@ def test_a_room_is_asked_on_the_number_of_its_own_port_too(udp_port: int) -> Non
         assert asker.ask_until_answered("127.0.0.1", server.port)[0].port == server.port
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux has a broadcast address on its loopback interface")
+@ON_LINUX
 def test_all_rooms_of_a_machine_answer_a_broadcast(udp_port: int) -> None:
     with serving(udp_port, name="Aula"), serving(udp_port, name="Lab"), Asker() as asker:
         asker.ask(ALL_HERE, udp_port)
         assert asker.hear_all(2) == [("Aula", "127.0.0.1"), ("Lab", "127.0.0.1")]
 
 
+@WITH_OTHER_LOOPBACKS
 def test_one_that_asks_too_often_gets_no_more_answers_and_others_do(
     udp_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +145,15 @@ def test_one_that_asks_too_often_gets_no_more_answers_and_others_do(
         assert greedy.hear(0) is None
 
 
+def test_where_no_address_has_limits_one_may_ask_for_many(udp_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ASKER_RATE", 1e-9)
+    monkeypatch.setattr(module, "ASKER_BURST", 5.0)
+    with serving(udp_port, max_per_host=0), Asker() as asker:
+        for _ in range(20):
+            asker.ask_until_answered("127.0.0.1", udp_port)
+
+
+@WITH_OTHER_LOOPBACKS
 def test_all_together_get_no_more_answers_than_there_may_be(udp_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ANSWER_RATE", 1e-9)
     monkeypatch.setattr(module, "ANSWER_BURST", 7.0)
@@ -168,6 +182,7 @@ def test_no_more_addresses_are_counted_than_there_is_room_for() -> None:
     assert not askers.may_ask(first, 0.0)  # it has gone on asking, and is not forgotten
 
 
+@WITH_OTHER_LOOPBACKS
 @pytest.mark.parametrize(
     "garbage",
     [
@@ -339,15 +354,15 @@ def test_only_who_can_reach_a_room_on_this_machine_alone_is_answered() -> None:
         finder.stop()
 
 
-@pytest.mark.skipif("::1" not in {str(one.address) for one in interfaces()}, reason="Linux without IPv6")
-def test_a_room_on_ipv6_is_asked_there(udp_port: int) -> None:
-    with serving(udp_port, "::1") as server, Asker("::1", socket.AF_INET6) as asker, Asker() as other:
-        room, host = asker.ask_until_answered("::1", udp_port)
-        assert (room.port, host) == (server.port, "::1")
-        with contextlib.suppress(OSError):
+@pytest.mark.root
+def test_a_room_on_ipv6_alone_is_asked_there(udp_port: int) -> None:
+    with machines("one") as (one,), one.at(), serving(udp_port, "::1") as server:
+        with Asker("::1", socket.AF_INET6) as asker, Asker() as other:
+            room, host = asker.ask_until_answered("::1", udp_port)
+            assert (room.port, host) == (server.port, "::1")
             other.ask("127.0.0.1", udp_port)
-        assert asker.ask_until_answered("::1", udp_port)[0] == room
-        assert other.hear(0) is None if sys.platform != "win32" else True
+            assert asker.ask_until_answered("::1", udp_port)[0] == room
+            assert other.hear(0) is None
 
 
 # --- its name -------------------------------------------------------------------------------------------------------
