@@ -1,0 +1,222 @@
+"""The search for rooms, on the loopback interface, at a port of the test's own."""
+
+from __future__ import annotations
+
+import ipaddress
+import queue
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+
+import pytest
+
+from lan_chat import rooms
+from lan_chat.client import search as search_module
+from lan_chat.client.search import Search
+from lan_chat.interfaces import Interface
+from lan_chat.rooms import Found, Remembered, Room
+from tests.support.waiting import DEADLINE_S, wait_until
+
+LOOPBACK = Interface("lo", 1, ipaddress.ip_address("127.0.0.1"), 8, is_loopback=True)
+ROOM = Room("a1", "Aula 3", 53000, 7)
+
+
+class Responder:
+    """A server's side of the search, which answers when the test says so."""
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.settimeout(DEADLINE_S)
+        self.sock.bind((host, port))
+        self.port: int = self.sock.getsockname()[1]
+
+    def question(self) -> tuple[str, tuple[str, int]]:
+        """Wait for a question; return its nonce, and who asks."""
+        datagram, sender = self.sock.recvfrom(rooms.MAX_DATAGRAM_BYTES)
+        nonce = rooms.decode_question(datagram)
+        assert nonce is not None
+        return nonce, sender
+
+    def answer(self, room: Room) -> str:
+        """Answer the next question; return its nonce."""
+        nonce, sender = self.question()
+        self.sock.sendto(rooms.encode_answer(nonce, room), sender)
+        return nonce
+
+    def close(self) -> None:
+        self.sock.close()
+
+
+@pytest.fixture
+def responder() -> Iterator[Responder]:
+    with closing(Responder()) as responder:
+        yield responder
+
+
+@contextmanager
+def searching(
+    port: int, *remembered: Remembered, here: tuple[Interface, ...] = (LOOPBACK,)
+) -> Iterator[tuple[Search, queue.SimpleQueue[str]]]:
+    """Search at a port, on these interfaces only; yield the search, and the names of the threads that called `ring`."""
+    rings: queue.SimpleQueue[str] = queue.SimpleQueue()
+    search = Search(remembered, lambda: rings.put(threading.current_thread().name), udp_port=port, look_up=lambda: here)
+    with closing(search):
+        search.start()
+        yield search, rings
+
+
+def test_a_room_that_answers_is_listed_with_its_address(responder: Responder) -> None:
+    with searching(responder.port) as (search, rings):
+        responder.answer(ROOM)
+        assert rings.get(timeout=DEADLINE_S) == "search"
+        assert search.rooms() == [Found(ROOM, "127.0.0.1")]
+
+
+def test_a_list_that_is_the_same_rings_no_more(responder: Responder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_module, "ROUND_S", 0.01)
+    monkeypatch.setattr(search_module, "LOOK_S", 1000.0)
+    monkeypatch.setattr(search_module, "BROADCAST_WAIT_S", 1000.0)
+    with searching(responder.port) as (search, rings):
+        for _ in range(3):
+            responder.answer(ROOM)
+        responder.answer(replace(ROOM, people=8))
+        wait_until(lambda: [found.room.people for found in search.rooms()] == [8], search.rooms)
+        assert rings.qsize() == 2
+
+
+def test_everybody_is_asked_again_with_another_nonce(responder: Responder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_module, "ROUND_S", 0.01)
+    with searching(responder.port):
+        assert len({responder.question()[0] for _ in range(5)}) == 5
+
+
+def test_who_has_gone_is_listed_no_more(responder: Responder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_module, "ROUND_S", 0.01)
+    with searching(responder.port) as (search, _):
+        responder.answer(ROOM)
+        wait_until(search.rooms)
+        wait_until(lambda: not search.rooms(), search.rooms)
+
+
+def test_a_remembered_room_is_asked_by_its_address_at_its_own_port_too(responder: Responder) -> None:
+    with closing(Responder()) as usual:
+        here = Remembered("a1", "Aula 3", "127.0.0.1", responder.port)
+        with searching(usual.port, here, here=()) as (search, _):
+            usual.question()
+            responder.answer(ROOM)
+            wait_until(search.rooms)
+
+
+def test_a_room_that_was_found_is_asked_by_its_address_from_then_on(
+    responder: Responder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or it would be forgotten where no broadcast is answered, once each address has been asked."""
+    with closing(Responder()) as usual:
+        monkeypatch.setattr(search_module, "ROUND_S", 0.01)
+        with searching(usual.port):
+            usual.answer(replace(ROOM, port=responder.port))
+            responder.question()
+
+
+def test_a_name_is_resolved_aside(responder: Responder) -> None:
+    named = Remembered("a1", "Aula 3", "localhost", responder.port)
+    with searching(responder.port, named, here=()) as (search, _):
+        responder.answer(ROOM)
+        wait_until(search.rooms)
+
+
+def test_a_name_that_takes_long_stops_nothing(responder: Responder, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_over = threading.Event()
+
+    def resolve(host: str, port: int, flags: int = 0) -> set[tuple[str, int]]:
+        if flags:
+            raise OSError("a name")
+        is_over.wait(DEADLINE_S)
+        return {("127.0.0.1", port)}
+
+    monkeypatch.setattr(search_module, "_socket_addresses", resolve)
+    with searching(responder.port, Remembered("", "", "nowhere.example", 53000)) as (search, _):
+        responder.answer(ROOM)
+        wait_until(search.rooms)
+    is_over.set()  # when the search is closed
+
+
+@pytest.mark.parametrize("host", ["", "..", "x" * 300, "fe80::1%nothing", "\N{SNOWMAN}", "255.255.255.255", "::1"])
+def test_a_host_that_cannot_be_asked_stops_nothing(host: str, responder: Responder) -> None:
+    with searching(responder.port, Remembered("", "", host, 53000)) as (search, _):
+        responder.answer(ROOM)
+        wait_until(search.rooms)
+
+
+def test_what_is_no_answer_of_ours_is_not_listed(responder: Responder) -> None:
+    with searching(responder.port) as (search, _):
+        nonce, sender = responder.question()
+        answer = rooms.encode_answer(nonce, ROOM)
+        invented = rooms.encode_answer("0123456789abcdef", replace(ROOM, id="x"))
+        for datagram in (b"", b"{", invented, answer.ljust(600), b"\xff" * 1400, bytes(9000)):
+            responder.sock.sendto(datagram, sender)
+        responder.sock.sendto(answer, sender)
+        wait_until(search.rooms)
+        assert search.rooms() == [Found(ROOM, "127.0.0.1")]
+
+
+def test_a_port_where_nobody_listens_stops_nothing(responder: Responder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows tells that the next time that the socket is used."""
+    monkeypatch.setattr(search_module, "ROUND_S", 0.01)
+    with closing(Responder()) as gone:
+        pass
+    with searching(gone.port, Remembered("", "", "127.0.0.1", responder.port)) as (search, _):
+        for _ in range(3):
+            responder.answer(ROOM)
+        wait_until(search.rooms)
+
+
+def test_where_nobody_answers_the_user_waits_no_longer(responder: Responder) -> None:
+    with searching(responder.port) as (search, rings):
+        assert search.has_looked.wait(DEADLINE_S)
+        assert rings.get(timeout=DEADLINE_S) == "search"
+        assert search.rooms() == []
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="needs a second loopback address, as Linux and Windows have")
+def test_where_no_broadcast_is_answered_each_address_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_module, "ROUND_S", 0.01)
+    monkeypatch.setattr(search_module, "BROADCAST_WAIT_S", 0.02)
+    card = Interface("eth0", 2, ipaddress.ip_address("127.0.0.9"), 28)  # its network has 14 addresses
+    with closing(Responder("127.0.0.14")) as last, closing(Responder("127.0.0.1", last.port)) as first:
+        with searching(last.port, here=(card,)) as (search, _):
+            first.question()
+            last.answer(ROOM)
+            wait_until(search.rooms)
+            assert search.rooms() == [Found(ROOM, "127.0.0.14")]
+            for _ in range(5):  # by its address from now on
+                last.answer(ROOM)
+        first.sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            first.question()
+
+
+def test_interfaces_are_looked_up_anew(responder: Responder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_module, "ROUND_S", 0.01)
+    looks = [0]
+
+    def look_up() -> list[Interface]:
+        looks[0] += 1
+        gone = Interface("eth9", 9, ipaddress.ip_address("192.0.2.9"), 24, ipaddress.IPv4Address("192.0.2.255"))
+        return [LOOPBACK] if looks[0] > 3 else [gone]  # one that cannot be bound to, first
+
+    with closing(Search((), lambda: None, udp_port=responder.port, look_up=look_up)) as search:
+        search.start()
+        responder.answer(ROOM)
+        wait_until(search.rooms)
+
+
+def test_a_search_that_was_not_started_can_be_closed_and_one_twice(responder: Responder) -> None:
+    search = Search((), lambda: None, udp_port=responder.port, look_up=lambda: ())
+    search.close()
+    with searching(responder.port) as (search, _):
+        search.close()
+    assert search.has_looked.is_set()
