@@ -184,6 +184,7 @@ class Rooms:
         self._round = 0
         self._heard: dict[str, int] = {}
         """In which round each row's own address has answered last."""
+        self._refused: set[tuple[str, int]] = set()
 
     def __iter__(self) -> Iterator[Found]:
         return iter(self._rows.values())
@@ -199,8 +200,16 @@ class Rooms:
             del self._rows[room_id], self._heard[room_id]
         return bool(silent)
 
+    def refuse(self, host: str, port: int) -> None:
+        """Believe this address no more, which the user does not: another one that has the same `id` is listed then."""
+        self._refused.add((host, port))
+        for room_id in [room_id for room_id, found in self._rows.items() if _place(found) == (host, port)]:
+            del self._rows[room_id], self._heard[room_id]
+
     def add(self, found: Found) -> bool:
         """Take an answer, and return whether that changed anything that is shown."""
+        if _place(found) in self._refused:
+            return False
         room_id = found.room.id
         before = self._rows.get(room_id)
         if before is None:

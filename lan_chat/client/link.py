@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 
 import protocol
 from lan_chat.client.words import ClientWords
-from lan_chat.sockets import tune
+from lan_chat.sockets import peer_address, tune
 from protocol import Bare, Dialect, Event, Events, Greeting, Quit, Say
 
 log = logging.getLogger(__name__)
@@ -70,6 +70,8 @@ class Link:
                 sock.sendall(Events().encode(first))
             received = self._read_greeting(sock)
             tune(sock)
+            self.peer = peer_address(sock.getpeername())
+            """The server's IP address, and its port."""
             sock.setblocking(False)  # `incoming` and `_send_all` wait with `select`, each in its thread
         except OSError as error:
             sock.close()
@@ -79,6 +81,8 @@ class Link:
             raise
         self._early = protocol.behind_greeting(received) if first is not None else None
         """What the server said right behind its greeting; None where it was not spoken to first."""
+        self.place = (host, port)
+        """The server's address, as it was asked for."""
         self.is_bare = self._early is None and protocol.recognise_server(received, is_over=True) is not Events
         self._dialect: Dialect = Bare(words) if self.is_bare else Events(protocol.MAX_SERVER_LINE_BYTES)
         self.greeting: list[Event] = self._dialect.feed(received) if self.is_bare else [Greeting()]

@@ -130,6 +130,11 @@ class Search:
         with self._lock:
             return list(self._rooms)
 
+    def refuse(self, host: str, port: int) -> None:
+        """Believe this address no more: another one that has the same `id` is listed when it answers next."""
+        with self._lock:
+            self._rooms.refuse(host, port)
+
     def _wake_up(self) -> None:
         with contextlib.suppress(OSError):  # full of other bytes, or closed
             self._waking.send(b"\0")

@@ -23,7 +23,10 @@ import protocol
 from lan_chat.client.inbox import Inbox
 from lan_chat.client.ledger import Ledger, LinkRestored
 from lan_chat.client.link import BannedError, Link, UnreachableError
+from lan_chat.client.whereabouts import AddressChanged, NewSearch, RoomMoved, Whereabouts, room_of
 from lan_chat.client.words import LANGUAGES
+from lan_chat.rooms import Remembered
+from lan_chat.sockets import Address
 from protocol import (
     Announcement,
     EndConn,
@@ -69,6 +72,8 @@ class LinkBroken(Event):
     """The link is broken, and the next attempt to reconnect begins in `wait_s` seconds."""
 
     wait_s: float
+    place: Address | None = None
+    """Where that is tried, if it is another address, to which the user wants to follow the room."""
 
 
 class State(Enum):
@@ -108,15 +113,18 @@ LINKED = frozenset({State.CHOOSING, State.RESUMING, State.JOINED})
 class Session:
     """A member's session with a server, over as many links as it takes.
 
-    Life cycle: `connect`, `start`, then any of `join`, `say`, `retry` and `quit`, finally `close`. Call them from one
-    thread; only `connect` and `close` block.
+    Life cycle: `connect`, `start`, then any of `join`, `say`, `retry`, `follow`, `refuse` and `quit`, finally `close`.
+    Call them from one thread; only `connect` and `close` block.
 
     A link that breaks without `{end_conn}` is replaced by a new one, unless the server is an original one. The server
     recognises the session by its token, and sends what was missed; what it has not confirmed is sent again with the
-    same nonce, which it does not accept twice.
+    same nonce, which it does not accept twice. While that fails, the room is looked for with a search of `new_search`,
+    if there is one: a server may have another address by now.
     """
 
-    def __init__(self, host: str, port: int, language: str = protocol.DEFAULT_LANGUAGE) -> None:
+    def __init__(
+        self, host: str, port: int, language: str = protocol.DEFAULT_LANGUAGE, *, new_search: NewSearch | None = None
+    ) -> None:
         self.host = host
         self.port = port
         self.events = Inbox()
@@ -134,12 +142,15 @@ class Session:
         self._wake = threading.Event()
         """Set to end the pause before the next attempt to reconnect."""
         self._lock = threading.Lock()
-        """Guards the attributes below, `_state` to `_ledger`. Nothing is sent while it is held, only queued."""
+        """Guards the attributes below, `_state` to `_followed`. Nothing is sent while it is held, only queued."""
         self._state = State.NEW
         self._link: Link | None = None
         self._wanted_name = ""
         """The name that was asked for, or is held; empty for none."""
         self._ledger = Ledger()
+        self._followed: Address | None = None
+        """Where the next attempt to reconnect is made instead, as the user wants to follow the room there."""
+        self._whereabouts = Whereabouts(new_search, self.events)
         # Receive thread only, without the lock; `_token`, which `join` reads too, never changes.
         self._token = secrets.token_urlsafe(16)
         self._tries = 0
@@ -148,6 +159,8 @@ class Session:
         """How many links in a row, each with its `Welcome`, have held for less than HELD_S."""
         self._welcomed_at: float | None = None
         """When the current link had its first `Welcome`; None before."""
+        self._room = Remembered("", "", host, port)
+        """The room of the last `Welcome`, and the IP address where it was."""
 
     def connect(self) -> None:
         """Connect, and find out which dialect the server speaks. Blocks.
@@ -186,6 +199,7 @@ class Session:
         An attempt to reconnect that is under way is not waited for; its thread ends by itself.
         """
         self._is_closing.set()
+        self._whereabouts.close()
         if self._thread.ident is None:  # never started
             if self._link is not None:
                 self._link.close()
@@ -222,6 +236,17 @@ class Session:
     def retry(self) -> None:
         """Try to reconnect now, without the rest of the pause."""
         self._wake.set()
+
+    def follow(self, moved: RoomMoved) -> None:
+        """Try to reconnect now, where the room was found: the user knows that it is there."""
+        with self._lock:
+            if self._state is State.BROKEN:
+                self._followed = (moved.host, moved.port)
+        self._wake.set()
+
+    def refuse(self, moved: RoomMoved) -> None:
+        """Stay where the room was: the user does not believe that it is there, and is not asked again."""
+        self._whereabouts.refuse(moved)
 
     def _confirm(self, said: Say) -> None:
         """Count a message that was written to an original server as confirmed. Called in the send thread."""
@@ -271,6 +296,7 @@ class Session:
 
     def _end(self) -> None:
         """End the session: nothing can be said any more, and `Disconnected` is the last event."""
+        self._whereabouts.close()
         with self._lock:
             self._state = State.OVER
             unsent = self._ledger.unsent
@@ -292,20 +318,25 @@ class Session:
                 self._wake.clear()
                 if self._is_leaving.is_set():
                     break
+                followed, self._followed = self._followed, None
+            if followed is not None:
+                self.events.put(LinkBroken(0.0, followed))
             try:
                 hello = Hello(protocol.VERSION, self._language)
-                link = Link(self.host, self.port, self._words, self._confirm, first=hello)
+                host, port = followed or (self.host, self.port)
+                link = Link(host, port, self._words, self._confirm, first=hello)
             except BannedError:
                 self.events.put(Error(Reason.BANNED.value))
                 self.events.put(EndConn())
                 break
             except UnreachableError as error:
                 log.debug("No link: %s", error)
-                continue
-            if link.is_bare:  # another server is at that port now
-                link.close()
             else:
-                return link if self._resume(link) else None
+                if not link.is_bare:
+                    self._whereabouts.stop()
+                    return link if self._resume(link) else None
+                link.close()  # another server is at that port now
+            self._whereabouts.look_for(self._room)
         return None
 
     def _resume(self, link: Link) -> bool:
@@ -313,7 +344,7 @@ class Session:
         with self._lock:
             is_wanted, is_member = not self._is_leaving.is_set(), bool(self._wanted_name)
             if is_wanted:
-                self._link = link
+                self._link, self._followed = link, None
                 self._state = State.RESUMING if is_member else State.CHOOSING
                 if is_member:
                     link.put(self._ledger.ask_to_resume(self._token))
@@ -341,6 +372,10 @@ class Session:
             self._welcomed_at = time.monotonic()
         is_known, is_first = self._state is State.RESUMING, self._state is not State.JOINED
         says, shown = self._ledger.settle_in(welcome, is_known, is_first)
+        self._room = room_of(welcome, *link.peer)
+        if link.place != (self.host, self.port):
+            self.host, self.port = link.place
+            shown = [AddressChanged(self._room), *shown]
         for said in says:
             link.put(said)
         self._wanted_name = welcome.name  # any other name that was asked for has been refused

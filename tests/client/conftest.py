@@ -14,6 +14,7 @@ import pytest
 import protocol
 from lan_chat.client.session import Session
 from lan_chat.client.settings import Settings
+from lan_chat.client.whereabouts import NewSearch
 from lan_chat.client.words import ITALIAN
 from lan_chat.server.server import ChatServer
 from protocol import Greeting, Welcome
@@ -53,8 +54,10 @@ def meet() -> Iterator[Meet]:
     """Open sessions with servers."""
     with contextlib.ExitStack() as stack:
 
-        def meet(server: ChatServer | PlayedServer, language: str = "it") -> Session:
-            session = Session("127.0.0.1", server.port, language)
+        def meet(
+            server: ChatServer | PlayedServer, language: str = "it", new_search: NewSearch | None = None
+        ) -> Session:
+            session = Session("127.0.0.1", server.port, language, new_search=new_search)
             stack.callback(session.close)
             if isinstance(server, PlayedServer):
                 stack.callback(server.close)  # first, or the session would wait for its answer to `{quit}`

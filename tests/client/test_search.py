@@ -75,6 +75,16 @@ def test_a_room_that_answers_is_listed_with_its_address(responder: Responder) ->
         assert search.rooms() == [Found(ROOM, "127.0.0.1")]
 
 
+def test_an_address_that_is_not_believed_is_listed_no_more(responder: Responder) -> None:
+    with searching(responder.port) as (search, rings):
+        responder.answer(ROOM)
+        assert rings.get(timeout=DEADLINE_S)
+        search.refuse("127.0.0.1", ROOM.port)
+        responder.answer(ROOM)
+        responder.answer(replace(ROOM, id="b2", port=53001))
+        wait_until(lambda: [one.room.id for one in search.rooms()] == ["b2"])
+
+
 def test_a_list_that_is_the_same_rings_no_more(responder: Responder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_module, "ROUND_S", 0.01)
     monkeypatch.setattr(search_module, "LOOK_S", 1000.0)

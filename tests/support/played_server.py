@@ -87,6 +87,16 @@ class PlayedServer:
         """The first link."""
         return self._taken[0] if self._taken else self.next_peer()
 
+    @property
+    def last_peer(self) -> ServerPeer:
+        """The last link that a test has asked for."""
+        return self._taken[-1]
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody has come that no test has asked for."""
+        return self._peers.empty()
+
     def next_peer(self) -> ServerPeer:
         """The next link that nobody has asked for yet."""
         self._taken.append(self._peers.get(timeout=DEADLINE_S))

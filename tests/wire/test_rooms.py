@@ -223,6 +223,19 @@ def test_the_room_that_one_knows_takes_its_row_back() -> None:
     assert list(listed) == [found("a")]
 
 
+def test_an_address_that_the_user_does_not_believe_is_listed_no_more_and_hides_no_other() -> None:
+    listed = Rooms([Remembered("a", "a", "192.168.1.66", 53000)])
+    listed.add(found("a", "192.168.1.66"))
+    listed.add(found("b", "192.168.1.66", port=53001))
+    listed.refuse("192.168.1.66", 53000)
+    assert [one.room.id for one in listed] == ["b"]
+    assert listed.add(found("a"))
+    assert not listed.add(found("a", "192.168.1.66"))
+    assert not listed.add(found("c", "192.168.1.66"))
+    assert list(listed) == [found("b", "192.168.1.66", port=53001), found("a")]
+    listed.refuse("192.168.1.99", 53000)
+
+
 def test_no_more_than_fifty_rooms_are_listed() -> None:
     listed = Rooms()
     for number in range(80):
