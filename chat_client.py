@@ -32,6 +32,7 @@ try:
     import protocol
     from lan_chat.client.answers import DEFAULT_HOST, Address, parse_address, parse_port, parse_port_answer
     from lan_chat.client.link import UnreachableError
+    from lan_chat.client.search import Search
     from lan_chat.client.session import Session
     from lan_chat.client.settings import Settings, load_settings, settings_path
     from lan_chat.client.words import LANGUAGES, ClientWords
@@ -149,7 +150,7 @@ def connect_by_console(host: str | None, port: int | None, settings: Settings) -
                 raise
             return None
         print(words.connecting.format(host=host, port=port))
-        session = Session(host, port, settings.language)
+        session = Session(host, port, settings.language, new_search=Search)
         try:
             session.connect()
         except UnreachableError as error:

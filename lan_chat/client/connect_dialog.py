@@ -14,6 +14,7 @@ import protocol
 from lan_chat.client.answers import DEFAULT_HOST, parse_address, parse_port_answer
 from lan_chat.client.keyboard import prepare_editing
 from lan_chat.client.palette import palette_of
+from lan_chat.client.search import Search
 from lan_chat.client.session import Attempt, Session
 from lan_chat.client.settings import Settings
 from lan_chat.client.theme import pixels, set_font_sizes, style_widgets, usual_font_sizes
@@ -111,7 +112,7 @@ class ConnectDialog:
         host = address.host or DEFAULT_HOST
         self._tell(self._words.connecting.format(host=host, port=port))
         self.button.state(["disabled"])
-        self._attempt = Attempt(Session(host, port, self._language))
+        self._attempt = Attempt(Session(host, port, self._language, new_search=Search))
 
     def cancel(self) -> None:
         """Stop the attempt, so that the user can correct the address; without an attempt, close the dialog."""

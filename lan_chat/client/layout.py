@@ -19,7 +19,7 @@ from lan_chat.client.message_input import MessageInput
 from lan_chat.client.naming import NamingPanel
 from lan_chat.client.palette import Palette
 from lan_chat.client.people import PeopleList
-from lan_chat.client.status_line import StatusLine
+from lan_chat.client.status_line import StatusLine, Ways
 from lan_chat.client.theme import pixels, show_focus
 from lan_chat.client.words import ClientWords
 
@@ -39,7 +39,7 @@ class Calls:
     """What the parts of the window call."""
 
     submit: Callable[[], object]
-    retry: Callable[[], object]
+    ways: Ways
     toggle_people: Callable[[], object]
     address: Callable[[str], object]
     focus_input: Callable[[], object]
@@ -67,7 +67,7 @@ class Layout:
         frame.rowconfigure(CONVERSATION_ROW, weight=1)
         self.header = Header(frame, address, calls.toggle_people)
         self.header.frame.grid(row=HEADER_ROW, column=0, columnspan=3, sticky="ew")
-        self.status_line = StatusLine(frame, *address, calls.retry)
+        self.status_line = StatusLine(frame, *address, calls.ways)
         self.status_line.frame.grid(row=BANNER_ROW, column=0, columnspan=3, sticky="ew")
         self.conversation = Conversation(frame, words, calls.open_link)
         self.conversation.frame.grid(row=CONVERSATION_ROW, column=0, sticky="nsew")

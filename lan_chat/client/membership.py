@@ -15,6 +15,7 @@ from lan_chat.client.entries import Entry, Kind, mentions
 from lan_chat.client.ledger import Gap, LinkRestored, NotSent, Rejected, Taken
 from lan_chat.client.session import Disconnected, LinkBroken, Session
 from lan_chat.client.settings import Settings
+from lan_chat.client.whereabouts import AddressChanged, OfferWithdrawn, RoomMoved
 from lan_chat.client.words import LANGUAGES, ClientWords
 from protocol import (
     Announcement,
@@ -55,8 +56,12 @@ class Screen:
     show_rule: Callable[[str], object]
     show_pending: Callable[[], object]
     show_status: Callable[[], object]
-    show_broken: Callable[[float], bool]
-    """Show that the link is broken, and for how many seconds there is no new try; return whether that was known."""
+    show_broken: Callable[[LinkBroken], bool]
+    """Show that the link is broken, and when and where there is a new try; return whether that was known."""
+    show_moved: Callable[[RoomMoved | None], object]
+    """Show where the room is by now, while the link is broken; None: nowhere else."""
+    show_address: Callable[[str, int], object]
+    """Show that the server has another address by now."""
     show_linked: Callable[[Iterable[str] | None], object]
     """Show that the link works, and who is there; None where that has not changed."""
     add_person: Callable[[str], object]
@@ -189,8 +194,18 @@ class Membership:
         self._tell(self.words.welcome.format(name=welcome.name))
 
     def _on_link_broken(self, broken: LinkBroken) -> None:
-        if not self._screen.show_broken(broken.wait_s):
+        if not self._screen.show_broken(broken):
             self._tell(self.words.link_broken, Kind.ERROR)
+
+    def _on_room_moved(self, moved: RoomMoved) -> None:
+        self._screen.show_moved(moved)
+
+    def _on_offer_withdrawn(self, _: OfferWithdrawn) -> None:
+        self._screen.show_moved(None)
+
+    def _on_address_changed(self, changed: AddressChanged) -> None:
+        self._settings.remember(changed.room)
+        self._screen.show_address(changed.room.host, changed.room.port)
 
     def _on_link_restored(self, restored: LinkRestored) -> None:
         self._farewell = None
@@ -301,6 +316,9 @@ class Membership:
         Greeting: _on_greeting,
         Welcome: _on_welcome,
         LinkBroken: _on_link_broken,
+        RoomMoved: _on_room_moved,
+        OfferWithdrawn: _on_offer_withdrawn,
+        AddressChanged: _on_address_changed,
         LinkRestored: _on_link_restored,
         Gap: _on_gap,
         Notice: _on_notice,

@@ -32,10 +32,12 @@ from lan_chat.client.layout import Calls, Layout
 from lan_chat.client.membership import LinkNotOpened, Membership, Screen
 from lan_chat.client.menus import Menus
 from lan_chat.client.palette import SYSTEM_THEME, Palette, palette_of
-from lan_chat.client.session import Session
+from lan_chat.client.session import LinkBroken, Session
 from lan_chat.client.settings import MAX_FONT_SIZE, MIN_FONT_SIZE, Settings, write_whole
+from lan_chat.client.status_line import Ways
 from lan_chat.client.theme import set_font_sizes, set_title_bar, style_widgets, usual_font_sizes
 from lan_chat.client.wakeup import Wakeup
+from lan_chat.client.whereabouts import RoomMoved
 from lan_chat.client.words import LANGUAGES
 from protocol import Quit
 
@@ -176,7 +178,7 @@ class ChatWindow:
         root.protocol("WM_DELETE_WINDOW", self.close)
         calls = Calls(
             submit=self.submit,
-            retry=self._retry,
+            ways=Ways(self._retry, self._follow, self._refuse),
             toggle_people=self._toggle_people,
             address=self._address,
             focus_input=self._focus_input,
@@ -271,6 +273,8 @@ class ChatWindow:
             show_pending=self._show_pending,
             show_status=self._show_status,
             show_broken=self._show_broken,
+            show_moved=self._show_moved,
+            show_address=self._show_address,
             show_linked=self._show_linked,
             add_person=self._add_person,
             remove_person=self._remove_person,
@@ -344,6 +348,21 @@ class ChatWindow:
     def _retry(self) -> None:
         self.session.retry()
 
+    def _follow(self) -> None:
+        """Go where the room is by now, as the banner says it."""
+        if self._status_line.offer is not None:
+            moved = RoomMoved(*self._status_line.offer)
+            self.session.follow(moved)
+            self._show_broken(LinkBroken(0.0, (moved.host, moved.port)))
+            self._focus_input()
+
+    def _refuse(self) -> None:
+        """Stay where the room was."""
+        if self._status_line.offer is not None:
+            self.session.refuse(RoomMoved(*self._status_line.offer))
+            self._show_moved(None)
+            self._focus_input()
+
     @contextlib.contextmanager
     def _dialog(self) -> Iterator[None]:
         """Have the window wait for a dialog; where it is closed before the dialog, nothing has been chosen."""
@@ -373,8 +392,7 @@ class ChatWindow:
         self.membership = Membership(session, self.settings, self._screen(), before.name)
         self.membership.failed = [*before.failed, *before.pending.values()]
         self._end_banner.hide()
-        self._layout.set_server(session.host, session.port)
-        self._attention.set_host(session.host)
+        self._show_address(session.host, session.port)
         self._show_linked(())
         self._show_pending()
         self._focus_input()
@@ -459,13 +477,21 @@ class ChatWindow:
         self._show_people()
         self._show_status()
 
-    def _show_broken(self, wait_s: float) -> bool:
+    def _show_broken(self, broken: LinkBroken) -> bool:
         was_broken = self._status_line.is_broken
-        self._status_line.note_broken(wait_s)
+        self._status_line.note_broken(broken.wait_s, broken.place)
         if self._retry_id:
             self._root.after_cancel(self._retry_id)
         self._count_to_retry()
         return was_broken
+
+    def _show_moved(self, moved: RoomMoved | None) -> None:
+        self._status_line.offer = None if moved is None else (moved.name, moved.host, moved.port)
+        self._show_status()
+
+    def _show_address(self, host: str, port: int) -> None:
+        self._layout.set_server(host, port)
+        self._attention.set_host(host)
 
     def _count_to_retry(self) -> None:
         """Show for how many seconds there is no new try, as long as that changes."""

@@ -72,6 +72,9 @@ class ClientWords(protocol.Words):
     status_waiting: str
     status_kept: str
     retry: str
+    room_elsewhere: str
+    go_there: str
+    stay_here: str
     link_broken: str
     link_restored: str
     gap: str
@@ -211,6 +214,10 @@ ITALIAN = ClientWords(
     status_waiting="Collegamento interrotto con {host}, porta {port}: nuovo tentativo tra {wait} s",
     status_kept="Quello che scrivi parte appena torna.",
     retry="Riprova ora",
+    room_elsewhere="«{name}» ora risponde da {host}, porta {port}: vuoi andare lì? Se non sai perché, chiedi prima "
+    "a chi gestisce il server.",
+    go_there="Vai lì",
+    stay_here="No",
     link_broken="Il collegamento si è interrotto. Quello che scrivi verrà inviato appena torna.",
     link_restored="Il collegamento è tornato.",
     gap="Messaggi e avvisi che mancano qui, di quando non eri collegato: {count}.",
@@ -354,6 +361,10 @@ ENGLISH = ClientWords(
     status_waiting="The connection to {host}, port {port}, is broken: next try in {wait} s",
     status_kept="What you write is sent as soon as it is back.",
     retry="Try now",
+    room_elsewhere="“{name}” is now at {host}, port {port}: go there? If you do not know why, first ask the person who "
+    "runs the server.",
+    go_there="Go there",
+    stay_here="No",
     link_broken="The connection is broken. What you write will be sent as soon as it is back.",
     link_restored="The connection is back.",
     gap="Messages and notices missing here, from while you were not connected: {count}.",

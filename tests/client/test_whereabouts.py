@@ -24,10 +24,10 @@ def back_in(last: int, nonce: int | None = None, room: str | None = "room") -> W
     return Welcome("Ada", "token", ("Ada", "Bob"), last, nonce, room, title=TITLE)
 
 
-def come_in_here(play: Play, meet: Meet, searches: Searches, room: str | None = "room") -> tuple[PlayedServer, Session]:
+def come_in_here(play: Play, meet: Meet, sought: Searches, room: str | None = "room") -> tuple[PlayedServer, Session]:
     """A member of a room that says its `id`, who has seen nothing yet."""
     server = play()
-    session = meet(server, new_search=searches)
+    session = meet(server, new_search=sought)
     session.join("Ada")
     server.peer.expect('"token":"')
     server.peer.token = server.peer.expect('"}\n').removesuffix('"}\n')
@@ -53,21 +53,21 @@ def resumed(peer: ServerPeer, token: str, last: int = 0) -> ServerPeer:
 
 
 @pytest.fixture
-def searches() -> Searches:
+def sought() -> Searches:
     return Searches()
 
 
 def test_a_search_begins_when_an_attempt_has_failed_and_ends_with_the_link(
-    play: Play, meet: Meet, searches: Searches, long_pauses: None
+    play: Play, meet: Meet, sought: Searches, long_pauses: None
 ) -> None:
-    server, session = come_in_here(play, meet, searches)
+    server, session = come_in_here(play, meet, sought)
     server.peer.break_off()
     link = resumed(server.next_peer(), server.peer.token)
     link.tell(back_in(0))
     assert events_until(session, LinkRestored)[0] == LinkBroken(0.0)
-    assert not searches.made  # the first attempt has succeeded
+    assert not sought.made  # the first attempt has succeeded
     lose(server, session)
-    search = searches.next()
+    search = sought.next()
     assert search.remembered == (Remembered("room", TITLE, "127.0.0.1", server.port),)
     session.retry()
     assert isinstance(next_event(session), LinkBroken)  # another attempt in vain
@@ -76,13 +76,13 @@ def test_a_search_begins_when_an_attempt_has_failed_and_ends_with_the_link(
     resumed(server.next_peer(), server.peer.token).tell(back_in(0))
     events_until(session, LinkRestored)
     assert not search.is_open
-    assert searches.made == [search]
+    assert sought.made == [search]
 
 
 def test_a_room_elsewhere_is_gone_to_when_the_user_says_so_with_nothing_missing_and_nothing_twice(
-    play: Play, meet: Meet, searches: Searches, long_pauses: None
+    play: Play, meet: Meet, sought: Searches, long_pauses: None
 ) -> None:
-    server, session = come_in_here(play, meet, searches)
+    server, session = come_in_here(play, meet, sought)
     server.peer.tell(message(1, "uno"))
     events_until(session, Message)
     session.say("due")
@@ -90,7 +90,7 @@ def test_a_room_elsewhere_is_gone_to_when_the_user_says_so_with_nothing_missing_
     lose(server, session)
     session.say("tre")
     new = play()
-    searches.next().hear(answer(9, "another"), answer(new.port))
+    sought.next().hear(answer(9, "another"), answer(new.port))
     moved = next_event(session)
     assert moved == moved_to(new)
     assert new.is_alone  # nobody goes there unasked
@@ -115,13 +115,13 @@ def test_a_room_elsewhere_is_gone_to_when_the_user_says_so_with_nothing_missing_
 
 
 def test_the_next_break_is_mended_at_the_new_address(
-    play: Play, meet: Meet, searches: Searches, long_pauses: None, monkeypatch: pytest.MonkeyPatch
+    play: Play, meet: Meet, sought: Searches, long_pauses: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lan_chat.client.session.HELD_S", 0.0)
-    server, session = come_in_here(play, meet, searches)
+    server, session = come_in_here(play, meet, sought)
     lose(server, session)
     new = play()
-    searches.next().hear(answer(new.port))
+    sought.next().hear(answer(new.port))
     session.follow(moved_to(new))
     resumed(new.next_peer(), server.peer.token).tell(back_in(0))
     events_until(session, LinkRestored)
@@ -129,19 +129,19 @@ def test_the_next_break_is_mended_at_the_new_address(
     resumed(new.next_peer(), server.peer.token).tell(back_in(0))
     assert [type(event) for event in events_until(session, LinkRestored)] == [LinkBroken, LinkRestored]
     lose(new, session)
-    again = searches.next()
+    again = sought.next()
     assert again.remembered == (Remembered("room", TITLE, "127.0.0.1", new.port),)
     again.hear(answer(server.port))  # where it was first: that is to be asked as well
     assert next_event(session) == moved_to(server)
 
 
 def test_attempts_where_it_was_go_on_and_the_offer_goes_when_one_succeeds(
-    play: Play, meet: Meet, searches: Searches, long_pauses: None
+    play: Play, meet: Meet, sought: Searches, long_pauses: None
 ) -> None:
-    server, session = come_in_here(play, meet, searches)
+    server, session = come_in_here(play, meet, sought)
     lose(server, session)
     elsewhere = play()
-    searches.next().hear(answer(elsewhere.port))
+    sought.next().hear(answer(elsewhere.port))
     moved = next_event(session)
     assert isinstance(moved, RoomMoved)
     server.listen()
@@ -154,11 +154,11 @@ def test_attempts_where_it_was_go_on_and_the_offer_goes_when_one_succeeds(
 
 
 def test_a_room_that_answers_where_it_was_is_not_elsewhere(
-    play: Play, meet: Meet, searches: Searches, long_pauses: None
+    play: Play, meet: Meet, sought: Searches, long_pauses: None
 ) -> None:
-    server, session = come_in_here(play, meet, searches)
+    server, session = come_in_here(play, meet, sought)
     lose(server, session)
-    search = searches.next()
+    search = sought.next()
     search.hear(answer(server.port))
     search.hear(answer(9), answer(server.port), forgets=True)
     session.retry()
@@ -173,10 +173,10 @@ def test_a_room_that_answers_where_it_was_is_not_elsewhere(
     assert next_event(session) == OfferWithdrawn()
 
 
-def test_its_old_address_has_a_while_to_answer(play: Play, meet: Meet, searches: Searches, long_pauses: None) -> None:
-    server, session = come_in_here(play, meet, searches)
+def test_its_old_address_has_a_while_to_answer(play: Play, meet: Meet, sought: Searches, long_pauses: None) -> None:
+    server, session = come_in_here(play, meet, sought)
     lose(server, session)
-    search = searches.next()
+    search = sought.next()
     search.has_looked.clear()
     search.hear(answer(9))
     session.retry()
@@ -187,11 +187,11 @@ def test_its_old_address_has_a_while_to_answer(play: Play, meet: Meet, searches:
 
 
 def test_an_address_that_was_refused_is_not_offered_again_and_hides_no_other(
-    play: Play, meet: Meet, searches: Searches, long_pauses: None
+    play: Play, meet: Meet, sought: Searches, long_pauses: None
 ) -> None:
-    server, session = come_in_here(play, meet, searches)
+    server, session = come_in_here(play, meet, sought)
     lose(server, session)
-    search, liar, real = searches.next(), answer(9), answer(10)
+    search, liar, real = sought.next(), answer(9), answer(10)
     search.hear(liar)
     moved = next_event(session)
     assert isinstance(moved, RoomMoved)
@@ -204,18 +204,18 @@ def test_an_address_that_was_refused_is_not_offered_again_and_hides_no_other(
     resumed(server.next_peer(), server.peer.token).tell(back_in(0))
     events_until(session, LinkRestored)
     lose(server, session)
-    search = searches.next()  # another break: it has not been forgotten
+    search = sought.next()  # another break: it has not been forgotten
     search.hear(liar)
     search.hear(real)
     assert next_event(session) == RoomMoved(TITLE, "127.0.0.1", 10)
 
 
 def test_who_is_not_there_where_the_user_has_gone_leaves_the_session_where_it_was(
-    play: Play, meet: Meet, searches: Searches, long_pauses: None, nobody_port: int
+    play: Play, meet: Meet, sought: Searches, long_pauses: None, nobody_port: int
 ) -> None:
-    server, session = come_in_here(play, meet, searches)
+    server, session = come_in_here(play, meet, sought)
     lose(server, session)
-    searches.next().hear(answer(nobody_port))
+    sought.next().hear(answer(nobody_port))
     moved = next_event(session)
     assert isinstance(moved, RoomMoved)
     session.follow(moved)
@@ -228,32 +228,32 @@ def test_who_is_not_there_where_the_user_has_gone_leaves_the_session_where_it_wa
 
 
 def test_the_name_of_the_room_is_the_one_that_its_user_knows(
-    play: Play, meet: Meet, searches: Searches, long_pauses: None
+    play: Play, meet: Meet, sought: Searches, long_pauses: None
 ) -> None:
-    server, session = come_in_here(play, meet, searches)
+    server, session = come_in_here(play, meet, sought)
     lose(server, session)
-    searches.next().hear(answer(9, name="Aula 3 (trust me)"))
+    sought.next().hear(answer(9, name="Aula 3 (trust me)"))
     assert next_event(session) == RoomMoved(TITLE, "127.0.0.1", 9)
 
 
 @pytest.mark.parametrize("room", [None, "", "no id\N{BULLET}"])
 def test_a_room_without_an_id_is_not_looked_for(
-    play: Play, meet: Meet, searches: Searches, long_pauses: None, room: str | None
+    play: Play, meet: Meet, sought: Searches, long_pauses: None, room: str | None
 ) -> None:
-    server, session = come_in_here(play, meet, searches, room)
+    server, session = come_in_here(play, meet, sought, room)
     lose(server, session)
     session.retry()
     next_event(session)
-    assert not searches.made
+    assert not sought.made
 
 
-def test_who_is_not_in_a_room_looks_for_none(play: Play, meet: Meet, searches: Searches, long_pauses: None) -> None:
+def test_who_is_not_in_a_room_looks_for_none(play: Play, meet: Meet, sought: Searches, long_pauses: None) -> None:
     server = play()
-    session = meet(server, new_search=searches)
+    session = meet(server, new_search=sought)
     assert next_event(session) == Greeting()
     server.peer.expect("\n")
     lose(server, session)
-    assert not searches.made
+    assert not sought.made
 
 
 def test_without_a_search_nothing_is_asked(play: Play, meet: Meet, long_pauses: None) -> None:
@@ -266,11 +266,11 @@ def test_without_a_search_nothing_is_asked(play: Play, meet: Meet, long_pauses: 
 
 @pytest.mark.parametrize("way", ["close", "quit"])
 def test_a_session_that_ends_ends_its_search(
-    play: Play, meet: Meet, searches: Searches, long_pauses: None, way: str
+    play: Play, meet: Meet, sought: Searches, long_pauses: None, way: str
 ) -> None:
-    server, session = come_in_here(play, meet, searches)
+    server, session = come_in_here(play, meet, sought)
     lose(server, session)
-    search = searches.next()
+    search = sought.next()
     search.hear(answer(9))
     (session.close if way == "close" else session.quit)()
     assert [type(event) for event in events_until(session, Disconnected)] == [RoomMoved, OfferWithdrawn, Disconnected]
@@ -278,12 +278,12 @@ def test_a_session_that_ends_ends_its_search(
 
 
 def test_a_search_that_is_closed_begins_no_more_and_says_no_more() -> None:
-    searches, events = Searches(), Inbox()
-    whereabouts = Whereabouts(searches, events)
+    sought, events = Searches(), Inbox()
+    whereabouts = Whereabouts(sought, events)
     room = Remembered("room", TITLE, "127.0.0.1", 8)
     whereabouts.look_for(room)
     whereabouts.look_for(room)
-    (search,) = searches.made
+    (search,) = sought.made
     search.has_looked.set()
     threads = [threading.Thread(target=close) for close in (whereabouts.close, whereabouts.stop, whereabouts.close)]
     for thread in threads:
@@ -291,7 +291,7 @@ def test_a_search_that_is_closed_begins_no_more_and_says_no_more() -> None:
     for thread in threads:
         thread.join()
     whereabouts.look_for(room)
-    assert searches.made == [search]
+    assert sought.made == [search]
     whereabouts.refuse(RoomMoved(TITLE, "127.0.0.1", 9))
     with pytest.raises(queue.Empty):
         events.get_nowait()
@@ -307,10 +307,10 @@ def test_a_search_that_is_closed_begins_no_more_and_says_no_more() -> None:
     ],
 )
 def test_one_address_may_be_written_in_two_ways(was: str, found: str, is_moved: bool) -> None:
-    searches, events = Searches(), Inbox()
-    whereabouts = Whereabouts(searches, events)
+    sought, events = Searches(), Inbox()
+    whereabouts = Whereabouts(sought, events)
     whereabouts.look_for(Remembered("room", "", was, 53000))
-    search: FakeSearch = searches.next()
+    search: FakeSearch = sought.next()
     search.hear(answer(53000, host=found))
     whereabouts.close()
     assert events.empty() is not is_moved

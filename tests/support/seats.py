@@ -14,6 +14,7 @@ from lan_chat.client.connect_dialog import ConnectDialog
 from lan_chat.client.inbox import Inbox
 from lan_chat.client.session import Session
 from lan_chat.client.settings import Settings
+from lan_chat.client.whereabouts import RoomMoved
 from lan_chat.client.window import ChatWindow
 from protocol import Event, Message
 from tests.support.waiting import wait_until
@@ -40,6 +41,8 @@ class FakeSession:
         self.joined: list[str] = []
         self.has_quit = self.is_over = False
         self.retries = 0
+        self.followed: list[RoomMoved] = []
+        self.refused: list[RoomMoved] = []
 
     def join(self, name: str) -> None:
         self.joined.append(name)
@@ -52,6 +55,12 @@ class FakeSession:
 
     def retry(self) -> None:
         self.retries += 1
+
+    def follow(self, moved: RoomMoved) -> None:
+        self.followed.append(moved)
+
+    def refuse(self, moved: RoomMoved) -> None:
+        self.refused.append(moved)
 
     def quit(self) -> None:
         self.has_quit = True
