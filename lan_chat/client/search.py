@@ -16,12 +16,14 @@ import sched
 import secrets
 import selectors
 import socket
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from lan_chat import process
 from lan_chat.interfaces import Interface, interfaces
 from lan_chat.rooms import (
     GROUP,
@@ -57,6 +59,8 @@ READ_AT_ONCE = 64
 NONCES_KEPT_ROUNDS = 2
 """An answer may be late, to the round before."""
 
+IP_BOUND_IF = 25
+"""The option of macOS's <netinet/in.h> that Python has no name for: the one interface that a socket sends through."""
 EVERYWHERE = (("0.0.0.0", 0), ("::", 0, 0, 0))
 """What a socket is bound to that asks hosts by their addresses: the system chooses the interface."""
 
@@ -69,18 +73,19 @@ class Search:
         remembered: Sequence[Remembered],
         ring: Callable[[], object],
         *,
-        udp_port: int = PORT,
+        udp_port: int | None = None,
         look_up: Callable[[], Iterable[Interface]] = interfaces,
     ) -> None:
         """Prepare a search. `ring` is called in its thread when the list has changed, and when `has_looked` is set.
 
-        `udp_port` is where servers are asked, and `look_up` returns the interfaces on which that is done.
+        `udp_port` is where servers are asked, the usual one if None, and nobody is asked if it is 0. `look_up` returns
+        the interfaces on which that is done.
         """
         self.has_looked = threading.Event()
         """Set when everybody has been asked and had time to answer, LOOK_S after the start at the latest."""
         self._remembered = tuple(remembered)
         self._ring = ring
-        self._udp_port = udp_port
+        self._udp_port = process.udp_port(PORT) if udp_port is None else udp_port
         self._look_up = look_up
         self._lock = threading.Lock()
         """Guards `_rooms` and `_resolved`."""
@@ -112,7 +117,10 @@ class Search:
 
     def start(self) -> None:
         """Begin to ask."""
-        self._thread.start()
+        if self._udp_port:
+            self._thread.start()
+        else:
+            self.has_looked.set()
 
     def close(self) -> None:
         """End the search at once. May be called twice, and without a start."""
@@ -123,7 +131,6 @@ class Search:
         for end in (self._wake, self._waking):
             end.close()
         self._selector.close()
-        self.has_looked.set()
 
     def rooms(self) -> list[Found]:
         """Return the rooms that are known by now, in the order in which they were found."""
@@ -152,6 +159,7 @@ class Search:
             log.exception("The search for rooms failed")
         finally:
             self._keep_sockets(set())
+            self.has_looked.set()
 
     def _read(self, ready: Iterable[tuple[selectors.SelectorKey, int]]) -> None:
         """Read what has come, and take the answers in it."""
@@ -277,9 +285,10 @@ class Search:
             sock = self._sockets.pop(address)
             self._selector.unregister(sock)
             sock.close()
+        indexes = {str(one.address): one.index for one in self._here}
         for address in addresses - self._sockets.keys():
             with contextlib.suppress(OSError):  # no IPv6; an address that is not usable yet, or no longer
-                sock = _open(address)
+                sock = _open(address, indexes.get(address[0], 0))
                 self._sockets[address] = sock
                 self._selector.register(sock, selectors.EVENT_READ, address)
 
@@ -298,16 +307,18 @@ class Search:
             return
 
 
-def _open(address: Any) -> socket.socket:
-    """Return a socket that asks from an address. Raises OSError."""
+def _open(address: Any, interface: int) -> socket.socket:
+    """Return a socket that asks from an address, perhaps one of an interface with this index. Raises OSError."""
     sock = socket.socket(socket.AF_INET6 if len(address) > 2 else socket.AF_INET, socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         if sock.family == socket.AF_INET:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        elif address[3]:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, address[3])
+            if sys.platform == "darwin" and interface:  # it may send elsewhere, whatever the socket is bound to
+                sock.setsockopt(socket.IPPROTO_IP, IP_BOUND_IF, interface)
+        elif interface:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, interface)
         sock.bind(address)
     except OSError:
         sock.close()

@@ -17,6 +17,7 @@ from lan_chat import rooms
 from lan_chat.client import search as search_module
 from lan_chat.client.search import Search
 from lan_chat.interfaces import Interface
+from lan_chat.process import UDP_PORT_VARIABLE
 from lan_chat.rooms import Found, Remembered, Room
 from tests.support.waiting import DEADLINE_S, wait_until
 
@@ -230,3 +231,23 @@ def test_a_search_that_was_not_started_can_be_closed_and_one_twice(responder: Re
     with searching(responder.port) as (search, _):
         search.close()
     assert search.has_looked.is_set()
+
+
+def test_where_rooms_are_not_to_be_found_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(UDP_PORT_VARIABLE, "0")
+    with closing(Search((), lambda: None)) as search:
+        search.start()
+        assert search.has_looked.is_set()
+        assert search.rooms() == []
+
+
+def test_after_a_failure_of_our_own_nobody_waits(caplog: pytest.LogCaptureFixture) -> None:
+    def look_up() -> list[Interface]:
+        raise ZeroDivisionError
+
+    with closing(Search((), lambda: None, udp_port=1, look_up=look_up)) as search:
+        search.start()
+        assert search.has_looked.wait(DEADLINE_S)
+        search.close()
+    assert "ZeroDivisionError" in caplog.text
+    caplog.clear()
