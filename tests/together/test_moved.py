@@ -1,0 +1,135 @@
+"""A server that gets another address, and a window that finds its room again: on two machines, with the real search."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from lan_chat import rooms, sockets
+from lan_chat.client.search import Search
+from lan_chat.client.session import Session
+from lan_chat.client.settings import Settings
+from lan_chat.client.words import ITALIAN
+from lan_chat.process import UDP_PORT_VARIABLE
+from tests.support.namespaces import Machine, machines
+from tests.support.peers import EventPeer, texts_of
+from tests.support.programs import TOP, Program
+from tests.support.seats import Seat
+
+pytestmark = [pytest.mark.root, pytest.mark.screen, pytest.mark.slow]
+
+OLD, NEW = "192.168.77.1", "192.168.77.30"
+SOON = {"TCP_KEEPIDLE": 1, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": 2000}
+"""A dead link is noticed within seconds, and not within a minute: that is none of what is tried here."""
+
+
+@dataclass
+class Place:
+    """A room on one machine, and a window on another."""
+
+    near: Machine
+    port: int
+    ada: Seat
+    bob: EventPeer
+
+    def move(self, old: str, new: str) -> None:
+        """Give the server's machine another address."""
+        self.near.ip("address", "del", f"{old}/24", "dev", "lan0")
+        self.near.add_address("lan0", f"{new}/24")
+
+    def see_question(self, host: str) -> None:
+        question = ITALIAN.room_elsewhere.format(name="Aula 3", host=host, port=self.port)
+        line = self.ada.window._status_line
+        patiently(self.ada, lambda: line.offer_label.winfo_ismapped() and line.offer_label["text"] == question)
+
+
+def patiently(ada: Seat, condition: Callable[[], object]) -> None:
+    """Wait for longer than one attempt to connect to nobody takes, and a look around."""
+    with contextlib.suppress(AssertionError):
+        ada.wait(condition)
+    ada.wait(condition)
+
+
+@pytest.fixture
+def place(display: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """Ada, in front of a window on one machine, in the room of a server on another, where Bob is, too."""
+    monkeypatch.setenv(UDP_PORT_VARIABLE, str(rooms.PORT))
+    monkeypatch.setattr(
+        sockets,
+        "SOCKET_OPTIONS",
+        [(level, option, SOON.get(option, value)) for level, option, value in sockets.SOCKET_OPTIONS],
+    )
+    with contextlib.ExitStack() as stack:
+        near, far = stack.enter_context(machines("near", "far"))
+        near.plug_in("lan0", far, "eth7")
+        near.add_address("lan0", f"{OLD}/24")
+        far.add_address("eth7", "192.168.77.2/24")
+        with near.at():
+            options = ("--port", "0", "--greeting-wait", "0", "--room", "Aula 3")
+            server = stack.enter_context(Program(TOP / "chat_server.py", *options, stdin=subprocess.DEVNULL))
+            server.expect("  porta ")
+            port = int(server.expect("\n"))
+            bob = stack.enter_context(EventPeer(port, "Bob"))
+        session = Session(OLD, port, new_search=Search)
+        stack.callback(session.close)
+        with far.at():
+            session.connect()
+        ada = Seat(session, Settings())
+        stack.callback(ada.window.close)
+        with far.at():
+            session.start()
+        ada.see(ITALIAN.greeting)
+        ada.enter("Ada")
+        ada.see(ITALIAN.joined.format(name="Ada"))
+        yield Place(near, port, ada, bob)
+
+
+def said(ada: Seat) -> list[str]:
+    return [line.rpartition(": ")[2] for line in ada.shown.splitlines() if "Ada: " in line or "Bob: " in line]
+
+
+def test_after_the_servers_address_has_changed_the_window_goes_there_and_nothing_is_missing(place: Place) -> None:
+    ada, bob = place.ada, place.bob
+    bob.say("prima")
+    ada.see("prima")
+    place.move(OLD, NEW)
+    changed_at = time.monotonic()
+    bob.say("intanto")
+    ada.enter("si sente")
+    patiently(ada, ada.window.retry_button.winfo_ismapped)
+    broken_at = time.monotonic()
+    ada.enter("da qui")
+    bob.say("ancora")
+    place.see_question(NEW)
+    asked_at = time.monotonic()
+    assert ITALIAN.link_restored not in ada.shown  # nobody goes there unasked
+    ada.window._status_line.follow_button.invoke()
+    ada.see(ITALIAN.link_restored)
+    back_at = time.monotonic()
+    bob.say("dopo")
+    ada.see("dopo")
+    ada.enter("fine")
+    everything = texts_of(bob.events_until("fine"))
+    ada.wait(lambda: said(ada) == everything)
+    assert sorted(everything) == sorted(["prima", "intanto", "si sente", "da qui", "ancora", "dopo", "fine"])
+    assert ada.window._layout.header.address["text"] == ITALIAN.address.format(host=NEW, port=place.port)
+    assert (ada.window.settings.host, ada.window.settings.port) == (NEW, place.port)
+    print(f"broken after {broken_at - changed_at:.1f} s, asked after {asked_at - broken_at:.1f} s more,")
+    print(f"back {back_at - asked_at:.1f} s after the yes")
+
+
+def test_a_server_that_gets_its_address_back_is_joined_there_without_a_question(place: Place) -> None:
+    ada, bob = place.ada, place.bob
+    place.move(OLD, NEW)
+    bob.say("intanto")
+    place.see_question(NEW)
+    place.move(NEW, OLD)
+    patiently(ada, lambda: ITALIAN.link_restored in ada.shown)
+    ada.see("intanto")
+    assert not ada.window._status_line.frame.winfo_ismapped()
+    assert ada.window.settings.host != NEW
