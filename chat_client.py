@@ -23,6 +23,7 @@ try:
         end_on_signals()  # first: to import the rest takes a while, and Ctrl+C would end it with a traceback
 
     import argparse
+    import contextlib
     import io
     import threading
     import traceback
@@ -30,12 +31,13 @@ try:
     from types import TracebackType
 
     import protocol
-    from lan_chat.client.answers import DEFAULT_HOST, Address, parse_address, parse_port, parse_port_answer
+    from lan_chat.client.answers import DEFAULT_HOST, parse_address, parse_port
+    from lan_chat.client.console import Board, ask_host, ask_port, find_address, print_rooms
     from lan_chat.client.link import UnreachableError
     from lan_chat.client.search import Search
     from lan_chat.client.session import Session
     from lan_chat.client.settings import Settings, load_settings, settings_path
-    from lan_chat.client.words import LANGUAGES, ClientWords
+    from lan_chat.client.words import LANGUAGES
     from lan_chat.command_line import CommandLine, language_of
     from lan_chat.process import (
         exit_with,
@@ -93,6 +95,8 @@ def run(arguments: argparse.Namespace, settings: Settings, set_aside: Path | Non
         if isinstance(stream, io.TextIOWrapper):
             # A console may lack a character, and a pipe may hold invalid ones.
             stream.reconfigure(errors="replace", line_buffering=stream is not sys.stdin)
+    if arguments.find:
+        return print_rooms(settings)
     if not HAS_TKINTER:
         print(words.no_tkinter, file=sys.stderr)
         return 2
@@ -129,15 +133,21 @@ def connect_by_console(host: str | None, port: int | None, settings: Settings) -
     Raises:
         EOFError: the input ended after at least one answer, or after a given address had failed.
     """
+    with contextlib.closing(Board(settings)) as board:
+        return ask_and_connect(host, port, settings, board)
+
+
+def ask_and_connect(host: str | None, port: int | None, settings: Settings, board: Board) -> Session | None:
+    """Do what `connect_by_console` does, with the rooms that are found above the questions."""
     words = LANGUAGES[settings.language]
     has_failed = False
     while True:
         try:
             if host is None:
-                address = ask_address(words, settings)
+                answer = ask_host(settings, board)
                 has_failed = True  # until the connection succeeds
+                address = find_address(answer, settings, board)
                 if address is None:
-                    print(words.bad_port.format(default=protocol.DEFAULT_PORT))
                     continue
                 host, port = address.host, address.port
             if port is None:
@@ -159,26 +169,6 @@ def connect_by_console(host: str | None, port: int | None, settings: Settings) -
             has_failed = True
         else:
             return session
-
-
-def ask_address(words: ClientWords, settings: Settings) -> Address | None:
-    """Ask for the host; return it, with the port where the answer has it, or None where that is no port.
-
-    Enter alone means the last server, which stands above the question. Raises EOFError where the input has ended.
-    """
-    if settings.host:
-        print(words.last_server.format(host=settings.host, port=settings.port))
-    address = parse_address(input(words.ask_host))
-    if address is None or address.host:
-        return address
-    return Address(settings.host, settings.port) if settings.host else Address(DEFAULT_HOST)
-
-
-def ask_port(words: ClientWords) -> int:
-    """Ask for the port until the answer is valid. Raises EOFError where the input has ended."""
-    while (port := parse_port_answer(input(words.ask_port))) is None:
-        print(words.bad_port.format(default=protocol.DEFAULT_PORT))
-    return port
 
 
 def connect_by_dialog(root: tk.Tk, arguments: argparse.Namespace, settings: Settings) -> Session | None:
@@ -227,6 +217,7 @@ def parse_arguments(argv: list[str] | None, usual_language: str = protocol.DEFAU
     parser.add_argument("port", nargs="?", metavar="PORT", help=words.help_port.format(default=protocol.DEFAULT_PORT))
     parser.add_argument("rest", nargs="*", help=argparse.SUPPRESS)  # of what a server shows: HOST porta PORT
     parser.add_argument("--name", default="", help=words.help_name)
+    parser.add_argument("--find", action="store_true", help=words.help_find)
     arguments = parser.parse_args(argv)
     bad_port = words.bad_port.format(default=protocol.DEFAULT_PORT)
     if arguments.port is not None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from lan_chat.early import SIGNALS
 
@@ -76,6 +77,7 @@ def exit_with(status: int) -> None:
 
 if sys.platform == "win32":
     import ctypes
+    import msvcrt
 
     _SW_HIDE, _SW_SHOW = 0, 5
     _MAX_TITLE = 1024
@@ -108,6 +110,13 @@ if sys.platform == "win32":
         count = ctypes.windll.kernel32.GetConsoleProcessList(processes, len(processes))
         return 0 < int(count) <= (2 if hasattr(sys, "frozen") else 1)  # a one-file executable is two processes
 
+    def is_console(stream: TextIO | None) -> bool:
+        """Return whether a person is at a stream. To Windows's C library, NUL is a terminal, too."""
+        if stream is None or not stream.isatty():
+            return False
+        handle, mode = ctypes.c_void_p(msvcrt.get_osfhandle(stream.fileno())), ctypes.c_uint()
+        return bool(ctypes.windll.kernel32.GetConsoleMode(handle, ctypes.byref(mode)))
+
     def show_console(is_shown: bool) -> None:
         """Show the console's window, or hide it. Windows Terminal minimizes it, and does not restore it."""
         window = ctypes.windll.kernel32.GetConsoleWindow()
@@ -129,6 +138,10 @@ else:
     def has_own_console() -> bool:
         """Return whether the console closes with this program: never, except on Windows."""
         return False
+
+    def is_console(stream: TextIO | None) -> bool:
+        """Return whether a person is at a stream."""
+        return stream is not None and stream.isatty()
 
     def show_console(is_shown: bool) -> None:
         """Do nothing: except on Windows, the console's window is another program's."""

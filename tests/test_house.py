@@ -55,6 +55,7 @@ PURE = {
         "answers",
         "blocks",
         "composing",
+        "console_words",
         "entries",
         "entry_layout",
         "fitting",

@@ -49,6 +49,12 @@ _ANYWHERE = re.compile(
 """An IPv4 address among words, and the port behind it."""
 
 
+_CHOICE = re.compile(r"[\[(#]?0*(\d{1,2})[\]).:]?", re.ASCII)
+"""The number of a room, also as it stands in the list. No host is called so."""
+_YES = {"s", "si", "sì", "y", "yes"}
+"""In both languages, as some people answer in the other one."""
+
+
 @dataclass(frozen=True)
 class Address:
     """Where an answer says that the server is: `host` is empty and `port` None where it says nothing of them."""
@@ -75,6 +81,17 @@ def parse_address(answer: str) -> Address | None:
         return Address(text[1:-1] if in_brackets else text)
     port = parse_port(found["port"])
     return None if port is None else Address(found["host"], port)
+
+
+def parse_choice(answer: str) -> int | None:
+    """Return the number in an answer that is nothing else; None where it is something else."""
+    found = _CHOICE.fullmatch(unicodedata.normalize("NFKC", _visible(answer)))
+    return None if found is None else int(found[1])
+
+
+def is_yes(answer: str) -> bool:
+    """Return whether an answer says yes."""
+    return unicodedata.normalize("NFKC", _visible(answer)).casefold() in _YES
 
 
 def parse_port(text: str) -> int | None:

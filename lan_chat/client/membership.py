@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import protocol
+from lan_chat import rooms
 from lan_chat.client.entries import Entry, Kind, mentions
 from lan_chat.client.ledger import Gap, LinkRestored, NotSent, Rejected, Taken
 from lan_chat.client.session import Disconnected, LinkBroken, Session
 from lan_chat.client.settings import Settings
 from lan_chat.client.whereabouts import AddressChanged, OfferWithdrawn, RoomMoved
 from lan_chat.client.words import LANGUAGES, ClientWords
+from lan_chat.rooms import Remembered
 from protocol import (
     Announcement,
     EndConn,
@@ -186,7 +188,7 @@ class Membership:
             self._settings.name = welcome.name
         self._was_here = True
         self._farewell = None
-        self._settings.save()
+        self._note_room(welcome)
         self.asked_name = ""
         self._arrived_at = welcome.last
         self.standing = protocol.MAY_WRITE  # of a newcomer: else it is told so
@@ -353,6 +355,12 @@ class Membership:
             self.ask_for(name)
         elif self._settings.name and not self.name and not self._screen.draft() and not self._session.is_bare:
             self._screen.give_back(self._settings.name, True)
+
+    def _note_room(self, welcome: Welcome) -> None:
+        """Remember which room this is."""
+        room, title = welcome.room or "", rooms.room_name(welcome.title or "")
+        session = self._session
+        self._settings.remember(Remembered(room if rooms.is_id(room) else "", title, session.host, session.port))
 
     def _note_farewell(self, event: Error | Refused) -> None:
         if event.reason in FAREWELLS[type(event)]:

@@ -1,17 +1,19 @@
 """The client's texts for its user, in each language: questions, window, errors.
 
-Pure data. The sentences of the wire are in `protocol.Words`.
+Pure data. The sentences of the wire are in `protocol.Words`, those of the list of rooms on a console and of the command
+line in `ConsoleWords`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import protocol
+from lan_chat.client import console_words
+from lan_chat.client.console_words import ConsoleWords
 
 
 @dataclass(frozen=True)
-class ClientWords(protocol.Words):
+class ClientWords(ConsoleWords):
     """Every text of the client, in one language; the code that shows it fills the `{}` fields."""
 
     ask_host: str
@@ -139,20 +141,19 @@ class ClientWords(protocol.Words):
     unreachable_network: str
     unreachable_stranger: str
     bad_port: str
+
+    # The rooms of the LAN.
+    room_code: str
+    room_moved: str
+    room_open: str
+
     no_tkinter: str
     no_display: str
     press_enter: str
 
-    # The command line.
-    help_description: str
-    help_host: str
-    help_port: str
-    help_name: str
-    last_language: str
-
 
 ITALIAN = ClientWords(
-    **vars(protocol.ITALIAN),
+    **vars(console_words.ITALIAN),
     ask_host="Inserire il Server host: ",
     ask_port="Inserire la porta del server host: ",
     last_server="Con il solo Invio, come l'ultima volta: {host}, porta {port}.",
@@ -287,20 +288,20 @@ ITALIAN = ClientWords(
     "di questo computer.",
     unreachable_stranger="Il programma su {host}, porta {port}, non è un server di chat. Controlla la porta.",
     bad_port="La porta deve essere un numero da 1 a 65535; premi Invio per la {default}.",
+    room_code="con codice",
+    room_moved="«{room}» ora risponde da {host}, porta {port}, e non più da {old}. Forse il suo indirizzo è cambiato, "
+    "forse è un altro server con lo stesso nome. Vuoi entrare?",
+    room_open="«{room}» chiedeva un codice, e ora non lo chiede più: forse è un altro server con lo stesso nome. "
+    "Vuoi entrare?",
     no_tkinter="Manca tkinter, la libreria delle finestre. Installala e riprova: su Debian e Ubuntu «sudo apt install "
     "python3-tk», su Fedora «sudo dnf install python3-tkinter», su macOS con Homebrew «brew install python-tk».",
     no_display="Non è possibile aprire una finestra ({error}). Avvia il programma da una sessione grafica.",
     press_enter="Premi Invio per chiudere.",
-    help_description="La finestra della chat. Chiede il server e la porta che non le sono stati dati.",
-    help_host="il server, anche con la porta come lo mostra il server: 192.168.1.20:53000",
-    help_port="di solito {default}",
-    help_name="il nome da chiedere",
-    last_language="l'ultima usata, all'inizio italiano",
 )
 
 
 ENGLISH = ClientWords(
-    **vars(protocol.ENGLISH),
+    **vars(console_words.ENGLISH),
     ask_host="Enter the server host: ",
     ask_port="Enter the port of the server host: ",
     last_server="With Enter alone, as last time: {host}, port {port}.",
@@ -434,16 +435,16 @@ ENGLISH = ClientWords(
     "network.",
     unreachable_stranger="The program at {host}, port {port}, is not a chat server. Check the port.",
     bad_port="The port must be a number from 1 to 65535; press Enter for {default}.",
+    room_code="with a code",
+    room_moved="“{room}” now answers from {host}, port {port}, and no longer from {old}. Perhaps its address has "
+    "changed, perhaps it is another server of the same name. Do you want to enter?",
+    room_open="“{room}” asked for a code, and no longer does: perhaps it is another server of the same name. "
+    "Do you want to enter?",
     no_tkinter="tkinter, the window library, is missing. Install it and try again: on Debian and Ubuntu “sudo apt "
     "install python3-tk”, on Fedora “sudo dnf install python3-tkinter”, on macOS with Homebrew “brew install "
     "python-tk”.",
     no_display="No window can be opened ({error}). Start the program from a graphical session.",
     press_enter="Press Enter to close.",
-    help_description="The chat window. Asks for the host and the port that it was not given.",
-    help_host="the server, also with the port as the server shows it: 192.168.1.20:53000",
-    help_port="usually {default}",
-    help_name="the name to ask for",
-    last_language="the last one used, at first Italian",
 )
 
 LANGUAGES = {"it": ITALIAN, "en": ENGLISH}

@@ -401,8 +401,9 @@ def test_everything_is_remembered_from_one_run_to_the_next(
     assert run_main(change_everything, "127.0.0.1", str(server.port)) == 0
     saved, _ = load_settings(tmp_path / "settings.json")
     assert saved.font_size > MIN_FONT_SIZE
+    assert [(room.host, room.port) for room in saved.rooms] == [("127.0.0.1", server.port)]
     assert saved == Settings(
-        "127.0.0.1", server.port, "Ada", "en", "dark", saved.font_size, True, False, saved.geometry
+        "127.0.0.1", server.port, "Ada", "en", "dark", saved.font_size, True, False, saved.geometry, saved.rooms
     )
     assert saved.geometry.startswith("700x500")
     wait_until(lambda: not server.room.members())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import queue
-import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,36 +18,10 @@ from lan_chat.client.search import Search
 from lan_chat.interfaces import Interface
 from lan_chat.process import UDP_PORT_VARIABLE
 from lan_chat.rooms import Found, Remembered, Room
+from tests.support.responder import LOOPBACK, Responder
 from tests.support.waiting import DEADLINE_S, wait_until
 
-LOOPBACK = Interface("lo", 1, ipaddress.ip_address("127.0.0.1"), 8, is_loopback=True)
 ROOM = Room("a1", "Aula 3", 53000, 7)
-
-
-class Responder:
-    """A server's side of the search, which answers when the test says so."""
-
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.settimeout(DEADLINE_S)
-        self.sock.bind((host, port))
-        self.port: int = self.sock.getsockname()[1]
-
-    def question(self) -> tuple[str, tuple[str, int]]:
-        """Wait for a question; return its nonce, and who asks."""
-        datagram, sender = self.sock.recvfrom(rooms.MAX_DATAGRAM_BYTES)
-        nonce = rooms.decode_question(datagram)
-        assert nonce is not None
-        return nonce, sender
-
-    def answer(self, room: Room) -> str:
-        """Answer the next question; return its nonce."""
-        nonce, sender = self.question()
-        self.sock.sendto(rooms.encode_answer(nonce, room), sender)
-        return nonce
-
-    def close(self) -> None:
-        self.sock.close()
 
 
 @pytest.fixture
