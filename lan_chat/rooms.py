@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,11 +25,13 @@ QUESTION_BYTES = 512
 """The length of a question, and the most that an answer has; below what every IPv4 host has to take (RFC 791, 576)."""
 MAX_DATAGRAM_BYTES = 2048
 """What is read of a datagram: more than one of ours has."""
-MAX_ROOMS = 50
-"""The most rooms that a client lists."""
+MAX_ROOMS, MAX_ROOMS_AT_ONE_HOST = 50, 10
+"""The most rooms that a client lists, and of one address: a liar fills the list with no more of them."""
 SILENT_ROUNDS = 3
 """For how many rounds of questions a room may be silent before it is listed no more: datagrams get lost."""
 MAX_ROOM_NAME_CHARACTERS = 40
+MAX_MARKS = 4
+"""How many combining marks may follow each other in the name of a room, or they would be drawn over other rows."""
 MAX_PEOPLE = 100_000
 SWEPT_PREFIX = 24
 """The largest networks of which each address is asked by itself."""
@@ -79,12 +82,29 @@ class Remembered:
     host: str
     port: int
     had_code: bool = False
+    address: str = ""
+    """The IP address that was reached, where `host` is a name."""
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """The IP address, as far as it is known, and the port."""
+        return self.address or self.host, self.port
 
 
 def room_name(text: str) -> str:
     """Return a text as the name of a room: one line, bounded; empty where nothing of it can be seen."""
-    line = protocol.clean_line(text, MAX_ROOM_NAME_CHARACTERS).strip()
+    line = _with_few_marks(protocol.clean_line(text, MAX_ROOM_NAME_CHARACTERS)).strip()
     return line if protocol.without_invisible(line).strip() else ""
+
+
+def _with_few_marks(text: str) -> str:
+    """Return a text with no more than MAX_MARKS combining marks in a row, and none where there is nothing to mark."""
+    kept, count = "", MAX_MARKS
+    for character in text:
+        count = count + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
+        if count <= MAX_MARKS:
+            kept += character
+    return kept
 
 
 def is_id(text: str) -> bool:
@@ -179,7 +199,7 @@ class Rooms:
     """
 
     def __init__(self, remembered: Iterable[Remembered] = ()) -> None:
-        self._known = {(one.id, one.host, one.port) for one in remembered}
+        self._known = {one.id: one.place for one in remembered if one.id}
         self._rows: dict[str, Found] = {}
         self._round = 0
         self._heard: dict[str, int] = {}
@@ -213,7 +233,7 @@ class Rooms:
         room_id = found.room.id
         before = self._rows.get(room_id)
         if before is None:
-            if len(self._rows) >= MAX_ROOMS:
+            if not self._make_room_for(found):
                 return False
         elif _place(found) != _place(before) and (self._is_known(before) or not self._is_known(found)):
             return False
@@ -221,8 +241,19 @@ class Rooms:
         self._heard[room_id] = self._round
         return found != before
 
+    def _make_room_for(self, found: Found) -> bool:
+        """Return whether there is a row for one that is new: if all are taken, a room that the user knows gets one."""
+        if sum(one.host == found.host for one in self) >= MAX_ROOMS_AT_ONE_HOST and not self._is_known(found):
+            return False
+        if len(self._rows) >= MAX_ROOMS:
+            strangers = [room_id for room_id in self._rows if room_id not in self._known]
+            if found.room.id not in self._known or not strangers:
+                return False
+            del self._rows[strangers[-1]], self._heard[strangers[-1]]
+        return True
+
     def _is_known(self, found: Found) -> bool:
-        return (found.room.id, *_place(found)) in self._known
+        return self._known.get(found.room.id) == _place(found)
 
 
 def _place(found: Found) -> tuple[str, int]:
@@ -259,8 +290,9 @@ def needs_question(found: Found, remembered: Mapping[str, Remembered]) -> bool:
     """Return whether the user is to be asked before a room is entered, since another server may pose as it.
 
     So it is where a room that had a code has none now, or one without a code answers from another address than before.
+    One that had none, and says that it has one now, proves nothing by that.
     """
     known = remembered.get(found.room.id)
-    if known is None or found.room.needs_code:
+    if known is None or (known.had_code and found.room.needs_code):
         return False
-    return known.had_code or (known.host, known.port) != _place(found)
+    return known.had_code or known.place != _place(found)

@@ -70,8 +70,8 @@ class Link:
                 sock.sendall(Events().encode(first))
             received = self._read_greeting(sock)
             tune(sock)
-            self.peer = peer_address(sock.getpeername())
-            """The server's IP address, and its port."""
+            self.peer, _ = peer_address(sock.getpeername())
+            """The server's IP address."""
             sock.setblocking(False)  # `incoming` and `_send_all` wait with `select`, each in its thread
         except OSError as error:
             sock.close()

@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import protocol
-from lan_chat import rooms
 from lan_chat.client.entries import Entry, Kind, mentions
 from lan_chat.client.ledger import Gap, LinkRestored, NotSent, Rejected, Taken
 from lan_chat.client.session import Disconnected, LinkBroken, Session
 from lan_chat.client.settings import Settings
-from lan_chat.client.whereabouts import AddressChanged, OfferWithdrawn, RoomMoved
+from lan_chat.client.whereabouts import AddressChanged, OfferWithdrawn, RoomMoved, room_of
 from lan_chat.client.words import LANGUAGES, ClientWords
-from lan_chat.rooms import Remembered
 from protocol import (
     Announcement,
     EndConn,
@@ -358,9 +356,8 @@ class Membership:
 
     def _note_room(self, welcome: Welcome) -> None:
         """Remember which room this is."""
-        room, title = welcome.room or "", rooms.room_name(welcome.title or "")
         session = self._session
-        self._settings.remember(Remembered(room if rooms.is_id(room) else "", title, session.host, session.port))
+        self._settings.remember(room_of(welcome, (session.host, session.port), session.address))
 
     def _note_farewell(self, event: Error | Refused) -> None:
         if event.reason in FAREWELLS[type(event)]:

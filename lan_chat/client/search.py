@@ -10,6 +10,7 @@ answered a broadcast, each address of a small network is asked, once.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import logging
 import math
 import sched
@@ -36,6 +37,7 @@ from lan_chat.rooms import (
     decode_answer,
     encode_question,
     is_here,
+    may_be_answered,
     neighbours,
 )
 from lan_chat.sockets import peer_address
@@ -178,6 +180,8 @@ class Search:
     def _take(self, datagram: bytes, sender: tuple[Any, ...]) -> bool:
         """Take an answer, and return whether it changed the list."""
         host, _ = peer_address(sender)
+        if not may_be_answered(ipaddress.ip_address(host.partition("%")[0]), self._here):
+            return False  # no server there would answer us
         room = decode_answer(datagram, self._broadcast_nonces)
         if room is not None and not is_here(host, self._here):
             self._is_broadcast_answered = True
@@ -212,7 +216,12 @@ class Search:
 
     def _ask_known(self) -> None:
         """Ask the rooms that are remembered or were found, at the port of each and at the usual one."""
-        places = {(one.host, port) for one in self._remembered for port in (one.port, self._udp_port)}
+        places = {
+            (host, port)
+            for one in self._remembered
+            for host in {one.host, one.place[0]}
+            for port in (one.port, self._udp_port)
+        }
         with self._lock:
             places |= {(one.host, port) for one in self._rooms for port in (one.room.port, self._udp_port)}
             targets = set(self._resolved)

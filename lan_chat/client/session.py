@@ -127,6 +127,8 @@ class Session:
     ) -> None:
         self.host = host
         self.port = port
+        self.address = ""
+        """The server's IP address; empty before it has let the user in."""
         self.events = Inbox()
         """The server's events and those of the link, and as the last one a `Disconnected`."""
         self.is_bare = False
@@ -372,7 +374,8 @@ class Session:
             self._welcomed_at = time.monotonic()
         is_known, is_first = self._state is State.RESUMING, self._state is not State.JOINED
         says, shown = self._ledger.settle_in(welcome, is_known, is_first)
-        self._room = room_of(welcome, *link.peer)
+        self.address = link.peer
+        self._room = room_of(welcome, link.place, link.peer)
         if link.place != (self.host, self.port):
             self.host, self.port = link.place
             shown = [AddressChanged(self._room), *shown]

@@ -141,7 +141,8 @@ def _parse_rooms(value: Any) -> tuple[Remembered, ...]:
             continue
         types = {field.name: type(getattr(room, field.name)).__name__ for field in dataclasses.fields(Remembered)}
         is_ours = types == {field.name: field.type for field in dataclasses.fields(Remembered)}
-        if is_ours and rooms.is_id(room.id) and _makes_sense("host", room.host) and _makes_sense("port", room.port):
+        has_place = all(_makes_sense("host", host) for host in (room.host, room.address))
+        if is_ours and rooms.is_id(room.id) and has_place and _makes_sense("port", room.port):
             parsed.append(dataclasses.replace(room, name=rooms.room_name(room.name)))
     return tuple(parsed)
 

@@ -66,10 +66,12 @@ NewSearch = Callable[[Sequence[Remembered], Callable[[], object]], AnySearch]
 whenever there is something new."""
 
 
-def room_of(welcome: Welcome, host: str, port: int) -> Remembered:
-    """Return the room that a server at an address has let the user into."""
-    room_id = welcome.room or ""
-    return Remembered(room_id if rooms.is_id(room_id) else "", rooms.room_name(welcome.title or ""), host, port)
+def room_of(welcome: Welcome, place: Address, address: str) -> Remembered:
+    """Return the room that a server has let the user into: where that was asked for, and its IP address."""
+    room_id, title = welcome.room or "", rooms.room_name(welcome.title or "")
+    return Remembered(
+        room_id if rooms.is_id(room_id) else "", title, *place, address=address if address != place[0] else ""
+    )
 
 
 class Whereabouts:
@@ -131,14 +133,14 @@ class Whereabouts:
             if self._search is None or not self._search.has_looked.is_set():  # its old address has a second to answer
                 return
             offer = next((self._moved(found) for found in self._search.rooms() if found.room.id == self._room.id), None)
-            if offer != self._offer:
+            if (offer and (offer.host, offer.port)) != (self._offer and (self._offer.host, self._offer.port)):
                 self._offer = offer
                 self._events.put(offer or OfferWithdrawn())
 
     def _moved(self, found: Found) -> RoomMoved | None:
         """Return what there is to ask about a room that was found; None where it is where it was, or was refused."""
         host, port = found.host, found.room.port
-        is_old_place = (parse_address(host) or host, port) == (self._room.host, self._room.port)
+        is_old_place = (parse_address(host) or host, port) == self._room.place
         if is_old_place or (host, port) in self._refused:
             return None
         return RoomMoved(self._room.name or found.room.name, host, port)

@@ -49,6 +49,15 @@ def test_a_room_that_answers_is_listed_with_its_address(responder: Responder) ->
         assert search.rooms() == [Found(ROOM, "127.0.0.1")]
 
 
+@pytest.mark.parametrize("host", ["8.8.8.8", "2001:db8::9"])
+def test_an_answer_from_beyond_the_lan_is_not_believed(host: str) -> None:
+    with closing(Search((), lambda: None, udp_port=1)) as search:
+        search._new_question(search._broadcast_nonces)
+        answer = rooms.encode_answer(search._broadcast_nonces[-1], ROOM)
+        assert not search._take(answer, (host, 53000))
+        assert search._take(answer, ("192.168.1.20", 53000))
+
+
 def test_an_address_that_is_not_believed_is_listed_no_more(responder: Responder) -> None:
     with searching(responder.port) as (search, rings):
         responder.answer(ROOM)

@@ -341,7 +341,7 @@ def test_the_rooms_are_kept_the_last_one_first_and_each_once(tmp_path: Path) -> 
     settings, _ = load_settings(path)
     lab = Remembered("77", "Lab", "10.0.0.9", 53001, had_code=True)
     moved = replace(AULA, host="192.168.1.30")
-    typed = Remembered("", "", "chat.local", 53000)
+    typed = Remembered("", "", "chat.local", 53000, address="fe80::1%2")
     for room in (AULA, lab, typed, moved, typed):
         settings.remember(room)
     again, _ = load_settings(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 
@@ -236,6 +237,38 @@ def test_the_name_of_the_room_is_the_one_that_its_user_knows(
     assert next_event(session) == RoomMoved(TITLE, "127.0.0.1", 9)
 
 
+def test_a_liar_whose_name_changes_all_the_time_is_offered_once() -> None:
+    sought, events = Searches(), Inbox()
+    whereabouts = Whereabouts(sought, events)
+    whereabouts.look_for(Remembered("room", "", "127.0.0.1", 8))
+    search = sought.next()
+    for number in range(5):
+        search.hear(answer(9, name=f"Aula {number}"))
+    whereabouts.close()
+    assert [events.get_nowait(), events.get_nowait()] == [RoomMoved("Aula 0", "127.0.0.1", 9), OfferWithdrawn()]
+    assert events.empty()
+
+
+def test_a_room_that_was_reached_by_a_name_is_known_by_its_address(
+    play: Play, sought: Searches, long_pauses: None
+) -> None:
+    server = play()
+    session = Session("localhost", server.port, new_search=sought)
+    session.connect()
+    with contextlib.closing(session), contextlib.closing(server):
+        session.start()
+        session.join("Ada")
+        server.peer.expect("join")
+        server.peer.tell(back_in(0))
+        events_until(session, Welcome)
+        lose(server, session)
+        search = sought.next()
+        assert search.remembered == (Remembered("room", TITLE, "localhost", server.port, address="127.0.0.1"),)
+        search.hear(answer(server.port))
+        search.hear(answer(9), forgets=True)
+        assert next_event(session) == RoomMoved(TITLE, "127.0.0.1", 9)  # and nothing before it
+
+
 @pytest.mark.parametrize("room", [None, "", "no id\N{BULLET}"])
 def test_a_room_without_an_id_is_not_looked_for(
     play: Play, meet: Meet, sought: Searches, long_pauses: None, room: str | None
@@ -318,4 +351,6 @@ def test_one_address_may_be_written_in_two_ways(was: str, found: str, is_moved: 
 
 def test_a_room_is_remembered_by_what_may_be_an_id_and_a_name() -> None:
     welcome = Welcome("Ada", "token", (), 0, room="no id", title="\u200b")
-    assert room_of(welcome, "::1", 5) == Remembered("", "", "::1", 5)
+    assert room_of(welcome, ("::1", 5), "::1") == Remembered("", "", "::1", 5)
+    welcome = Welcome("Ada", "token", (), 0, room="room", title=TITLE)
+    assert room_of(welcome, ("pc-aula", 5), "::1") == Remembered("room", TITLE, "pc-aula", 5, address="::1")

@@ -53,7 +53,7 @@ def test_the_banner_asks_and_yes_goes_there_and_the_settings_know_it(sit: Sit, o
     assert seat.window._layout.header.address["text"] == "192.168.1.30 · porta 53000"
     assert seat.root.title() == "Chat – 192.168.1.30"
     settings, _ = load_settings(settings_path())
-    assert (settings.host, settings.port, settings.rooms) == ("192.168.1.30", 53000, (room,))
+    assert (settings.host, settings.port, settings.rooms[0]) == ("192.168.1.30", 53000, room)
     assert Path(own_settings).exists()
 
 

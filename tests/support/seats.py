@@ -35,7 +35,7 @@ class FakeSession:
     """A session without a network: it notes what the window wants, and the test says what comes."""
 
     def __init__(self) -> None:
-        self.host, self.port, self.is_bare = "lan-host", 53000, False
+        self.host, self.port, self.is_bare, self.address = "lan-host", 53000, False, ""
         self.events = Inbox()
         self.said: list[str] = []
         self.joined: list[str] = []

@@ -112,6 +112,9 @@ def test_json_that_is_no_object_is_none(datagram: bytes) -> None:
         ("\x1b[31mrossa", "[31mrossa"),
         ("evil\u202egnp.exe", "evilgnp.exe"),
         ("x" * 50, "x" * 39 + "…"),
+        ("a" + "\u0301" * 30, "a" + "\u0301" * 4),
+        ("\u0301\u20ddAula", "Aula"),
+        ("שִׁ" * 5 + "ไม่กี่", "שִׁ" * 5 + "ไม่กี่"),
     ],
 )
 def test_the_name_of_a_room_is_cleaned_and_bounded(said: str, shown: str) -> None:
@@ -215,8 +218,9 @@ def test_a_liar_takes_over_no_row() -> None:
     assert [one.room.port for one in listed] == [53000, 53000]
 
 
-def test_the_room_that_one_knows_takes_its_row_back() -> None:
-    listed = Rooms([Remembered("a", "a", "192.168.1.30", 53000)])
+@pytest.mark.parametrize(("host", "address"), [("192.168.1.30", ""), ("lab-pc", "192.168.1.30")])
+def test_the_room_that_one_knows_takes_its_row_back(host: str, address: str) -> None:
+    listed = Rooms([Remembered("a", "a", host, 53000, address=address)])
     listed.add(found("a", "192.168.1.66"))
     assert listed.add(found("a"))
     assert not listed.add(found("a", "192.168.1.66"))
@@ -239,9 +243,29 @@ def test_an_address_that_the_user_does_not_believe_is_listed_no_more_and_hides_n
 def test_no_more_than_fifty_rooms_are_listed() -> None:
     listed = Rooms()
     for number in range(80):
-        listed.add(found(str(number)))
+        listed.add(found(str(number), f"192.168.1.{number}"))
     assert len(listed) == rooms.MAX_ROOMS
-    assert listed.add(found("7", people=3))
+    assert listed.add(found("7", "192.168.1.7", people=3))
+
+
+def test_one_address_lists_no_more_than_ten_rooms_but_for_those_that_one_knows() -> None:
+    listed = Rooms([Remembered("known", "known", "192.168.1.66", 53000)])
+    for number in range(80):
+        listed.add(found(str(number), "192.168.1.66"))
+    assert len(listed) == rooms.MAX_ROOMS_AT_ONE_HOST
+    assert listed.add(found("known", "192.168.1.66"))
+    assert listed.add(found("another"))
+
+
+def test_who_fills_the_list_keeps_no_room_out_that_one_knows_wherever_it_is() -> None:
+    listed = Rooms([Remembered("a", "a", "192.168.1.30", 53000), Remembered("b", "b", "192.168.1.31", 53000)])
+    for number in range(80):
+        listed.add(found(str(number), f"192.168.2.{number}"))
+    assert listed.add(found("a"))
+    assert listed.add(found("b", "192.168.1.40"))
+    assert not listed.add(found("c"))
+    assert len(listed) == rooms.MAX_ROOMS
+    assert [one.room.id for one in listed][-2:] == ["a", "b"]
 
 
 def test_a_room_that_is_silent_for_some_rounds_is_listed_no_more() -> None:
@@ -291,11 +315,15 @@ def test_the_last_room_is_meant_else_this_machines_else_the_only_one(
         (found("new"), False),
         (found("a", "192.168.1.40"), True),
         (found("a", port=53001), True),
-        (found("a", "192.168.1.40", needs_code=True), False),
+        (found("a", "192.168.1.40", needs_code=True), True),
+        (found("named", "192.168.1.30"), False),
+        (found("named", "192.168.1.40"), True),
         (found("coded"), True),
         (found("coded", "192.168.1.40", needs_code=True), False),
     ],
 )
 def test_a_room_that_may_be_another_is_entered_only_after_a_question(one: Found, asks: bool) -> None:
-    known = {"a": LAST, "coded": Remembered("coded", "Lab", "192.168.1.30", 53000, had_code=True)}
+    coded = Remembered("coded", "Lab", "192.168.1.30", 53000, had_code=True)
+    named = Remembered("named", "Lab", "lab-pc", 53000, address="192.168.1.30")
+    known = {"a": LAST, "coded": coded, "named": named}
     assert rooms.needs_question(one, known) is asks
