@@ -7,6 +7,7 @@ for the search's thread with the lock held.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from lan_chat.client.inbox import Inbox
 from lan_chat.rooms import Found, Remembered
 from lan_chat.sockets import Address, parse_address
 from protocol import Event, Welcome
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,11 @@ class Whereabouts:
             if self._new_search is None or self._search is not None or self._is_closed or not room.id:
                 return
             self._room = room
-            self._search = self._new_search((room,), self._look)
+            try:
+                self._search = self._new_search((room,), self._look)
+            except OSError as error:  # there are no sockets left
+                log.debug("No search: %s", error)
+                return
             for place in self._refused:
                 self._search.refuse(*place)
             self._search.start()

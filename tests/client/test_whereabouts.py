@@ -228,6 +228,39 @@ def test_who_is_not_there_where_the_user_has_gone_leaves_the_session_where_it_wa
     resumed(server.next_peer(), server.peer.token)
 
 
+def test_who_hears_the_token_where_the_user_has_gone_and_closes_leaves_the_session_where_it_was(
+    play: Play, meet: Meet, sought: Searches, long_pauses: None
+) -> None:
+    server, session = come_in_here(play, meet, sought)
+    lose(server, session)
+    liar = play()
+    sought.next().hear(answer(liar.port))
+    session.follow(moved_to(liar))
+    resumed(liar.next_peer(), server.peer.token).break_off()
+    kinds = [type(next_event(session)) for _ in range(4)]
+    assert kinds == [RoomMoved, LinkBroken, OfferWithdrawn, LinkBroken]
+    server.listen()
+    session.retry()
+    resumed(server.next_peer(), server.peer.token).tell(back_in(0))
+    assert events_until(session, LinkRestored) == [LinkRestored(("Ada", "Bob"))]
+    assert session.port == server.port
+
+
+def test_where_no_search_can_be_made_the_session_goes_on(play: Play, meet: Meet, long_pauses: None) -> None:
+    def fail(*_: object) -> FakeSearch:
+        raise OSError("Too many open files")
+
+    server = play()
+    session = meet(server, new_search=fail)
+    session.join("Ada")
+    server.peer.expect("join")
+    server.peer.tell(back_in(0))
+    events_until(session, Welcome)
+    lose(server, session)
+    session.retry()
+    assert isinstance(next_event(session), LinkBroken)
+
+
 def test_the_name_of_the_room_is_the_one_that_its_user_knows(
     play: Play, meet: Meet, sought: Searches, long_pauses: None
 ) -> None:
