@@ -102,19 +102,22 @@ def run(arguments: argparse.Namespace, settings: Settings, set_aside: Path | Non
         return 2
     if set_aside is not None and sys.stderr is not None:
         print(words.settings_broken.format(file=set_aside), file=sys.stderr)
-    session = None
+    session: Session | None = None
+    name = arguments.name
     try:
         interrupt_once()
-        session = connect_by_console(arguments.host, arguments.port, settings)
+        if not arguments.dialog:
+            session = connect_by_console(arguments.host, arguments.port, settings)
         end_on_signals()  # until there is a window to close: an exception within Tk would be shown, and nothing else
         root = open_root(words)
         if root is None:
             return 2
-        session = session or connect_by_dialog(root, arguments, settings)
+        if session is None:
+            session, name = connect_by_dialog(root, arguments, settings)
         if session is not None:
             settings.host, settings.port = session.host, session.port
             settings.save()
-            session = run_window(root, session, settings, arguments.name)
+            session = run_window(root, session, settings, name)
             settings.save()
     except EOFError:
         return 2
@@ -171,11 +174,12 @@ def ask_and_connect(host: str | None, port: int | None, settings: Settings, boar
             return session
 
 
-def connect_by_dialog(root: tk.Tk, arguments: argparse.Namespace, settings: Settings) -> Session | None:
-    """Ask for host and port in a window; None where the user gives up."""
-    dialog = ConnectDialog(root, settings, arguments.host or "", str(arguments.port or ""))
+def connect_by_dialog(root: tk.Tk, arguments: argparse.Namespace, settings: Settings) -> tuple[Session | None, str]:
+    """Ask for a room and a name in a window; return both, None where the user gives up."""
+    host, port = arguments.host or "", str(arguments.port or "")
+    dialog = ConnectDialog(root, settings, host, port, name=arguments.name)
     close_on_signal(dialog)
-    return dialog.run()
+    return dialog.run(), dialog.name
 
 
 def run_window(root: tk.Tk, session: Session, settings: Settings, name: str) -> Session:
@@ -218,6 +222,7 @@ def parse_arguments(argv: list[str] | None, usual_language: str = protocol.DEFAU
     parser.add_argument("rest", nargs="*", help=argparse.SUPPRESS)  # of what a server shows: HOST porta PORT
     parser.add_argument("--name", default="", help=words.help_name)
     parser.add_argument("--find", action="store_true", help=words.help_find)
+    parser.add_argument("--dialog", action="store_true", help=words.help_dialog)
     arguments = parser.parse_args(argv)
     bad_port = words.bad_port.format(default=protocol.DEFAULT_PORT)
     if arguments.port is not None:

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 from lan_chat.client.connect_dialog import ConnectDialog
 from lan_chat.client.desktop import open_root
@@ -24,7 +26,9 @@ from lan_chat.client.session import Disconnected, LinkBroken
 from lan_chat.client.settings import Settings
 from lan_chat.client.window import ChatWindow
 from lan_chat.client.words import LANGUAGES
+from lan_chat.rooms import Found, Remembered, Room
 from protocol import EndConn, Greeting, Joined, Left, Message, Notice, Refused, Welcome
+from tests.support.fake_search import FakeSearch
 from tests.support.seats import FakeSession
 from tests.support.waiting import DEADLINE_S
 from tools.xvfb import virtual_screen
@@ -50,6 +54,11 @@ TALK = (
 SCALES = (100, 125, 150, 200)
 """In per cent."""
 LONG_NAME = "una persona con un nome lungo"
+ROOMS = (
+    Found(Room("a", "Aula 3", 53000, 12), "192.168.1.20"),
+    Found(Room("b", "Laboratorio di fisica, secondo piano", 53000, 4, True), "192.168.1.7"),
+    Found(Room("c", "PC-SEGRETERIA", 53001, 0), "fe80::8c2a:41ff:fe0d:12b%eth0"),
+)
 HOUR = 1_764_144_000.0
 
 
@@ -348,21 +357,79 @@ def take(scene: Scene, folder: Path) -> None:
     window.close()
 
 
-def take_dialog(name: str, folder: Path, settings: Settings) -> None:
-    """Take a picture of the questions, after an answer that could not work."""
-    root = open_root(LANGUAGES[settings.language])
-    assert root is not None
-    dialog = ConnectDialog(root, settings, "127.0.0.1", "1")
-    root.update()
+def dialog_refused(dialog: ConnectDialog, search: FakeSearch) -> None:
+    """An answer that could not work, while nothing is found."""
+    search.end_look()
+    dialog.host.insert(0, "127.0.0.1")
+    dialog.port.insert(0, "1")
     dialog.host.focus_force()
     dialog.submit()
+
+
+def dialog_rooms(dialog: ConnectDialog, search: FakeSearch) -> None:
+    """The last room and others, with the focus in the list."""
+    search.end_look(*ROOMS[:3])
+    dialog.host.focus_force()
+
+
+def dialog_many(dialog: ConnectDialog, search: FakeSearch) -> None:
+    """More rooms than there are rows, the last one selected, and the focus in the list."""
+    search.end_look(*ROOMS, *(Found(Room(f"id-{number}", f"PC-{number}", 53000, 0), "10.0.0.5") for number in range(9)))
+    dialog._show_rooms()
+    dialog.rooms.step(10**6)
+    dialog.rooms.step(-9)
+    dialog.rooms.list.focus_force()
+
+
+def dialog_question(dialog: ConnectDialog, search: FakeSearch) -> None:
+    """The last room, at another address."""
+    search.end_look(replace(ROOMS[0], host="192.168.1.30"), *ROOMS[1:])
+    dialog._show_rooms()
+    dialog.submit()
+
+
+def take_dialog(name: str, folder: Path, settings: Settings, act: Callable[[ConnectDialog, FakeSearch], None]) -> None:
+    """Take a picture of the dialog."""
+    root = open_root(LANGUAGES[settings.language])
+    assert root is not None
+    searches: list[FakeSearch] = []
+
+    def search(*arguments: Any) -> FakeSearch:
+        searches.append(FakeSearch(*arguments))
+        return searches[-1]
+
+    with patch("lan_chat.client.connect_dialog.Search", search):
+        dialog = ConnectDialog(root, settings)
+    root.update()
+    act(dialog, searches[-1])
     deadline = time.monotonic() + DEADLINE_S
-    while dialog.button.instate(["disabled"]) and time.monotonic() < deadline:
+    while (dialog._has_news.is_set() or dialog._attempt is not None) and time.monotonic() < deadline:
         root.update()
         time.sleep(0.005)
     root.update()
     press(name, folder)
     dialog.close()
+
+
+def dialogs() -> Iterator[tuple[str, Settings, int, Callable[[ConnectDialog, FakeSearch], None]]]:
+    """The pictures of the dialog: name, settings, scale, and what happens."""
+    known = Settings(host="192.168.1.20", name="Ada", rooms=(Remembered("a", "Aula 3", "192.168.1.20", 53000),))
+    for theme in ("light", "dark"):
+        for language in LANGUAGES:
+            end = f"{theme}-{language}"
+            yield f"dialog-{end}", Settings(theme=theme, language=language), 100, dialog_refused
+            here = replace(known, theme=theme, language=language)
+            yield f"dialog-rooms-{end}", here, 100, dialog_rooms
+            yield f"dialog-question-{end}", here, 100, dialog_question
+        here = replace(known, theme=theme)
+        yield f"dialog-many-{theme}", here, 100, dialog_many
+        for scale in SCALES[1:]:
+            yield f"{scale}-dialog-{theme}", Settings(theme=theme), scale, dialog_refused
+            yield f"{scale}-dialog-rooms-{theme}", here, scale, dialog_rooms
+        for size in (8, 24, 40):
+            yield f"letters-{size}-dialog-{theme}", Settings(theme=theme, font_size=size), 100, dialog_refused
+            yield f"letters-{size}-dialog-rooms-{theme}", replace(here, font_size=size), 100, dialog_rooms
+            yield f"letters-{size}-dialog-question-{theme}", replace(here, font_size=size), 100, dialog_question
 
 
 def main() -> None:
@@ -386,16 +453,9 @@ def main() -> None:
     for scene in scenes():
         if scene.scale == scale and is_wanted(scene.name):
             take(scene, folder)
-    for theme in ("light", "dark"):
-        for language in LANGUAGES:
-            name = f"dialog-{theme}-{language}"
-            if scale == 100 and is_wanted(name):
-                take_dialog(name, folder, Settings(theme=theme, language=language))
-        if scale == 100 and is_wanted(f"letters-40-dialog-{theme}"):
-            take_dialog(f"letters-40-dialog-{theme}", folder, Settings(theme=theme, font_size=40))
-        name = f"200-dialog-{theme}"
-        if scale == 200 and is_wanted(name):
-            take_dialog(name, folder, Settings(theme=theme))
+    for name, settings, wanted_scale, act in dialogs():
+        if wanted_scale == scale and is_wanted(name):
+            take_dialog(name, folder, settings, act)
 
 
 if __name__ == "__main__":

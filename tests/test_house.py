@@ -38,6 +38,7 @@ WIDGETS = {
         "message_input",
         "naming",
         "people",
+        "room_list",
         "status_line",
     )
 }
@@ -63,6 +64,7 @@ PURE = {
         "ledger",
         "palette",
         "pictures",
+        "room_words",
         "settings",
         "text_styles",
         "words",

@@ -90,7 +90,7 @@ class Commands:
     discard: Callable[[int | None], object]
     retry: Callable[[], object]
     connect: Callable[[], object]
-    """Ask for a server, and go on with it, where the session has ended."""
+    """Ask for a room, and go on in it."""
     close: Callable[[], object]
     edit: Callable[[str], object]
     """Send a virtual event, such as `<<Cut>>`, to the widget that has the focus."""
@@ -169,7 +169,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("menu_save", Menu.CHAT, lambda window, here: window.save(), key=_letter("S")),
     Action("menu_send_again", Menu.CHAT, lambda window, here: window.send_again(None), key=_letter("R")),
     Action("retry", Menu.CHAT, lambda window, here: window.retry(), key=_letter("T")),
-    Action("menu_quit", Menu.CHAT, lambda window, here: window.close(), key=_letter("Q"), begins_group=True),
+    Action("menu_rooms", Menu.CHAT, lambda window, here: window.connect(), key=_letter("N"), begins_group=True),
+    Action("menu_quit", Menu.CHAT, lambda window, here: window.close(), key=_letter("Q")),
     Action("menu_undo", Menu.EDIT, lambda window, here: window.edit("<<Undo>>"), key=_editing("Z")),
     Action("menu_redo", Menu.EDIT, lambda window, here: window.edit("<<Redo>>"), key=_editing("Y")),
     Action("menu_cut", Menu.EDIT, lambda window, here: window.edit("<<Cut>>"), key=_editing("X"), begins_group=True),
@@ -258,7 +259,6 @@ ACTIONS: tuple[Action, ...] = (
     Action("menu_paste", Menu.ON_INPUT, lambda window, here: window.edit_input("<<Paste>>")),
     Action("menu_select_all", Menu.ON_INPUT, lambda window, here: window.select_input()),
     # Keys without an entry in a menu.
-    Action("key_connect", calls=lambda window, here: window.connect(), key=_letter("N")),
     Action("key_find_back", calls=lambda window, here: window.find_next(True), key=Key("F3", ("F3",))),
     Action("key_find_on", calls=lambda window, here: window.find_next(False), key=Key("Shift+F3", ("Shift-F3",))),
     Action(

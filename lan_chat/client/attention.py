@@ -12,7 +12,7 @@ class Attention:
 
     def __init__(self, root: tk.Tk, host: str) -> None:
         self._root = root
-        self._host = host
+        self._host, self._room = host, ""
         self._has_focus = True
         self._unread = 0
         self._is_marked = False
@@ -32,8 +32,13 @@ class Attention:
         self._has_focus = has_focus
 
     def set_host(self, host: str) -> None:
-        """Change the host that the title shows."""
+        """Change the host that the title shows where there is no room's name."""
         self._host = host
+        self._show_title()
+
+    def set_room(self, room: str) -> None:
+        """Change the room's name, empty where it is not known."""
+        self._room = room
         self._show_title()
 
     def note_news(self) -> bool:
@@ -54,4 +59,4 @@ class Attention:
 
     def _show_title(self) -> None:
         unread = f"({self._unread}) " if self._unread else ""
-        self._root.title(f"{unread}Chat – {self._host}")
+        self._root.title(f"{unread}Chat – {self._room or self._host}")

@@ -1,44 +1,77 @@
-"""The connect dialog: asks for host and port in a window, where there is no console to ask on.
+"""The connect dialog: the rooms that are found, or an address that is typed, and the name to come in with.
 
-Main thread only; each connection is tried in a thread of its own, by an `Attempt`. The dialog gives up an attempt that
-it does not wait for any more; the caller closes the session that `run` returns.
+Main thread only; the rooms are looked for in the threads of a `Search`, and each connection is tried in a thread of its
+own, by an `Attempt`. The dialog ends the search, and gives up an attempt that it does not wait for any more; the caller
+closes the session that `run` returns.
 """
 
 from __future__ import annotations
 
+import threading
 import tkinter as tk
+from collections.abc import Collection
 from tkinter import font as tkfont
 from tkinter import ttk
 
 import protocol
 from lan_chat.client.answers import DEFAULT_HOST, parse_address, parse_port_answer
+from lan_chat.client.console import known_places
 from lan_chat.client.keyboard import prepare_editing
 from lan_chat.client.palette import palette_of
+from lan_chat.client.room_list import RoomCalls, RoomList
 from lan_chat.client.search import Search
 from lan_chat.client.session import Attempt, Session
 from lan_chat.client.settings import Settings
 from lan_chat.client.theme import pixels, set_font_sizes, style_widgets, usual_font_sizes
 from lan_chat.client.words import LANGUAGES
+from lan_chat.interfaces import interfaces
+from lan_chat.rooms import PORT, Found, Remembered, needs_question, usual_room
 
 LOOK_MS = 30
-"""How often the dialog polls its attempt for a result."""
-SCREEN_SHARE = 0.8
-"""The most that the dialog takes of the screen's width."""
+"""How often the dialog polls its attempt for a result, and its search for news."""
+SCREEN_SHARE, HEIGHT_SHARE = 0.8, 0.92
+"""The most that the dialog takes of the screen's width and height."""
 ROW_LETTERS = 55
 """How long a row of a sentence may be, in digits of the font."""
 
 
 class ConnectDialog:
-    """A dialog that asks for host and port until a server is reached or the user cancels. Main thread only."""
+    """A dialog that asks for a room until it is reached or the user cancels. Main thread only.
 
-    def __init__(self, root: tk.Tk | tk.Toplevel, settings: Settings, host: str = "", port: str = "") -> None:
+    What is selected in the list is where one goes; what is typed as an address takes the selection away.
+    """
+
+    def __init__(
+        self,
+        root: tk.Tk | tk.Toplevel,
+        settings: Settings,
+        host: str = "",
+        port: str = "",
+        *,
+        name: str = "",
+        current: Remembered | None = None,
+    ) -> None:
+        """Show the dialog, with these answers in its fields. `current` is the room in which the user is."""
         self.wants_to_close = False
         """Set by a signal handler, which must not touch Tk."""
         self.session: Session | None = None
+        self.name = ""
+        """The name that the user wants; empty for none."""
         self._root = root
-        self._words = words = LANGUAGES[settings.language]
-        self._language = settings.language
+        self._settings = settings
+        self._words = LANGUAGES[settings.language]
+        self._current = current
         self._attempt: Attempt | None = None
+        self._tried: Found | None = None
+        """The room that the attempt is for; None for an address."""
+        self._asked: Found | None = None
+        """The room that there is a question about, which the user has not answered."""
+        self._has_chosen = bool(host)
+        """Whether there was a choice, by the user or for the user: no room is selected unasked any more."""
+        self._is_typed = False
+        """Whether an address was typed."""
+        self._has_news = threading.Event()
+        """Set by the search."""
         self._look_id = root.after(LOOK_MS, self._look)
         root.title("Chat")
         if isinstance(root, tk.Tk):  # else the chat window, which this one stands above, has done so
@@ -46,42 +79,21 @@ class ConnectDialog:
             self._usual_sizes = usual_font_sizes(root)
             set_font_sizes(root, self._usual_sizes, settings.font_size)
             style_widgets(root, palette_of(settings.theme))
-        gap = pixels(root, 8)
-        self._frame = frame = ttk.Frame(root, padding=2 * gap)
-        frame.grid(sticky="nsew")
-        frame.columnconfigure(1, weight=1)
-        self.host = ttk.Entry(frame, width=30, font="TkTextFont")
-        self.port = ttk.Entry(frame, width=30, font="TkTextFont")
-        self.host.insert(0, host or settings.host)
-        self.port.insert(0, port or str(settings.port if settings.host else ""))
-        labels = [ttk.Label(frame, text=question) for question in (words.ask_host, words.ask_port)]
-        widest = max(label.winfo_reqwidth() for label in labels) + self.host.winfo_reqwidth()
-        is_wide = widest < SCREEN_SHARE * root.winfo_screenwidth()  # else each question is above its field
-        for row, (label, field) in enumerate(zip(labels, (self.host, self.port), strict=True)):
-            above = (gap if row else 0, 0)
-            label.grid(row=2 * row, column=0, sticky="w", pady=above)
-            if is_wide:
-                field.grid(row=2 * row, column=1, sticky="ew", padx=(gap, 0), pady=above)
-            else:
-                field.grid(row=2 * row + 1, column=0, columnspan=2, sticky="ew")
-        letters = ROW_LETTERS * tkfont.nametofont("TkDefaultFont", root=root).measure("0")
-        longest = min(max(pixels(root, 440), letters), int(SCREEN_SHARE * root.winfo_screenwidth()))
-        self.problem = ttk.Label(frame, wraplength=longest)
-        self.problem.grid(row=4, column=0, columnspan=2, sticky="w", pady=1.5 * gap)
-        buttons = ttk.Frame(frame)
-        buttons.grid(row=5, column=0, columnspan=2, sticky="e")
-        self.button = ttk.Button(buttons, text=words.connect, command=self.submit, style="Primary.TButton")
-        self.button.grid(row=0, column=0, sticky="ns")
-        self.cancel_button = ttk.Button(buttons, text=words.cancel, command=self.cancel)
-        self.cancel_button.grid(row=0, column=1, sticky="ns", padx=(gap, 0))
-        for key in ("<Return>", "<KP_Enter>"):
-            for widget in (self.host, self.port, self.button):
-                widget.bind(key, lambda event: self.submit())
-            self.cancel_button.bind(key, lambda event: self.cancel())
-        self._escape_id = root.bind("<Escape>", lambda event: self.cancel())
-        root.protocol("WM_DELETE_WINDOW", self.close)
+        self._frame = ttk.Frame(root, padding=2 * pixels(root, 8))
+        self._build()
+        if current is None:
+            self.host.insert(0, host or settings.host)
+            self.port.insert(0, port or str(settings.port if settings.host else ""))
+        self.name_field.insert(0, name or settings.name)
+        for answer in self._answers:
+            answer.trace_add("write", lambda *_: self._on_typed())
+        self._bind()
         self.host.focus_set()
         self.host.selection_range(0, "end")
+        self._search = Search(known_places(settings), self._has_news.set)
+        self._show_rooms()
+        self._tell("" if current is None else self._words.leaving.format(room=current.name or current.host))
+        self._search.start()
 
     def run(self) -> Session | None:
         """Return the connected session, the root window empty again; None if the user gave up, the root destroyed."""
@@ -92,13 +104,164 @@ class ConnectDialog:
         """Give up and destroy the root window; a connection that succeeds later is closed."""
         if self._attempt is not None:
             self._attempt.give_up()
+        self._search.close()
         self._root.after_cancel(self._look_id)
         self._root.destroy()
 
+    def focus(self) -> None:
+        """Have the user see the dialog, and type into it."""
+        self._root.lift()
+        (self.rooms.list if self.rooms.selected else self.host).focus_force()
+
+    def note_end(self) -> None:
+        """Note that the user is in no room any more: the connection has ended."""
+        if self._current is not None:
+            self._current = None
+            if self._attempt is None and self._asked is None:
+                self._tell("")
+
     def submit(self) -> None:
-        """Try to connect to the address entered; a thread waits for the network, not the window."""
+        """Try to enter the room that was chosen; a thread waits for the network, not the window."""
         if self._attempt is not None:
             return
+        name = self.name_field.get()
+        if name.strip() and protocol.parse_name(name) is None:
+            self._tell(self._words.explain(protocol.Reason.INVALID), is_problem=True)
+            self.name_field.focus_set()
+            return
+        found = self.rooms.selected
+        place = self._typed_place() if found is None else (found.host, found.room.port)
+        if place is None:
+            return
+        current = self._current
+        if current is not None and (place == (current.host, current.port) or (found and found.room.id == current.id)):
+            self._tell(self._words.already_here.format(room=current.name or current.host), is_problem=True)
+            return
+        if found is not None and found != self._asked and (question := self._question(found)):
+            self._ask(found, question)
+            return
+        self._withdraw_question()
+        host, port = place
+        self._tell(self._words.connecting.format(host=host, port=port))
+        self.button.state(["disabled"])
+        self.name = name.strip()
+        self._tried = found
+        self._attempt = Attempt(Session(host, port, self._settings.language, new_search=Search))
+
+    def cancel(self) -> None:
+        """Withdraw a question, or stop the attempt, so that the user can choose again; else close the dialog."""
+        if self._asked is not None:
+            self._withdraw_question()
+            self._ask_again("")
+        elif self._attempt is not None:
+            self._attempt.give_up()
+            self._attempt = None
+            self._ask_again(self._words.cancelled)
+        else:
+            self.close()
+
+    # Widgets.
+
+    def _build(self) -> None:
+        root, frame, words = self._root, self._frame, self._words
+        gap = pixels(root, 8)
+        root.columnconfigure(0, weight=1)
+        root.rowconfigure(0, weight=1)
+        frame.grid(sticky="nsew")
+        frame.columnconfigure(1, weight=1)
+        frame.rowconfigure(1, weight=1)
+        title = ttk.Label(frame, text=words.rooms_title, style="Title.TLabel")
+        title.grid(row=0, columnspan=2, sticky="w")
+        self.rooms = RoomList(frame, words, RoomCalls(on_select=self._on_select, on_enter=self.submit))
+        self.rooms.frame.grid(row=1, columnspan=2, sticky="nsew", pady=gap // 2)
+        heading = ttk.Label(frame, text=words.rooms_address, style="Heading.TLabel")
+        heading.grid(row=2, columnspan=2, sticky="w", pady=(gap, 0))
+        self._answers = tuple(tk.StringVar(root) for _ in range(2))
+        self.host = ttk.Entry(frame, width=30, font="TkTextFont", textvariable=self._answers[0])
+        self.port = ttk.Entry(frame, width=30, font="TkTextFont", textvariable=self._answers[1])
+        self.name_field = ttk.Entry(frame, width=12, font="TkTextFont")
+        self._fields = (self.host, self.port, self.name_field)
+        questions = (words.ask_host, words.ask_port, words.ask_name)
+        labels = [ttk.Label(frame, text=question) for question in questions]
+        widest = max(label.winfo_reqwidth() for label in labels) + self.host.winfo_reqwidth()
+        is_wide = widest < SCREEN_SHARE * root.winfo_screenwidth()  # else these questions are above their fields
+        for row, (label, field) in enumerate(zip(labels, self._fields, strict=True)):
+            above = (2 * gap if field is self.name_field else gap // 2, 0)
+            is_beside = is_wide or field is self.name_field
+            label.grid(row=3 + 2 * row, column=0, columnspan=1 if is_beside else 2, sticky="w", pady=above)
+            if is_beside:
+                field.grid(row=3 + 2 * row, column=1, sticky="ew", padx=(gap, 0), pady=above)
+            else:
+                field.grid(row=4 + 2 * row, column=0, columnspan=2, sticky="ew")
+        self._luxuries = (
+            (heading,),
+            (title,),
+            (self.rooms.frame,),
+            (labels[2], self.name_field),
+            (labels[1], self.port),
+        )
+        """What is left out, first to last, while a long sentence in large letters takes its room on the screen."""
+        letters = ROW_LETTERS * tkfont.nametofont("TkDefaultFont", root=root).measure("0")
+        longest = min(max(pixels(root, 440), letters), int(SCREEN_SHARE * root.winfo_screenwidth()))
+        self.problem = ttk.Label(frame, wraplength=longest)
+        self.problem.grid(row=9, column=0, columnspan=2, sticky="w", pady=1.5 * gap)
+        self._buttons = buttons = ttk.Frame(frame)
+        buttons.grid(row=10, column=0, columnspan=2, sticky="e")
+        self.button = ttk.Button(buttons, text=words.connect, command=self.submit, style="Primary.TButton")
+        self.button.grid(row=0, column=0, sticky="ns")
+        self.cancel_button = ttk.Button(buttons, text=words.cancel, command=self.cancel)
+        self.cancel_button.grid(row=0, column=1, sticky="ns", padx=(gap, 0))
+
+    def _bind(self) -> None:
+        for key in ("<Return>", "<KP_Enter>"):
+            for widget in (*self._fields, self.button):
+                widget.bind(key, lambda event: self.submit())
+            self.cancel_button.bind(key, lambda event: self.cancel())
+        for key, step in (("<Up>", -1), ("<Down>", 1)):
+            for field in self._fields:
+                field.bind(key, lambda event, step=step: self.rooms.step(step))  # type: ignore[misc]
+        for field in (self.host, self.port):
+            field.bind("<FocusIn>", lambda event: self._on_address_focused(), add="+")
+        self._escape_id = self._root.bind("<Escape>", lambda event: self.cancel())
+        self._root.protocol("WM_DELETE_WINDOW", self.close)
+        self._frame.bind("<<ThemeChanged>>", lambda event: self._fit())
+
+    def _fit(self) -> None:
+        """Make the list as high as the screen lets it be, and leave out what is needed least where that is too low."""
+        most, usual = int(HEIGHT_SHARE * self._root.winfo_screenheight()), self.rooms.usual_height
+        for widgets in self._luxuries:
+            for widget in widgets:
+                widget.grid()
+        for widgets in self._luxuries:
+            needed = self._needed_height()
+            least = needed - usual + self.rooms.row_height if self.rooms.frame.winfo_manager() else needed
+            if least <= most:
+                break
+            for widget in widgets:
+                widget.grid_remove()
+        self.rooms.list.configure(height=max(1, min(usual, most - self._needed_height() + usual)))
+
+    def _needed_height(self) -> int:
+        """Return the height of all that is shown, as its widgets ask for it."""
+        heights: dict[int, int] = {}
+        for widget in self._frame.grid_slaves():
+            row = int(widget.grid_info()["row"])
+            heights[row] = max(heights.get(row, 0), self._height_in_grid(widget))
+        return sum(heights.values()) + 4 * pixels(self._root, 8)
+
+    def _height_in_grid(self, widget: tk.Widget) -> int:
+        """Return the height that a widget takes; that of a frame is not known before it is shown."""
+        padding = widget.grid_info()["pady"]
+        if widget is self.rooms.frame:
+            height = self.rooms.usual_height + 2 * pixels(self._root, 3)
+        else:
+            height = (self.button if widget is self._buttons else widget).winfo_reqheight()
+        return int(height + (sum(padding) if isinstance(padding, tuple) else 2 * padding))
+
+    # The choice.
+
+    def _typed_place(self) -> tuple[str, int] | None:
+        """Return host and port as they are typed; None where they cannot work, which is told."""
         address = parse_address(self.host.get())
         if address is not None and address.port is not None:  # pasted with its port: shown as it is understood
             for field, value in ((self.host, address.host), (self.port, str(address.port))):
@@ -108,44 +271,107 @@ class ConnectDialog:
         if address is None or port is None:
             self._tell(self._words.bad_port.format(default=protocol.DEFAULT_PORT), is_problem=True)
             (self.host if address is None else self.port).focus_set()
-            return
-        host = address.host or DEFAULT_HOST
-        self._tell(self._words.connecting.format(host=host, port=port))
-        self.button.state(["disabled"])
-        self._attempt = Attempt(Session(host, port, self._language, new_search=Search))
+            return None
+        return address.host or DEFAULT_HOST, port
 
-    def cancel(self) -> None:
-        """Stop the attempt, so that the user can correct the address; without an attempt, close the dialog."""
-        if self._attempt is None:
-            self.close()
-            return
-        self._attempt.give_up()
-        self._attempt = None
-        self._ask_again(self._words.cancelled)
+    def _on_typed(self) -> None:
+        """Go where the address says that is typed, and no more to the room that was selected."""
+        self._is_typed = self._has_chosen = True
+        self.rooms.select("")
+        self._withdraw_question()
+
+    def _on_address_focused(self) -> None:
+        if self._is_typed:
+            self.rooms.select("")
+            self._withdraw_question()
+
+    def _on_select(self) -> None:
+        self._has_chosen = True
+        if self._asked is not None and self._asked != self.rooms.selected:
+            self._withdraw_question()
+
+    def _show_rooms(self) -> None:
+        """Show the rooms that are known by now; select one where the user has not chosen yet."""
+        words, found = self._words, self._search.rooms()
+        has_looked = self._search.has_looked.is_set()
+        nothing = f"{words.no_rooms.format(port=PORT)}\n{words.search_goes_on}"
+        self.rooms.show(found, nothing if has_looked else words.rooms_searching)
+        usual = None if self._has_chosen else self._usual(found, has_looked)
+        if usual is not None:
+            self._has_chosen = True
+            self.rooms.select(usual.room.id)
+
+    def _usual(self, found: Collection[Found], has_looked: bool) -> Found | None:
+        """Return the room that is meant where the user chooses none: the last one, at once; others after a while."""
+        settings, current = self._settings, self._current
+        last = settings.rooms[0] if settings.rooms else None
+        if settings.host and (last is None or (last.host, last.port) != (settings.host, settings.port)):
+            # The last server did not say which room it is, and its address is in the fields.
+            usual = [one for one in found if (one.host, one.room.port) == (settings.host, settings.port)]
+            return usual[0] if usual else None
+        if not has_looked and not any(last is not None and one.room.id == last.id for one in found):
+            return None
+        room = usual_room(found, last, interfaces())
+        return None if room is None or (current is not None and room.room.id == current.id) else room
+
+    def _question(self, found: Found) -> str:
+        """Return what the user is asked before entering a room; empty for nothing."""
+        known = {one.id: one for one in self._settings.rooms if one.id}
+        if not needs_question(found, known):
+            return ""
+        room, words = found.room, self._words
+        before = known[room.id]
+        sentence = words.room_open if before.had_code else words.room_moved
+        old = words.address.format(host=before.host, port=before.port)
+        return sentence.format(room=room.name, host=found.host, port=room.port, old=old)
+
+    def _ask(self, found: Found, question: str) -> None:
+        """Ask whether the user wants to enter a room, where to press Enter once more means no."""
+        self._tell(question, is_problem=True)
+        self._asked = found
+        self.button.configure(text=self._words.enter_anyway)
+        self.cancel_button.focus_set()
+
+    def _withdraw_question(self) -> None:
+        if self._asked is not None:
+            self._asked = self._tried = None
+            self._tell("")
+            self.button.configure(text=self._words.connect)
+
+    # What happens.
 
     def _look(self) -> None:
-        """Poll the attempt, and show or take its result."""
+        """Show what the search has found; poll the attempt, and show or take its result."""
         if self.wants_to_close:  # first: a connection that has just succeeded is not wanted any more
             self.close()
             return
         found = self._attempt.take() if self._attempt else None
         if isinstance(found, Session):
-            self.session = found
-            self._root.unbind("<Escape>", self._escape_id)
-            if isinstance(self._root, tk.Tk):
-                # Or the chat window would take the larger sizes for the system's own.
-                set_font_sizes(self._root, self._usual_sizes, 0)
-            self._frame.destroy()
+            self._finish(found)
             return
         if found is not None:
             self._attempt = None
             self._ask_again(str(found), is_problem=True)
+        if self._has_news.is_set():
+            self._has_news.clear()  # before: what comes from now on sets it again
+            self._show_rooms()
         self._look_id = self._root.after(LOOK_MS, self._look)
+
+    def _finish(self, session: Session) -> None:
+        """Take a session, and leave an empty root window."""
+        self.session = session
+        self._search.close()
+        self._root.unbind("<Escape>", self._escape_id)
+        if isinstance(self._root, tk.Tk):
+            # Or the chat window would take the larger sizes for the system's own.
+            set_font_sizes(self._root, self._usual_sizes, 0)
+        self._frame.destroy()
 
     def _tell(self, sentence: str, is_problem: bool = False) -> None:
         self.problem.configure(text=sentence, style="Problem.TLabel" if is_problem else "TLabel")
+        self._fit()
 
     def _ask_again(self, sentence: str, is_problem: bool = False) -> None:
         self._tell(sentence, is_problem)
         self.button.state(["!disabled"])
-        self.host.focus_set()
+        (self.rooms.list if self.rooms.selected else self.host).focus_set()

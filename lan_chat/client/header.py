@@ -35,6 +35,7 @@ class Header:
 
     def __init__(self, parent: ttk.Frame, address: tuple[str, int], toggle_people: Callable[[], object]) -> None:
         self._host, self._port = address
+        self._room = ""
         self._words = ITALIAN
         self._palette = PALETTES["light"]
         self._situation = Situation(True, False, "", protocol.MAY_WRITE, 0)
@@ -60,6 +61,11 @@ class Header:
     def set_server(self, host: str, port: int) -> None:
         """Change the server."""
         self._host, self._port = host, port
+        self._draw()
+
+    def set_room(self, room: str) -> None:
+        """Change the room's name; where it is empty, the host stands in its place."""
+        self._room = room
         self._draw()
 
     def set_language(self, words: ClientWords) -> None:
@@ -119,7 +125,7 @@ class Header:
         taken = self._user_label.winfo_reqwidth() + (self._standing.winfo_reqwidth() if standing else 0)
         self.user.configure(text=self._short(situation.name, SMALL_BOLD, max(room // 2 - taken, room // 8)))
         room -= max(self.link.winfo_reqwidth(), taken + self.user.winfo_reqwidth()) + margin
-        self.room.configure(text=self._short(self._host, TITLE, room))
+        self.room.configure(text=self._short(self._room or self._host, TITLE, room))
         self.address.configure(
             text=self._short(words.address.format(host=self._host, port=self._port), SMALL, room),
         )

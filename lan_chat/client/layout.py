@@ -125,6 +125,11 @@ class Layout:
         self.status_line.set_server(host, port)
         self.header.set_server(host, port)
 
+    def set_room(self, room: str) -> None:
+        """Change the room's name, empty where it is not known."""
+        self.status_line.set_room(room)
+        self.header.set_room(room)
+
     def apply_theme(self, palette: Palette) -> None:
         """Apply the colours of a theme, and the current font sizes, to what is no ttk widget."""
         self.conversation.apply_theme(palette)

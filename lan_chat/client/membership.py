@@ -1,10 +1,12 @@
 """What the user is in the room, and what each event of the session changes in it; what is drawn, the window draws.
 
-Main thread only, without Tk: a `Membership` calls a `Screen` to have something shown.
+Main thread only, but for `leave`, and without Tk: a `Membership` calls a `Screen` to have something shown.
 """
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from lan_chat.client.session import Disconnected, LinkBroken, Session
 from lan_chat.client.settings import Settings
 from lan_chat.client.whereabouts import AddressChanged, OfferWithdrawn, RoomMoved, room_of
 from lan_chat.client.words import LANGUAGES, ClientWords
+from lan_chat.rooms import Remembered
 from protocol import (
     Announcement,
     EndConn,
@@ -48,6 +51,13 @@ class LinkNotOpened(Event):
 
 
 @dataclass(frozen=True)
+class LeftBehind(Event):
+    """The session before this one has ended, and these texts of the user were not accepted in it."""
+
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Screen:
     """What a membership calls to have something shown, filled in by the window."""
 
@@ -64,6 +74,8 @@ class Screen:
     """Show that the server has another address by now."""
     show_linked: Callable[[Iterable[str] | None], object]
     """Show that the link works, and who is there; None where that has not changed."""
+    show_room: Callable[[str], object]
+    """Show the room's name; empty where the server has not said it."""
     add_person: Callable[[str], object]
     remove_person: Callable[[str], object]
     call_user: Callable[[], object]
@@ -73,6 +85,24 @@ class Screen:
     """Put a text back into the message input, perhaps selected."""
     show_end: Callable[[bool], object]
     """Show that the session has ended, and whether the window closes soon."""
+
+
+def leave(old: Session, new: Session) -> None:
+    """Close a session whose events nobody takes any more; what was not accepted in it goes into the next one's. Blocks.
+
+    For a thread of its own.
+    """
+    old.close()
+    texts: list[str] = []
+    with contextlib.suppress(queue.Empty):
+        while True:
+            match old.events.get_nowait():
+                case Rejected(text=text) | NotSent(text=text):
+                    texts.append(text)
+                case Disconnected(unsent):
+                    texts += unsent
+    if texts:
+        new.events.put(LeftBehind(tuple(texts)))
 
 
 class Membership:
@@ -86,6 +116,8 @@ class Membership:
         """Messages that the server has not confirmed yet, by nonce."""
         self.failed: list[str] = []
         """Messages that were not accepted, to be sent again or discarded by the user."""
+        self.room = Remembered("", "", session.host, session.port)
+        """Where the user is, as far as the server has said it."""
         self.is_connected = True
         """Whether the session goes on, also while it reconnects."""
         self.standing = protocol.MAY_WRITE
@@ -204,6 +236,7 @@ class Membership:
         self._screen.show_moved(None)
 
     def _on_address_changed(self, changed: AddressChanged) -> None:
+        self.room = changed.room
         self._settings.remember(changed.room)
         self._screen.show_address(changed.room.host, changed.room.port)
 
@@ -312,6 +345,10 @@ class Membership:
     def _on_link_not_opened(self, failed: LinkNotOpened) -> None:
         self._tell(self.words.link_not_opened.format(link=failed.link), Kind.ERROR)
 
+    def _on_left_behind(self, left: LeftBehind) -> None:
+        self.failed += left.texts
+        self._screen.show_pending()
+
     _HANDLERS: ClassVar[dict[type[Event], Callable[[Membership, Any], None]]] = {
         Greeting: _on_greeting,
         Welcome: _on_welcome,
@@ -335,6 +372,7 @@ class Membership:
         EndConn: _on_end_conn,
         Disconnected: _on_disconnected,
         LinkNotOpened: _on_link_not_opened,
+        LeftBehind: _on_left_behind,
     }
     """What each event of the session does."""
 
@@ -355,9 +393,11 @@ class Membership:
             self._screen.give_back(self._settings.name, True)
 
     def _note_room(self, welcome: Welcome) -> None:
-        """Remember which room this is."""
+        """Show and remember which room this is."""
         session = self._session
-        self._settings.remember(room_of(welcome, (session.host, session.port), session.address))
+        self.room = room_of(welcome, (session.host, session.port), session.address)
+        self._settings.remember(self.room)
+        self._screen.show_room(self.room.name)
 
     def _note_farewell(self, event: Error | Refused) -> None:
         if event.reason in FAREWELLS[type(event)]:

@@ -1,4 +1,4 @@
-"""Small pictures, as PNG data: rounded corners, discs and the sign for people, at the screen's own scale.
+"""Small pictures, as PNG data: rounded corners, discs and signs, at the screen's own scale.
 
 Pure: no tkinter. They have smooth edges and an opacity of their own, which Tk's canvas does not draw.
 """
@@ -65,6 +65,19 @@ def person(side: int, colour: str) -> bytes:
         head = math.hypot(x - 0.5, y - 0.28) - 0.2
         shoulders = max(math.hypot(x - 0.5, (y - 0.95) * 0.95) - 0.4, y - 0.95)
         return min(head, shoulders) * side
+
+    return drawn((side, side), distance, colour)
+
+
+@functools.lru_cache(maxsize=32)
+def lock(side: int, colour: str) -> bytes:
+    """Return the sign for a code: a closed padlock."""
+
+    def distance(x: float, y: float) -> float:
+        x, y = abs(x / side - 0.5), y / side
+        body = max(x - 0.36, abs(y - 0.7) - 0.26)
+        shackle = abs(math.hypot(x, min(0.0, y - 0.32)) - 0.21) - 0.055
+        return min(body, max(shackle, y - 0.5)) * side
 
     return drawn((side, side), distance, colour)
 

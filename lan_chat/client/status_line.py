@@ -63,6 +63,7 @@ class StatusLine:
     def __init__(self, parent: ttk.Frame, host: str, port: int, ways: Ways) -> None:
         self._host = host
         self._port = port
+        self._room = ""
         self._words = ITALIAN
         self.offer: tuple[str, str, int] | None = None
         """Which room is where by now, as the user is asked: its name, and the address."""
@@ -105,6 +106,10 @@ class StatusLine:
         self._host, self._port = host, port
         self.note_linked()
 
+    def set_room(self, room: str) -> None:
+        """Change the room's name, empty where it is not known; `show` draws it."""
+        self._room = room
+
     def set_language(self, words: ClientWords) -> None:
         """Change the language; `show` draws it."""
         self._words = words
@@ -132,6 +137,8 @@ class StatusLine:
         host, port = self._host, self._port
         if is_reconnecting and self._tried is not None:
             sentence, (host, port) = words.connecting, self._tried
+        if self._room:
+            host = words.named_host.format(room=self._room, host=host)
         status = sentence.format(host=host, port=port, wait=wait_s)
         muting = {protocol.MUTED: words.status_muted, protocol.QUIET: words.status_quiet}.get(standing)
         if is_connected and not is_reconnecting and muting is not None:

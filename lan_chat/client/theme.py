@@ -13,8 +13,8 @@ from tkinter import font as tkfont
 from tkinter import ttk
 from typing import Any
 
-from lan_chat.client.palette import Palette, mixed
-from lan_chat.client.pictures import Layer, mark, person, pill, rounded
+from lan_chat.client.palette import PALETTES, Palette, mixed
+from lan_chat.client.pictures import Layer, lock, mark, person, pill, rounded
 from lan_chat.client.settings import MIN_FONT_SIZE
 
 FONTS = ("TkDefaultFont", "TkTextFont", "TkMenuFont", "TkHeadingFont")
@@ -23,6 +23,8 @@ BOLD, SMALL, SMALL_BOLD, TITLE, LARGE = "ChatBold", "ChatSmall", "ChatSmallBold"
 """Named fonts of ours, made from `TkTextFont`."""
 OWN_FONTS = {BOLD: (0, "bold"), SMALL: (-1, ""), SMALL_BOLD: (-1, "bold"), TITLE: (+1, "bold"), LARGE: (+4, "")}
 """How many points they are larger, and their weight; where none is given, the system's."""
+LIGHT_THEME, DARK_THEME = "chat-light", "chat-dark"
+"""The themes of ttk's that are made here."""
 RADIUS = 8
 """Of the corners of fields and buttons, in pixels at 100 %."""
 MIDDLE = (256, 48)
@@ -82,16 +84,27 @@ def person_picture(root: tk.Misc, palette: Palette) -> str:
     return picture(root, f"chat-person-{side}-{palette.quiet}", person(side, palette.quiet))
 
 
+def lock_picture(root: tk.Misc, palette: Palette) -> str:
+    """Return the sign for a code, as high as small text."""
+    side = tkfont.nametofont(SMALL, root=root).metrics("ascent") + pixels(root, 1)
+    return picture(root, f"chat-lock-{side}-{palette.quiet}", lock(side, palette.quiet))
+
+
 def dot_picture(root: tk.Misc, colour: str) -> str:
     """Return a small disc of a colour."""
     radius = max(pixels(root, 5), tkfont.nametofont(SMALL, root=root).metrics("ascent") // 3)
     return picture(root, f"chat-dot-{radius}-{colour}", rounded(radius, (Layer(0, colour),)))
 
 
+def palette_in_use(widget: tk.Misc) -> Palette:
+    """Return the palette that `style_widgets` has applied last."""
+    return PALETTES["dark" if ttk.Style(widget).theme_use() == DARK_THEME else "light"]
+
+
 def style_widgets(root: tk.Tk, palette: Palette) -> None:
     """Apply a palette to ttk's widgets, and to the window's title bar."""
     style = ttk.Style(root)
-    theme = "chat-dark" if palette.is_dark else "chat-light"
+    theme = DARK_THEME if palette.is_dark else LIGHT_THEME
     if theme in style.theme_names():
         style.theme_use(theme)
     else:
@@ -197,6 +210,7 @@ class _ThemeMaker:
         configure("Line.TFrame", background=palette.line)
         configure("Title.TLabel", font=TITLE)
         configure("Large.TLabel", font=LARGE)
+        configure("Heading.TLabel", font=BOLD)
         configure("Quiet.TLabel", font=SMALL, foreground=palette.quiet)
         configure("QuietBold.TLabel", font=SMALL_BOLD, foreground=palette.text)
         configure("Problem.TLabel", foreground=palette.error)

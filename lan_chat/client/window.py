@@ -29,7 +29,7 @@ from lan_chat.client.header import Situation
 from lan_chat.client.help_window import HelpWindow
 from lan_chat.client.keyboard import select_all, send_typing_to
 from lan_chat.client.layout import Calls, Layout
-from lan_chat.client.membership import LinkNotOpened, Membership, Screen
+from lan_chat.client.membership import LinkNotOpened, Membership, Screen, leave
 from lan_chat.client.menus import Menus
 from lan_chat.client.palette import SYSTEM_THEME, Palette, palette_of
 from lan_chat.client.session import LinkBroken, Session
@@ -139,17 +139,16 @@ class ChatWindow:
         self.conversation.show_latest()
 
     def connect(self) -> None:
-        """Ask for a server, and go on with it in this window, where the session has ended."""
-        if self.membership.is_connected:
-            return
+        """Ask for another room, and go on in it with this window; until one is reached, the session goes on."""
         if self._connect_dialog is not None:
-            self._connect_dialog.host.focus_force()
+            self._connect_dialog.focus()
             return
         above = tk.Toplevel(self._root)
         above.transient(self._root)
         set_title_bar(above, self._palette)
-        host, port = self.session.host, str(self.session.port)
-        self._connect_dialog = dialog = ConnectDialog(above, self.settings, host, port)
+        member = self.membership
+        current = member.room if member.is_connected else None
+        self._connect_dialog = dialog = ConnectDialog(above, self.settings, name=member.name, current=current)
         with self._dialog():
             dialog.run()
         session, self._connect_dialog = dialog.session, None
@@ -159,7 +158,7 @@ class ChatWindow:
             session.close()
             return
         above.destroy()
-        self._go_on_with(session)
+        self._go_on_with(session, dialog.name)
 
     def change_font_size(self, step: int) -> None:
         """Change the size of all text by `step` points; 0 for the system's own size."""
@@ -276,6 +275,7 @@ class ChatWindow:
             show_moved=self._show_moved,
             show_address=self._show_address,
             show_linked=self._show_linked,
+            show_room=self._show_room,
             add_person=self._add_person,
             remove_person=self._remove_person,
             call_user=lambda: self._attention.call(self.settings.has_sound),
@@ -382,17 +382,20 @@ class ChatWindow:
         is_choosing = self._dialogs > 0 or bool(self._root.tk.call("grab", "current"))  # also in a menu
         return is_writing or is_choosing or membership.has_unsent or self.find_bar.frame.winfo_ismapped()
 
-    def _go_on_with(self, session: Session) -> None:
-        """Leave a session that has ended, and go on with a new one in the same window."""
-        old, before = self.session, self.membership
+    def _go_on_with(self, session: Session, name: str) -> None:
+        """Leave a session, if it has not ended, and go on with a new one in the same window."""
+        before = self.membership
+        if before.is_connected:
+            self._tell(self._words.has_left.format(room=before.room.name or before.room.host))
         # Its threads may take a while to end, and nobody has to wait for them.
-        threading.Thread(target=old.close, name="close", daemon=True).start()
+        threading.Thread(target=leave, args=(self.session, session), name="close", daemon=True).start()
         self.session = session
         self.settings.host, self.settings.port = session.host, session.port
-        self.membership = Membership(session, self.settings, self._screen(), before.name)
-        self.membership.failed = [*before.failed, *before.pending.values()]
+        self.membership = Membership(session, self.settings, self._screen(), name or before.name)
+        self.membership.failed = before.failed
         self._end_banner.hide()
         self._show_address(session.host, session.port)
+        self._show_room("")
         self._show_linked(())
         self._show_pending()
         self._focus_input()
@@ -477,6 +480,10 @@ class ChatWindow:
         self._show_people()
         self._show_status()
 
+    def _show_room(self, room: str) -> None:
+        self._layout.set_room(room)
+        self._attention.set_room(room)
+
     def _show_broken(self, broken: LinkBroken) -> bool:
         was_broken = self._status_line.is_broken
         self._status_line.note_broken(broken.wait_s, broken.place)
@@ -514,6 +521,8 @@ class ChatWindow:
             self._end_banner.count_down(CLOSE_MS)
         else:
             self._end_banner.stay()
+        if self._connect_dialog is not None:
+            self._connect_dialog.note_end()
         self._show_status()
 
     def _show_status(self) -> None:

@@ -1,19 +1,19 @@
 """The client's texts for its user, in each language: questions, window, errors.
 
 Pure data. The sentences of the wire are in `protocol.Words`, those of the list of rooms on a console and of the command
-line in `ConsoleWords`.
+line in `ConsoleWords`, those of the other lists in `RoomWords`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lan_chat.client import console_words
-from lan_chat.client.console_words import ConsoleWords
+from lan_chat.client import room_words
+from lan_chat.client.room_words import RoomWords
 
 
 @dataclass(frozen=True)
-class ClientWords(ConsoleWords):
+class ClientWords(RoomWords):
     """Every text of the client, in one language; the code that shows it fills the `{}` fields."""
 
     ask_host: str
@@ -131,7 +131,6 @@ class ClientWords(ConsoleWords):
     key_older: str
     key_newer: str
     key_context_menu: str
-    key_connect: str
     key_menu_bar: str
     about: str
     close: str
@@ -153,7 +152,7 @@ class ClientWords(ConsoleWords):
 
 
 ITALIAN = ClientWords(
-    **vars(console_words.ITALIAN),
+    **vars(room_words.ITALIAN),
     ask_host="Inserire il Server host: ",
     ask_port="Inserire la porta del server host: ",
     last_server="Con il solo Invio, come l'ultima volta: {host}, porta {port}.",
@@ -273,7 +272,6 @@ ITALIAN = ClientWords(
     key_older="Riprendi un tuo messaggio precedente",
     key_newer="Torna verso il testo che stavi scrivendo",
     key_context_menu="Apri il menu contestuale",
-    key_connect="Collegati di nuovo, o a un altro server, dopo la fine del collegamento",
     key_menu_bar="Apri la barra dei menu",
     about="Chat per la rete locale, versione {version}.\n\nPython {python}, Tk {tk}, {system}.\n"
     "Software libero, con licenza MIT.",
@@ -301,7 +299,7 @@ ITALIAN = ClientWords(
 
 
 ENGLISH = ClientWords(
-    **vars(console_words.ENGLISH),
+    **vars(room_words.ENGLISH),
     ask_host="Enter the server host: ",
     ask_port="Enter the port of the server host: ",
     last_server="With Enter alone, as last time: {host}, port {port}.",
@@ -420,7 +418,6 @@ ENGLISH = ClientWords(
     key_older="Take an earlier message of yours",
     key_newer="Go back towards what you were writing",
     key_context_menu="Open the context menu",
-    key_connect="Connect again, or to another server, after the end of the connection",
     key_menu_bar="Open the menu bar",
     about="Chat for the local network, version {version}.\n\nPython {python}, Tk {tk}, {system}.\n"
     "Free software, with the MIT licence.",

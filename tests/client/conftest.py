@@ -6,7 +6,7 @@ import contextlib
 import gc
 import random
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,8 +16,10 @@ from lan_chat.client.session import Session
 from lan_chat.client.settings import Settings
 from lan_chat.client.whereabouts import NewSearch
 from lan_chat.client.words import ITALIAN
+from lan_chat.rooms import Remembered
 from lan_chat.server.server import ChatServer
 from protocol import Greeting, Welcome
+from tests.support.fake_search import FakeSearch
 from tests.support.peers import GREETING, bind
 from tests.support.played_server import Play, PlayedServer
 from tests.support.seats import HAS_XDOTOOL, FakeSession, Reader, ReaderSit, Seat, Sit
@@ -29,6 +31,19 @@ try:
 except ImportError:  # what needs it is skipped aloud, for want of a display
     if not TYPE_CHECKING:
         tk = None
+
+
+@pytest.fixture(autouse=True)
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[FakeSearch]:
+    """The searches of the dialogs that were opened, none of which asks anybody."""
+    made: list[FakeSearch] = []
+
+    def search(remembered: Sequence[Remembered], ring: Callable[[], object]) -> FakeSearch:
+        made.append(FakeSearch(remembered, ring))
+        return made[-1]
+
+    monkeypatch.setattr("lan_chat.client.connect_dialog.Search", search)
+    return made
 
 
 @pytest.fixture

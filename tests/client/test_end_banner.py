@@ -294,12 +294,6 @@ def test_who_gives_the_dialog_up_stays_as_before(session_sit: SessionSit, play: 
     assert state_of(ada) is State.STAYING
 
 
-def test_while_the_session_goes_on_no_other_server_is_asked_for(sit: Sit) -> None:
-    seat = sit()
-    seat.press("Control-n")
-    assert seat.window._connect_dialog is None
-
-
 def test_who_is_sent_away_may_stay_and_is_not_closed(server: ChatServer, session_sit: SessionSit, soon: None) -> None:
     ada = session_sit(server, join="Ada")
     Operator(server, server_words.ITALIAN).answer("kick Ada")

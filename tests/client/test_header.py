@@ -29,6 +29,32 @@ def test_the_header_says_where_one_is_who_one_is_and_how_many_are_here(sit: Sit)
     assert str(header.link["text"]).strip() == ENGLISH.link_works
 
 
+def test_the_rooms_name_stands_in_header_title_and_banner_with_the_address_below_it(sit: Sit) -> None:
+    seat = sit("Bob", name="")
+    header = seat.window._layout.header
+    seat.fake.tell(Greeting(), Welcome("Ada", "token", ("Ada",), 0, room="id-1", title="Aula 3"))
+    seat.wait(lambda: header.room["text"] == "Aula 3")
+    assert header.address["text"] == "lan-host · porta 53000"
+    assert seat.root.title() == "Chat – Aula 3"
+    seat.fake.tell(LinkBroken(1000.0))
+    seat.wait(lambda: "«Aula 3», lan-host, porta 53000" in seat.window.status["text"])
+    seat.choose("English")
+    assert "“Aula 3”, lan-host, port 53000" in seat.window.status["text"]
+    assert seat.settings.rooms[0].name == "Aula 3"
+
+
+@pytest.mark.parametrize("title", ["", "\u202e", "  ", "W" * 500])
+def test_a_rooms_name_that_is_none_or_too_long_harms_nothing(sit: Sit, title: str) -> None:
+    seat = sit(name="")
+    header = seat.window._layout.header
+    seat.fake.tell(Greeting(), Welcome("Ada", "token", ("Ada",), 0, title=title))
+    seat.see(ITALIAN.welcome.format(name="Ada"))
+    shown = seat.window.membership.room.name or "lan-host"
+    assert seat.root.title() == f"Chat – {shown}"
+    assert len(shown) <= 40
+    assert header.room["text"].rstrip("…") in shown
+
+
 def test_the_state_of_the_link_is_a_word_and_a_dot(sit: Sit) -> None:
     seat = sit("Bob")
     header = seat.window._layout.header

@@ -51,7 +51,7 @@ def serving(
     udp_port: int, host: str = "127.0.0.1", name: str = "Aula 3", port: int = 0, max_per_host: int = 100
 ) -> Iterator[ChatServer]:
     """A server that is found on this UDP port."""
-    options = limits(room=name, udp_port=udp_port, max_per_host=max_per_host)  # type: ignore[arg-type]
+    options = limits(room=name, udp_port=udp_port, max_per_host=max_per_host)
     server = ChatServer(open_listener(host, port), options)
     server.start()
     try:

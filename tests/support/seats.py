@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from lan_chat.client import words as client_words
 from lan_chat.client.connect_dialog import ConnectDialog
@@ -299,9 +299,9 @@ class Seat(Hands):
 class DialogHands(Hands):
     """Somebody in front of the question for the server."""
 
-    def __init__(self, settings: Settings, host: str, port: str) -> None:
+    def __init__(self, settings: Settings, host: str, port: str, **more: Any) -> None:
         super().__init__(tk.Tk())
-        self.dialog = ConnectDialog(self.root, settings, host, port)
+        self.dialog = ConnectDialog(self.root, settings, host, port, **more)
         self.root.update()
         self.dialog.host.focus_force()
         self.wait(lambda: self.focus == str(self.dialog.host))
