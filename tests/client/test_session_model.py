@@ -30,6 +30,7 @@ from hypothesis.stateful import (
 
 from lan_chat.client.ledger import Gap, LinkRestored, NotSent, Rejected, Taken
 from lan_chat.client.session import Disconnected, LinkBroken, Session, State
+from lan_chat.client.whereabouts import RoomMoved
 from protocol import Announcement, Error, Event, Joined, Left, Message, Refused, Welcome
 from tests.support.played_room import KEPT_EVENTS, NO_CHAT, Cut, Loss, PlayedRoom
 from tests.support.sessions import arrows_in_picture
@@ -50,7 +51,15 @@ class StatefulSession(Session):
 
     def __init__(self, host: str, port: int) -> None:
         self.transitions: set[tuple[str, str]] = set()
+        self.goes_to = 0
+        """The port to which its user follows the room, as soon as a link breaks; 0: the user stays."""
         super().__init__(host, port)
+
+    def _break(self, has_ended: bool) -> bool:
+        is_last = super()._break(has_ended)
+        if self.goes_to:
+            self.follow(RoomMoved("", "127.0.0.1", self.goes_to))
+        return is_last
 
 
 class Watcher:
@@ -254,6 +263,7 @@ class SessionModel(RuleBasedStateMachine):
         holds=SWITCH,
         others=st.sampled_from([0, 2, KEPT_EVENTS + 2]),
         names_to_refuse=st.sampled_from([0, 0, 1]),
+        place=st.integers(0, 2),
     )
     def lose_the_link(
         self,
@@ -267,12 +277,15 @@ class SessionModel(RuleBasedStateMachine):
         holds: bool,
         others: int,
         names_to_refuse: int,
+        place: int,
     ) -> None:
         """Break the link while things are said: before the server hears of them, or before anybody hears of its answer.
 
         `part` of the answers gets through, and before the next link there are so many messages of `others`. `holds`
-        keeps back the answers on that one, too, which may break in its turn. Somebody else may have the name then.
+        keeps back the answers on that one, too, which may break in its turn. Somebody else may have the name then. Its
+        user may follow the room to another place.
         """
+        self.session.goes_to = (0, self.server.port, self.server.other_port)[place]
         if settles:
             self.settle()
         self.server.hold()

@@ -114,12 +114,14 @@ class PlayedRoom:
         self._wires: set[Wire] = set()
         self._done_with: list[Wire] = []
         """Whose sockets are to be closed."""
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
         self._waker, self._woken = socket.socketpair()
         self._selector = selectors.DefaultSelector()
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        for listener in self._listeners:
+            self._selector.register(listener, selectors.EVENT_READ)
         self._selector.register(self._woken, selectors.EVENT_READ)
-        self.port = int(self._listener.getsockname()[1])
+        self.port, self.other_port = (int(listener.getsockname()[1]) for listener in self._listeners)
+        """Where it is found, and where it may be found by then."""
         self._thread = threading.Thread(target=self._run, name="played server")
         self._thread.start()
 
@@ -136,7 +138,7 @@ class PlayedRoom:
             self._is_stopping = True
         self._waker.send(b"!")
         self._thread.join()
-        for sock in (self._listener, self._waker, self._woken):
+        for sock in (*self._listeners, self._waker, self._woken):
             sock.close()
         self._selector.close()
 
@@ -275,8 +277,8 @@ class PlayedRoom:
             ready = self._selector.select()
             with self._changed:
                 for key, _ in ready:
-                    if key.fileobj is self._listener:
-                        self._accept()
+                    if key.fileobj in self._listeners:
+                        self._accept(self._listeners[key.fileobj is self._listeners[1]])
                     elif key.fileobj is self._woken:
                         self._woken.recv(100)
                     elif key.data in self._wires and key.data not in self._done_with:
@@ -289,8 +291,8 @@ class PlayedRoom:
             for wire in list(self._wires):
                 self._close(wire)
 
-    def _accept(self) -> None:
-        sock, _ = self._listener.accept()
+    def _accept(self, listener: socket.socket) -> None:
+        sock, _ = listener.accept()
         if self.turned_away:
             with contextlib.suppress(OSError):
                 sock.sendall(self.turned_away.pop(0))
