@@ -31,8 +31,9 @@ MAX_HOST_CHARACTERS = 1000
 """The longest host that is asked for: what is not in the file of this program's making may be as large as the file."""
 GEOMETRY = re.compile(r"(\d{2,5})x(\d{2,5})\+(-?\d{1,6})\+(-?\d{1,6})")
 """A window's geometry as Tk writes it: width, height, left and top, in pixels."""
-MAX_REMEMBERED = 10
-"""How many rooms are remembered."""
+MAX_REMEMBERED, MAX_REMEMBERED_AT_ONE_PLACE = 10, 3
+"""How many rooms are remembered, and of one address: a server that is another room at each start, or says so, makes no
+other one forgotten; but the same address may be another server's in another network."""
 
 
 @dataclass
@@ -62,8 +63,12 @@ class Settings:
     def remember(self, room: Remembered) -> None:
         """Have a room be the last one in which the user was, and keep that."""
         self.host, self.port = room.host, room.port
-        others = [one for one in self.rooms if _key(one) != _key(room)]
-        self.rooms = (room, *others)[:MAX_REMEMBERED]
+        kept = [room]
+        for one in self.rooms:
+            at_place = sum(other.place == one.place for other in kept)
+            if _key(one) != _key(room) and at_place < MAX_REMEMBERED_AT_ONE_PLACE:
+                kept.append(one)
+        self.rooms = tuple(kept[:MAX_REMEMBERED])
         self.save()
 
     def save(self) -> None:

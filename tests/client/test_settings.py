@@ -352,8 +352,17 @@ def test_the_rooms_are_kept_the_last_one_first_and_each_once(tmp_path: Path) -> 
 def test_no_more_than_ten_rooms_are_kept(tmp_path: Path) -> None:
     settings, _ = load_settings(tmp_path / "settings.json")
     for number in range(15):
-        settings.remember(replace(AULA, id=str(number)))
+        settings.remember(replace(AULA, id=str(number), host=f"192.168.1.{number}"))
     assert [room.id for room in settings.rooms] == [str(number) for number in range(14, 4, -1)]
+
+
+@pytest.mark.parametrize("host", ["192.168.1.66", "a-name"])
+def test_a_server_that_is_another_room_each_time_makes_no_other_one_forgotten(tmp_path: Path, host: str) -> None:
+    settings, _ = load_settings(tmp_path / "settings.json")
+    settings.remember(AULA)
+    for number in range(15):
+        settings.remember(Remembered(str(number), "x", host, 53000, address="192.168.1.66"))
+    assert [room.id for room in settings.rooms] == ["14", "13", "12", AULA.id]
 
 
 @pytest.mark.parametrize(
