@@ -238,6 +238,7 @@ class Search:
 
     def _begin_sweep(self) -> None:
         """Ask each address of the small networks that were not asked so, if nobody else has answered a broadcast."""
+        is_sweeping = bool(self._to_sweep)
         if not self._is_broadcast_answered:
             self._sweep_question = self._new_question(self._other_nonces)
             self._sweep_ends = time.monotonic() + SWEEP_S
@@ -246,14 +247,14 @@ class Search:
                 if hosts not in self._swept:
                     self._swept.add(hosts)
                     self._to_sweep.extend((own, other) for other in others)
-        if self._to_sweep:
-            self._sweep_on()
-        else:
+        if not self._to_sweep:
             self._end_look()
+        elif not is_sweeping:
+            self._sweep_on()
 
     def _sweep_on(self) -> None:
-        left_s = max(SWEEP_STEP_S, self._sweep_ends - time.monotonic())
-        for _ in range(math.ceil(len(self._to_sweep) * SWEEP_STEP_S / left_s)):
+        steps = max(1, math.floor((self._sweep_ends - time.monotonic()) / SWEEP_STEP_S))
+        for _ in range(math.ceil(len(self._to_sweep) / steps)):
             own, other = self._to_sweep.popleft()
             self._send((own, 0), self._sweep_question, (other, self._udp_port))
         if self._to_sweep:

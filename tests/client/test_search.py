@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import queue
 import sys
@@ -190,6 +191,33 @@ def test_where_no_broadcast_is_answered_each_address_is_asked_once(monkeypatch: 
         first.sock.setblocking(False)
         with pytest.raises(BlockingIOError):
             first.question()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="needs a second loopback address, as Linux and Windows have")
+def test_a_network_that_comes_while_others_are_asked_is_asked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_module, "ROUND_S", 0.05)
+    monkeypatch.setattr(search_module, "BROADCAST_WAIT_S", 0.01)
+    cards = [Interface("eth0", 2, ipaddress.ip_address("127.9.0.9"), 24)]
+    with contextlib.ExitStack() as stack:
+        last = stack.enter_context(closing(Responder("127.9.1.254")))
+        first = stack.enter_context(closing(Responder("127.9.0.1", last.port)))
+        search = stack.enter_context(closing(Search((), lambda: None, udp_port=last.port, look_up=lambda: list(cards))))
+        search.start()
+        first.question()
+        cards.append(Interface("eth1", 3, ipaddress.ip_address("127.9.1.9"), 24))
+        last.answer(ROOM)
+        wait_until(search.rooms)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="needs a second loopback address, as Linux and Windows have")
+@pytest.mark.parametrize("prefix_length", range(24, 31))
+def test_a_network_of_any_size_is_asked_up_to_its_last_address(prefix_length: int) -> None:
+    card = Interface("eth0", 2, ipaddress.ip_address("127.9.0.1"), prefix_length)
+    *_, last_host = ipaddress.ip_network(f"127.9.0.0/{prefix_length}").hosts()
+    with closing(Responder(str(last_host))) as last, searching(last.port, here=(card,)) as (search, _):
+        last.answer(ROOM)
+        wait_until(search.rooms)
+        assert search.has_looked.wait(DEADLINE_S)
 
 
 def test_interfaces_are_looked_up_anew(responder: Responder, monkeypatch: pytest.MonkeyPatch) -> None:
