@@ -36,6 +36,7 @@ COMMANDS = {
     "telnet": ("inetutils-telnet", "telnet"),
     "plink": ("putty-tools", "PuTTY's telnet"),
     "ip": ("iproute2", "cables that are pulled"),
+    "nft": ("nftables", "rooms behind a firewall"),
     "setsid": ("util-linux", "programs in a terminal of their own"),
     "soffice": ("libreoffice-calc-nogui", "exports in a spreadsheet"),
     "objdump": ("binutils", "building the executables"),
