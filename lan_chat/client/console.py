@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterable
 
 import protocol
+from lan_chat import process
 from lan_chat.client.answers import (
     DEFAULT_HOST,
     Address,
@@ -27,7 +28,6 @@ from lan_chat.client.search import LOOK_S, Search
 from lan_chat.client.settings import Settings
 from lan_chat.client.words import LANGUAGES, ClientWords
 from lan_chat.interfaces import interfaces
-from lan_chat.process import is_console
 from lan_chat.rooms import MAX_ROOMS, PORT, Found, Remembered, needs_question, usual_room
 
 INSERT_LINE = "\033D\033[A\0337\r\033[L\033[?7l{line}\033[?7h\0338\033[B"
@@ -64,7 +64,8 @@ class Board:
 
     def show(self) -> None:
         """Print the rooms that are known by now, or why there may be none, for a question that follows."""
-        if not is_console(sys.stdin):
+        udp_port = process.udp_port(PORT)
+        if not (udp_port and process.is_console(sys.stdin)):
             return
         if self._search is None:
             self._search = Search(known_places(self._settings), self.show_new)
@@ -74,7 +75,7 @@ class Board:
             self._shown, self._usual = [], None
             lines = self._add(self._search.rooms())
             words = self._words
-            print("\n".join(lines or [words.no_rooms.format(port=PORT), words.type_address]), flush=True)
+            print("\n".join(lines or [words.no_rooms.format(port=udp_port), words.type_address]), flush=True)
             self._is_asked = True
 
     def show_new(self) -> None:
@@ -142,7 +143,7 @@ def can_insert_lines() -> bool:
     Not on Windows: its console edits the line by itself, and does not notice that it has moved.
     """
     has_codes = sys.platform != "win32" and os.environ.get("TERM", "dumb") != "dumb"
-    return has_codes and is_console(sys.stdin) and is_console(sys.stdout)
+    return has_codes and process.is_console(sys.stdin) and process.is_console(sys.stdout)
 
 
 def known_places(settings: Settings) -> tuple[Remembered, ...]:
@@ -224,5 +225,6 @@ def print_rooms(settings: Settings) -> int:
         room = one.room
         print(room.name, one.host, room.port, room.people, "code" if room.needs_code else "open", sep="\t")
     if not found:
-        print(LANGUAGES[settings.language].no_rooms.format(port=PORT), file=sys.stderr)
+        port = process.udp_port(PORT)
+        print(LANGUAGES[settings.language].no_rooms.format(port=port), file=sys.stderr)
     return 0 if found else 1

@@ -46,8 +46,9 @@ log = logging.getLogger(__name__)
 
 ROUND_S = 2.0
 """How often everybody is asked."""
-LOOK_S = 1.0
-"""How long the user waits for the first list, at most."""
+LOOK_S, SHORT_LOOK_S = 1.0, 0.5
+"""How long the user waits for the first list, at most, and where another machine has answered a broadcast; a laptop on
+Wi-Fi that saves power may hear of it 0.3 s late."""
 MULTICAST_AFTER_S = 0.1
 """How much later is asked by IPv6, so that a room is listed by the address that people know, if it has one."""
 BROADCAST_WAIT_S = 0.3
@@ -84,7 +85,7 @@ class Search:
         the interfaces on which that is done.
         """
         self.has_looked = threading.Event()
-        """Set when everybody has been asked and had time to answer, LOOK_S after the start at the latest."""
+        """Set when everybody had time to answer, LOOK_S after the start at the latest."""
         self._remembered = tuple(remembered)
         self._ring = ring
         self._udp_port = process.udp_port(PORT) if udp_port is None else udp_port
@@ -151,6 +152,7 @@ class Search:
     def _run(self) -> None:
         self._selector.register(self._wake, selectors.EVENT_READ)
         self._schedule.enter(LOOK_S, 0, self._end_look)
+        self._schedule.enter(SHORT_LOOK_S, 0, self._end_short_look)
         try:
             self._begin_resolving()
             self._begin_round()
@@ -247,9 +249,7 @@ class Search:
                 if hosts not in self._swept:
                     self._swept.add(hosts)
                     self._to_sweep.extend((own, other) for other in others)
-        if not self._to_sweep:
-            self._end_look()
-        elif not is_sweeping:
+        if self._to_sweep and not is_sweeping:
             self._sweep_on()
 
     def _sweep_on(self) -> None:
@@ -259,6 +259,10 @@ class Search:
             self._send((own, 0), self._sweep_question, (other, self._udp_port))
         if self._to_sweep:
             self._schedule.enter(SWEEP_STEP_S, 0, self._sweep_on)
+
+    def _end_short_look(self) -> None:
+        if self._is_broadcast_answered:
+            self._end_look()
 
     def _end_look(self) -> None:
         if not self.has_looked.is_set():

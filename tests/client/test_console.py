@@ -67,7 +67,8 @@ class Desk:
         """What is answered, one after the other; what is called may have something happen before that."""
         self.rooms: list[Found] = []
         self.searches: list[StillSearch] = []
-        monkeypatch.setattr(console, "is_console", lambda stream: True)
+        monkeypatch.setattr("lan_chat.process.is_console", lambda stream: True)
+        monkeypatch.setenv(UDP_PORT_VARIABLE, "53000")
         monkeypatch.setattr(console, "Search", self._make_search)
         monkeypatch.setattr(console, "interfaces", list)
         monkeypatch.setattr(builtins, "input", self._answer)
@@ -238,10 +239,23 @@ def test_whoever_types_an_address_is_asked_for_the_port_and_who_chooses_a_room_i
     assert len(desk.searches) == 1
 
 
-def test_where_host_is_given_nobody_searches(desk: Desk, nobody_port: int) -> None:
+def test_whoever_gives_an_address_searches_only_when_it_has_failed(desk: Desk, nobody_port: int) -> None:
+    with pytest.raises(EOFError):
+        chat_client.connect_by_console("127.0.0.1", nobody_port, Settings())
+    assert len(desk.searches) == 1
     with contextlib.closing(Board(Settings())):
         pass
+    assert len(desk.searches) == 1
+
+
+def test_where_rooms_are_not_to_be_found_nothing_stands_above_the_question(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(UDP_PORT_VARIABLE, "0")
+    desk.answers = [""]
+    assert desk.ask(Settings()) == ("127.0.0.1", None)
     assert desk.searches == []
+    assert capsys.readouterr().out == ""
 
 
 # --- rooms that appear while the question stands ----------------------------------------------------------------------

@@ -211,7 +211,12 @@ def test_a_network_that_comes_while_others_are_asked_is_asked_too(monkeypatch: p
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="needs a second loopback address, as Linux and Windows have")
 @pytest.mark.parametrize("prefix_length", range(24, 31))
-def test_a_network_of_any_size_is_asked_up_to_its_last_address(prefix_length: int) -> None:
+def test_a_network_of_any_size_is_asked_up_to_its_last_address(
+    prefix_length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_module, "BROADCAST_WAIT_S", 0.01)
+    monkeypatch.setattr(search_module, "SWEEP_S", 0.1)
+    monkeypatch.setattr(search_module, "LOOK_S", 0.15)
     card = Interface("eth0", 2, ipaddress.ip_address("127.9.0.1"), prefix_length)
     *_, last_host = ipaddress.ip_network(f"127.9.0.0/{prefix_length}").hosts()
     with closing(Responder(str(last_host))) as last, searching(last.port, here=(card,)) as (search, _):
