@@ -19,10 +19,14 @@ from lan_chat.client.search import Search
 from lan_chat.interfaces import Interface
 from lan_chat.process import UDP_PORT_VARIABLE
 from lan_chat.rooms import Found, Remembered, Room
+from tests.support.programs import ON_WINE
 from tests.support.responder import LOOPBACK, Responder
 from tests.support.waiting import DEADLINE_S, wait_until
 
 ROOM = Room("a1", "Aula 3", 53000, 7)
+needs_loopback_addresses = pytest.mark.skipif(
+    sys.platform == "darwin", reason="needs a second loopback address, as Linux and Windows have"
+)
 
 
 @pytest.fixture
@@ -175,7 +179,8 @@ def test_where_nobody_answers_the_user_waits_no_longer(responder: Responder) -> 
         assert search.rooms() == []
 
 
-@pytest.mark.skipif(sys.platform == "darwin", reason="needs a second loopback address, as Linux and Windows have")
+@needs_loopback_addresses
+@pytest.mark.skipif(ON_WINE, reason="wine binds no port twice, at two addresses: WinError 10048")
 def test_where_no_broadcast_is_answered_each_address_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_module, "ROUND_S", 0.01)
     monkeypatch.setattr(search_module, "BROADCAST_WAIT_S", 0.02)
@@ -193,7 +198,8 @@ def test_where_no_broadcast_is_answered_each_address_is_asked_once(monkeypatch: 
             first.question()
 
 
-@pytest.mark.skipif(sys.platform == "darwin", reason="needs a second loopback address, as Linux and Windows have")
+@needs_loopback_addresses
+@pytest.mark.skipif(ON_WINE, reason="wine binds no port twice, at two addresses: WinError 10048")
 def test_a_network_that_comes_while_others_are_asked_is_asked_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_module, "ROUND_S", 0.05)
     monkeypatch.setattr(search_module, "BROADCAST_WAIT_S", 0.01)
@@ -209,7 +215,7 @@ def test_a_network_that_comes_while_others_are_asked_is_asked_too(monkeypatch: p
         wait_until(search.rooms)
 
 
-@pytest.mark.skipif(sys.platform == "darwin", reason="needs a second loopback address, as Linux and Windows have")
+@needs_loopback_addresses
 @pytest.mark.parametrize("prefix_length", range(24, 31))
 def test_a_network_of_any_size_is_asked_up_to_its_last_address(
     prefix_length: int, monkeypatch: pytest.MonkeyPatch
