@@ -12,7 +12,7 @@ import shutil
 import sys
 import textwrap
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import protocol
 from lan_chat import process
@@ -68,8 +68,9 @@ class Board:
         if not (udp_port and process.is_console(sys.stdin)):
             return
         if self._search is None:
-            self._search = Search(known_places(self._settings), self.show_new)
-            self._search.start()
+            self._search = begin_search(self._settings, self.show_new)
+        if self._search is None:
+            return
         self._search.has_looked.wait(LOOK_S)
         with self._lock:
             self._shown, self._usual = [], None
@@ -153,6 +154,20 @@ def known_places(settings: Settings) -> tuple[Remembered, ...]:
     return (Remembered("", "", settings.host, settings.port),)
 
 
+def begin_search(settings: Settings, ring: Callable[[], object]) -> Search | None:
+    """Return a search that has begun; None where this machine has no sockets or threads left for one."""
+    try:
+        search = Search(known_places(settings), ring)
+    except OSError:
+        return None
+    try:
+        search.start()
+    except RuntimeError:
+        search.close()
+        return None
+    return search
+
+
 def ask_host(settings: Settings, board: Board) -> str:
     """Ask for the server, below the rooms that were found; return the answer.
 
@@ -217,10 +232,11 @@ def ask_port(words: ClientWords) -> int:
 
 def print_rooms(settings: Settings) -> int:
     """Print one line for each room that is found, for another program; return the exit status."""
-    with contextlib.closing(Search(known_places(settings), lambda: None)) as search:
-        search.start()
-        search.has_looked.wait(LOOK_S)
-        found = search.rooms()
+    found: list[Found] = []
+    if (search := begin_search(settings, lambda: None)) is not None:
+        with contextlib.closing(search):
+            search.has_looked.wait(LOOK_S)
+            found = search.rooms()
     for one in found:
         room = one.room
         print(room.name, one.host, room.port, room.people, "code" if room.needs_code else "open", sep="\t")

@@ -258,6 +258,24 @@ def test_where_rooms_are_not_to_be_found_nothing_stands_above_the_question(
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize(("step", "error"), [("__init__", OSError), ("start", RuntimeError)])
+def test_where_no_search_can_be_made_the_question_is_asked_as_ever(
+    desk: Desk,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    step: str,
+    error: type[Exception],
+) -> None:
+    def fail(*_: object) -> None:
+        raise error("there are none left")
+
+    monkeypatch.setattr(StillSearch, step, fail)
+    desk.answers = ["10.0.0.7"]
+    assert desk.ask(Settings()) == ("10.0.0.7", None)
+    assert capsys.readouterr().out == ""
+    assert chat_client.main(["--find"]) == 1
+
+
 # --- rooms that appear while the question stands ----------------------------------------------------------------------
 
 
