@@ -88,7 +88,8 @@ class Board:
             lines = self._add(found for found in self._search.rooms() if found.room.id not in known)
             width = shutil.get_terminal_size().columns - 1
             pieces = [piece for line in lines for piece in textwrap.wrap(line, width, subsequent_indent="     ")]
-            print("".join(INSERT_LINE.format(line=piece) for piece in pieces), end="", flush=True)
+            with contextlib.suppress(OSError, ValueError):  # the terminal has gone; the question will tell
+                print("".join(INSERT_LINE.format(line=piece) for piece in pieces), end="", flush=True)
 
     def note_answer(self) -> None:
         """Note that the question does not stand any more."""
