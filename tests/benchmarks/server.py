@@ -353,6 +353,7 @@ def server_of(kind: str, yardstick: str) -> Iterator[tuple[str, int, int]]:
             sys.executable,
             str(TOP / "chat_server.py"),
             *options,
+            "--hidden",
             "--rate",
             "0",
             "--max-per-host",
