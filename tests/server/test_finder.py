@@ -356,13 +356,18 @@ def test_only_who_can_reach_a_room_on_this_machine_alone_is_answered() -> None:
 
 @pytest.mark.root
 def test_a_room_on_ipv6_alone_is_asked_there(udp_port: int) -> None:
-    with machines("one") as (one,), one.at(), serving(udp_port, "::1") as server:
-        with Asker("::1", socket.AF_INET6) as asker, Asker() as other:
-            room, host = asker.ask_until_answered("::1", udp_port)
-            assert (room.port, host) == (server.port, "::1")
-            other.ask("127.0.0.1", udp_port)
-            assert asker.ask_until_answered("::1", udp_port)[0] == room
-            assert other.hear(0) is None
+    with (
+        machines("one") as (one,),
+        one.at(),
+        serving(udp_port, "::1") as server,
+        Asker("::1", socket.AF_INET6) as asker,
+        Asker() as other,
+    ):
+        room, host = asker.ask_until_answered("::1", udp_port)
+        assert (room.port, host) == (server.port, "::1")
+        other.ask("127.0.0.1", udp_port)
+        assert asker.ask_until_answered("::1", udp_port)[0] == room
+        assert other.hear(0) is None
 
 
 # --- its name -------------------------------------------------------------------------------------------------------
