@@ -44,8 +44,9 @@ from lan_chat.sockets import peer_address
 
 log = logging.getLogger(__name__)
 
-ROUND_S = 2.0
-"""How often everybody is asked."""
+ROUND_S, LATER_ROUND_S = 2.0, 8.0
+"""How often everybody is asked: in the first QUICK_ROUNDS, and then, as a search may go on for hours."""
+QUICK_ROUNDS = 30
 LOOK_S, SHORT_LOOK_S = 1.0, 0.5
 """How long the user waits for the first list, at most, and where another machine has answered a broadcast; a laptop on
 Wi-Fi that saves power may hear of it 0.3 s late."""
@@ -104,6 +105,8 @@ class Search:
         self._selector = selectors.DefaultSelector()
         self._sockets: dict[Any, socket.socket] = {}
         """By the address that each is bound to."""
+        self._rounds = 0
+        """How many there have been."""
         self._here: list[Interface] = []
         self._broadcast_nonces: deque[str] = deque(maxlen=NONCES_KEPT_ROUNDS)
         self._other_nonces: deque[str] = deque(maxlen=3 * NONCES_KEPT_ROUNDS)
@@ -197,7 +200,8 @@ class Search:
 
     def _begin_round(self) -> None:
         """Ask everybody again, on the interfaces that there are now."""
-        self._schedule.enter(ROUND_S, 0, self._begin_round)
+        self._rounds += 1
+        self._schedule.enter(ROUND_S if self._rounds <= QUICK_ROUNDS else LATER_ROUND_S, 0, self._begin_round)
         self._here = list(self._look_up())
         asked = dict(broadcasts(self._here))
         own = {*asked, *(address for address, _ in neighbours(self._here))}

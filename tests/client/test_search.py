@@ -7,6 +7,7 @@ import ipaddress
 import queue
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -61,6 +62,19 @@ def test_an_answer_from_beyond_the_lan_is_not_believed(host: str) -> None:
         answer = rooms.encode_answer(search._broadcast_nonces[-1], ROOM)
         assert not search._take(answer, (host, 53000))
         assert search._take(answer, ("192.168.1.20", 53000))
+
+
+def test_who_searches_for_long_asks_less_often(responder: Responder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_module, "ROUND_S", 0.01)
+    monkeypatch.setattr(search_module, "LATER_ROUND_S", 1000.0)
+    monkeypatch.setattr(search_module, "QUICK_ROUNDS", 3)
+    with searching(responder.port) as (search, _):
+        wait_until(lambda: search._rounds == 4)
+        after = time.monotonic() + 500
+        wait_until(
+            lambda: any(one.action == search._begin_round and one.time > after for one in search._schedule.queue)
+        )
+        assert search._rounds == 4
 
 
 def test_an_address_that_is_not_believed_is_listed_no_more(responder: Responder) -> None:
