@@ -54,6 +54,8 @@ class Board:
         """What Enter means; None where that is not clear, or nothing was found."""
         self._is_asked = False
         """Whether the question stands."""
+        self._has_explained = False
+        """Whether it was told why there may be no rooms."""
         self._can_insert = can_insert_lines()
         self._search: Search | None = None
 
@@ -63,7 +65,7 @@ class Board:
             self._search.close()
 
     def show(self) -> None:
-        """Print the rooms that are known by now, or why there may be none, for a question that follows."""
+        """Print the rooms that are known by now, or, once, why there may be none, for a question that follows."""
         udp_port = process.udp_port(PORT)
         if not (udp_port and process.is_console(sys.stdin)):
             return
@@ -75,8 +77,11 @@ class Board:
         with self._lock:
             self._shown, self._usual = [], None
             lines = self._add(self._search.rooms())
-            words = self._words
-            print("\n".join(lines or [words.no_rooms.format(port=udp_port), words.type_address]), flush=True)
+            if not lines and not self._has_explained:
+                lines = [self._words.no_rooms.format(port=udp_port), self._words.type_address]
+                self._has_explained = True
+            if lines:
+                print("\n".join(lines), flush=True)
             self._is_asked = True
 
     def show_new(self) -> None:
@@ -86,7 +91,7 @@ class Board:
                 return
             known = {found.room.id for found in self._shown}
             lines = self._add(found for found in self._search.rooms() if found.room.id not in known)
-            width = shutil.get_terminal_size().columns - 1
+            width = max(20, shutil.get_terminal_size().columns - 1)
             pieces = [piece for line in lines for piece in textwrap.wrap(line, width, subsequent_indent="     ")]
             with contextlib.suppress(OSError, ValueError):  # the terminal has gone; the question will tell
                 print("".join(INSERT_LINE.format(line=piece) for piece in pieces), end="", flush=True)

@@ -7,10 +7,12 @@ import contextlib
 import os
 import re
 import select
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -182,6 +184,13 @@ def test_where_nothing_is_found_the_reasons_are_told_and_enter_means_what_it_mea
     assert desk.ask(Settings()) == ("127.0.0.1", None)
     desk.answers = ["7"]  # as ever, whatever it is
     assert desk.ask(Settings()) == ("7", None)
+
+
+def test_the_reasons_are_told_once(desk: Desk, nobody_port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.answers = [f"127.0.0.1:{nobody_port}"] * 3
+    with pytest.raises(EOFError):
+        chat_client.connect_by_console(None, None, Settings())
+    assert capsys.readouterr().out.count(ITALIAN.type_address) == 1
 
 
 def test_the_last_server_is_asked_by_its_address_also_of_settings_that_know_no_rooms(desk: Desk) -> None:
@@ -415,12 +424,18 @@ if sys.platform != "win32":  # which has no pseudo-terminals in Python
         environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(TOP), UDP_PORT_VARIABLE: str(responder.port)}
         command = [sys.executable, "-c", LOOPBACK_ALONE]
         output = ""
+        answering: list[socket.socket] = []
 
         def expect(text: str) -> None:
             nonlocal output
             while text not in output:
-                assert select.select([terminal], [], [], DEADLINE_S)[0], output
-                output += os.read(terminal, 65536).decode()
+                waiting: list[Any] = [terminal, *answering]
+                ready, _, _ = select.select(waiting, [], [], DEADLINE_S)
+                assert ready, output
+                if terminal in ready:
+                    output += os.read(terminal, 65536).decode()
+                else:
+                    responder.answer(Room("a1", "Aula 3", 53000, 4))
 
         with subprocess.Popen(command, stdin=inside, stdout=inside, stderr=inside, env=environment) as process:
             os.close(inside)
@@ -428,7 +443,7 @@ if sys.platform != "win32":  # which has no pseudo-terminals in Python
                 expect(Q_HOST)
                 os.write(terminal, b"127.0.")
                 expect("127.0.")
-                responder.answer(Room("a1", "Aula 3", 53000, 4))
+                answering = [responder.sock]
                 expect("  1. Aula 3: 127.0.0.1, porta 53000, persone nella chat: 4")
                 expect(ITALIAN.usual_room.format(room="Aula 3", host="127.0.0.1", port=53000))
                 os.write(terminal, f"0.1:{nobody_port}\n".encode())

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import select
 import socket
+import time
+from collections.abc import Callable
 
 from lan_chat import rooms
 from lan_chat.interfaces import Interface
@@ -34,6 +37,14 @@ class Responder:
         nonce, sender = self.question()
         self.sock.sendto(rooms.encode_answer(nonce, room), sender)
         return nonce
+
+    def answer_until(self, room: Room, condition: Callable[[], object]) -> None:
+        """Answer every question until something comes true: an answer that comes late is one to no question."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not condition():
+            assert time.monotonic() < deadline, "no answer was taken"
+            if select.select([self.sock], [], [], 0.005)[0]:
+                self.answer(room)
 
     def close(self) -> None:
         self.sock.close()
