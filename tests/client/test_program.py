@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -24,8 +25,10 @@ from lan_chat.client.session import Session
 from lan_chat.client.settings import MIN_FONT_SIZE, Settings, load_settings
 from lan_chat.client.window import ChatWindow
 from lan_chat.client.words import ENGLISH, ITALIAN
+from lan_chat.rooms import Found, Room
 from lan_chat.server.server import ChatServer
 from protocol import EndConn
+from tests.support.fake_search import FakeSearch
 from tests.support.peers import LinePeer
 from tests.support.played_server import Play
 from tests.support.programs import TOP, Program
@@ -178,6 +181,37 @@ def test_whoever_cancels_the_dialog_ends_the_program(
 
     monkeypatch.setattr(ConnectDialog, "run", cancel_and_run)
     assert chat_client.main([]) == 0
+
+
+@pytest.mark.screen
+def test_with_dialog_nothing_is_asked_on_the_console_and_the_name_is_the_dialogs(
+    display: None, own_signals: None, play: Play, searches: list[FakeSearch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lan_chat.client.window.CLOSE_MS", 1)
+    monkeypatch.setattr("lan_chat.client.session.QUIT_S", 0.1)  # the played server does not answer to `{quit}`
+    questions = answer_console(monkeypatch)
+    server = play()
+    run = ConnectDialog.run
+
+    def choose_and_run(dialog: ConnectDialog) -> Session | None:
+        assert dialog.name_field.get() == "Bob"  # from the command line
+        dialog.name_field.delete(0, "end")
+        dialog.name_field.insert(0, "Ada")
+        searches[0].end_look(Found(Room("id-1", "Aula 3", server.port, 2), "127.0.0.1"))
+        dialog._show_rooms()
+        dialog.submit()
+        return run(dialog)
+
+    def answer_and_end() -> None:
+        server.peer.expect('"Ada"')
+        server.peer.tell(EndConn())  # which closes the window
+
+    monkeypatch.setattr(ConnectDialog, "run", choose_and_run)
+    thread = threading.Thread(target=answer_and_end)
+    thread.start()
+    assert chat_client.main(["--dialog", "--name", "Bob"]) == 0
+    thread.join()
+    assert questions == []
 
 
 def test_ctrl_c_at_a_question_ends_the_program_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
