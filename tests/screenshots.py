@@ -95,7 +95,7 @@ def name_taken(window: ChatWindow, session: Played) -> None:
 
 
 def lively(window: ChatWindow, session: Played) -> None:
-    session.tell(Greeting(), Welcome("Ada", "token", PEOPLE, 2))
+    session.tell(Greeting(), Welcome("Ada", "token", PEOPLE, 2, room="a", title="Aula 3"))
     session.tell(*(Joined(number, HOUR, name) for number, name in enumerate(PEOPLE[1:13], 3)))
     for number, (name, text) in enumerate(TALK):
         session.tell(Message(20 + number, HOUR + 60 * number, name, text, None))
@@ -217,6 +217,29 @@ def saving(window: ChatWindow, session: Played) -> None:
     window.save()
 
 
+def another_room(window: ChatWindow, session: Played) -> None:
+    lively(window, session)
+    run(window, session.events.empty)
+    searches: list[FakeSearch] = []
+
+    def search(*arguments: Any) -> FakeSearch:
+        searches.append(FakeSearch(*arguments))
+        return searches[-1]
+
+    def press_and_cancel() -> None:
+        session.press()
+        if window._connect_dialog is not None:
+            window._connect_dialog.close()
+
+    def find() -> None:
+        searches[-1].end_look(*ROOMS)
+        window._root.after(800, press_and_cancel)
+
+    window._root.after(300, find)
+    with patch("lan_chat.client.connect_dialog.Search", search):
+        window.connect()
+
+
 def chat_menu_open(window: ChatWindow, session: Played) -> None:
     menu_open(window, session, 0)
 
@@ -305,6 +328,7 @@ def scenes() -> Iterator[Scene]:
         yield Scene(f"help-{theme}", help_open, here)
         yield Scene(f"about-{theme}", about_open, here)
         yield Scene(f"save-{theme}", saving, here)
+        yield Scene(f"another-room-{theme}", another_room, here)
         yield Scene(f"menu-chat-{theme}", chat_menu_open, here)
         yield Scene(f"menu-context-{theme}", context_menu, here)
         yield Scene(f"200-menu-{theme}", menu_open, replace(here, geometry="1920x1000+0+0"), 200)

@@ -90,6 +90,7 @@ class ConnectDialog:
         self._bind()
         self.host.focus_set()
         self.host.selection_range(0, "end")
+        self.rooms.set_current("" if current is None else current.id)
         self._search = Search(known_places(settings), self._has_news.set)
         self._show_rooms()
         self._tell("" if current is None else self._words.leaving.format(room=current.name or current.host))
@@ -117,6 +118,7 @@ class ConnectDialog:
         """Note that the user is in no room any more: the connection has ended."""
         if self._current is not None:
             self._current = None
+            self.rooms.set_current("")
             if self._attempt is None and self._asked is None:
                 self._tell("")
 

@@ -46,7 +46,7 @@ class RoomList:
         self._words = words
         self._calls = calls
         self._found: list[Found] = []
-        self._selected_id = ""
+        self._selected_id = self._current_id = ""
         self._under_pointer: int | None = None
         self._palette = palette_in_use(parent)
         self._can_draw_all = draws_every_letter(parent)
@@ -111,6 +111,11 @@ class RoomList:
         if top is not None and place is not None and place != before:  # one above it has gone
             self._scroll_to(place * self.row_height - top)
 
+    def set_current(self, room_id: str) -> None:
+        """Note in which room the user is, which its row says; empty for none."""
+        self._current_id = room_id
+        self._draw()
+
     def select(self, room_id: str) -> None:
         """Select a room, or with an empty `id` none."""
         self._selected_id = room_id
@@ -170,18 +175,22 @@ class RoomList:
             rows.create_rectangle(0, top, pixels(rows, 3), top + self.row_height, fill=palette.accent, outline="")
         count = self._draw_sign(width - gap, first, str(room.people), person_picture(rows, palette))
         code = width - gap
-        if room.needs_code:
-            code = self._draw_sign(width - gap, second, self._words.room_code, lock_picture(rows, palette))
+        if room.id and room.id == self._current_id:
+            code = self._draw_sign(code, second, self._words.you_are_here)
+        elif room.needs_code:
+            code = self._draw_sign(code, second, self._words.room_code, lock_picture(rows, palette))
         name = self._short(room.name if self._can_draw_all else without_beyond(room.name), BOLD, count - 3 * gap)
         rows.create_text(2 * gap, first, anchor="w", text=name, font=BOLD, fill=palette.text)
         address = self._words.address.format(host=found.host, port=room.port)
         address = self._short(address, SMALL, code - 3 * gap)
         rows.create_text(2 * gap, second, anchor="w", text=address, font=SMALL, fill=palette.quiet)
 
-    def _draw_sign(self, right: int, middle: int, text: str, picture: str) -> int:
-        """Draw a text with a sign before it, which end at `right`; return where they begin."""
+    def _draw_sign(self, right: int, middle: int, text: str, picture: str = "") -> int:
+        """Draw a text, and a sign before it, which end at `right`; return where they begin."""
         text_id = self.list.create_text(right, middle, anchor="e", text=text, font=SMALL, fill=self._palette.quiet)
         left = self.list.bbox(text_id)[0] - pixels(self.list, 4)
+        if not picture:
+            return left
         image_id = self.list.create_image(left, middle, anchor="e", image=picture)
         return self.list.bbox(image_id)[0]
 

@@ -21,6 +21,7 @@ class RoomWords(ConsoleWords):
     rooms_address: str
     ask_name: str
     enter_anyway: str
+    you_are_here: str
     already_here: str
     leaving: str
     has_left: str
@@ -37,6 +38,7 @@ ITALIAN = RoomWords(
     ask_name="Il tuo nome: ",
     search_goes_on="La ricerca continua. Se conosci l'indirizzo che il server mostra all'avvio, scrivilo qui sotto.",
     enter_anyway="Entra lo stesso",
+    you_are_here="sei qui",
     already_here="Sei già in «{room}».",
     leaving="Quando entri in un'altra stanza, lasci «{room}».",
     has_left="Hai lasciato «{room}».",
@@ -54,6 +56,7 @@ ENGLISH = RoomWords(
     ask_name="Your name: ",
     search_goes_on="The search goes on. If you know the address that the server shows when it starts, enter it below.",
     enter_anyway="Enter anyway",
+    you_are_here="you are here",
     already_here="You are in “{room}” already.",
     leaving="When you enter another room, you leave “{room}”.",
     has_left="You have left “{room}”.",

@@ -285,10 +285,12 @@ def test_the_room_in_which_one_is_can_not_be_entered_again(ask: Ask, searches: l
     assert hands.answers == ("", "")
     show(hands, searches[0], replace(AULA, host="127.0.0.1"))
     assert selected(hands) == ""
+    assert ITALIAN.you_are_here in drawn(hands)
     hands.press("Down", "Return")
     assert hands.problem == ITALIAN.already_here.format(room="Aula 3")
     hands.dialog.note_end()
     assert hands.problem == ""
+    assert ITALIAN.you_are_here not in drawn(hands)
     hands.press("Return")
     hands.wait(lambda: hands.problem.startswith("«Aula 3» ora risponde da 127.0.0.1"))
 
