@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 from lan_chat.client.connect_dialog import ConnectDialog
@@ -222,8 +221,8 @@ def another_room(window: ChatWindow, session: Played) -> None:
     run(window, session.events.empty)
     searches: list[FakeSearch] = []
 
-    def search(*arguments: Any) -> FakeSearch:
-        searches.append(FakeSearch(*arguments))
+    def begin_search(settings: Settings, ring: Callable[[], object]) -> FakeSearch:
+        searches.append(FakeSearch(settings.rooms, ring))
         return searches[-1]
 
     def press_and_cancel() -> None:
@@ -236,7 +235,7 @@ def another_room(window: ChatWindow, session: Played) -> None:
         window._root.after(800, press_and_cancel)
 
     window._root.after(300, find)
-    with patch("lan_chat.client.connect_dialog.Search", search):
+    with patch("lan_chat.client.connect_dialog.begin_search", begin_search):
         window.connect()
 
 
@@ -418,11 +417,11 @@ def take_dialog(name: str, folder: Path, settings: Settings, act: Callable[[Conn
     assert root is not None
     searches: list[FakeSearch] = []
 
-    def search(*arguments: Any) -> FakeSearch:
-        searches.append(FakeSearch(*arguments))
+    def begin_search(settings: Settings, ring: Callable[[], object]) -> FakeSearch:
+        searches.append(FakeSearch(settings.rooms, ring))
         return searches[-1]
 
-    with patch("lan_chat.client.connect_dialog.Search", search):
+    with patch("lan_chat.client.connect_dialog.begin_search", begin_search):
         dialog = ConnectDialog(root, settings)
     root.update()
     act(dialog, searches[-1])

@@ -15,7 +15,7 @@ from tkinter import ttk
 
 import protocol
 from lan_chat.client.answers import DEFAULT_HOST, parse_address, parse_port_answer
-from lan_chat.client.console import known_places
+from lan_chat.client.console import begin_search
 from lan_chat.client.keyboard import prepare_editing
 from lan_chat.client.palette import palette_of
 from lan_chat.client.room_list import RoomCalls, RoomList
@@ -91,10 +91,9 @@ class ConnectDialog:
         self.host.focus_set()
         self.host.selection_range(0, "end")
         self.rooms.set_current("" if current is None else current.id)
-        self._search = Search(known_places(settings), self._has_news.set)
+        self._search = begin_search(settings, self._has_news.set)
         self._show_rooms()
         self._tell("" if current is None else self._words.leaving.format(room=current.name or current.host))
-        self._search.start()
 
     def run(self) -> Session | None:
         """Return the connected session, the root window empty again; None if the user gave up, the root destroyed."""
@@ -105,7 +104,7 @@ class ConnectDialog:
         """Give up and destroy the root window; a connection that succeeds later is closed."""
         if self._attempt is not None:
             self._attempt.give_up()
-        self._search.close()
+        self._end_search()
         self._root.after_cancel(self._look_id)
         self._root.destroy()
 
@@ -294,8 +293,8 @@ class ConnectDialog:
 
     def _show_rooms(self) -> None:
         """Show the rooms that are known by now; select one where the user has not chosen yet."""
-        words, found = self._words, self._search.rooms()
-        has_looked = self._search.has_looked.is_set()
+        words, search = self._words, self._search
+        found, has_looked = ([], True) if search is None else (search.rooms(), search.has_looked.is_set())
         nothing = f"{words.no_rooms.format(port=PORT)}\n{words.search_goes_on}"
         self.rooms.show(found, nothing if has_looked else words.rooms_searching)
         usual = None if self._has_chosen else self._usual(found, has_looked)
@@ -359,10 +358,14 @@ class ConnectDialog:
             self._show_rooms()
         self._look_id = self._root.after(LOOK_MS, self._look)
 
+    def _end_search(self) -> None:
+        if self._search is not None:
+            self._search.close()
+
     def _finish(self, session: Session) -> None:
         """Take a session, and leave an empty root window."""
         self.session = session
-        self._search.close()
+        self._end_search()
         self._root.unbind("<Escape>", self._escape_id)
         if isinstance(self._root, tk.Tk):
             # Or the chat window would take the larger sizes for the system's own.

@@ -6,17 +6,17 @@ import contextlib
 import gc
 import random
 import webbrowser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import protocol
+from lan_chat.client.console import known_places
 from lan_chat.client.session import Session
 from lan_chat.client.settings import Settings
 from lan_chat.client.whereabouts import NewSearch
 from lan_chat.client.words import ITALIAN
-from lan_chat.rooms import Remembered
 from lan_chat.server.server import ChatServer
 from protocol import Greeting, Welcome
 from tests.support.fake_search import FakeSearch
@@ -38,11 +38,13 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[FakeSearch]:
     """The searches of the dialogs that were opened, none of which asks anybody."""
     made: list[FakeSearch] = []
 
-    def search(remembered: Sequence[Remembered], ring: Callable[[], object]) -> FakeSearch:
-        made.append(FakeSearch(remembered, ring))
+    def begin_search(settings: Settings, ring: Callable[[], object]) -> FakeSearch:
+        made.append(FakeSearch(known_places(settings), ring))
+        made[-1].start()
         return made[-1]
 
-    monkeypatch.setattr("lan_chat.client.connect_dialog.Search", search)
+    monkeypatch.setattr("lan_chat.client.connect_dialog.begin_search", begin_search)
+    monkeypatch.setattr("lan_chat.client.connect_dialog.Search", FakeSearch)
     return made
 
 

@@ -295,6 +295,17 @@ def test_the_room_in_which_one_is_can_not_be_entered_again(ask: Ask, searches: l
     hands.wait(lambda: hands.problem.startswith("«Aula 3» ora risponde da 127.0.0.1"))
 
 
+def test_where_no_search_can_be_made_an_address_can_be_typed(
+    ask: Ask, server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lan_chat.client.connect_dialog.begin_search", lambda *_: None)
+    hands = ask()
+    assert drawn(hands)[0].startswith(ITALIAN.no_rooms.format(port=PORT))
+    hands.fill("127.0.0.1", server.port)
+    hands.press("Return")
+    hands.wait(lambda: hands.dialog.session is not None)
+
+
 @pytest.mark.parametrize("leave", ["cancel", "close"])
 def test_the_search_ends_with_the_dialog(ask: Ask, searches: list[FakeSearch], leave: str) -> None:
     hands = ask()
