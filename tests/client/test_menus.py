@@ -15,6 +15,7 @@ import pytest
 import lan_chat
 from lan_chat.client import words as client_words
 from lan_chat.client.actions import ACTIONS
+from lan_chat.client.connect_dialog import ConnectDialog
 from lan_chat.client.desktop import is_aqua
 from lan_chat.client.palette import PALETTES, contrast
 from lan_chat.client.theme import MENU_PADDING
@@ -61,6 +62,7 @@ def test_every_command_of_the_menus_works(
         (words.menu_save, lambda: "guarda" in saved.read_text("utf-8")),
         (words.menu_send_again, lambda: True),
         (words.retry, lambda: seat.fake.retries == 1),
+        (words.menu_rooms, lambda: asked_rooms == ["Ada"]),
         (words.menu_copy, lambda: seat.root.clipboard_get() == "bozza"),
         (words.menu_cut, lambda: seat.draft == ""),
         (words.menu_undo, lambda: seat.draft == "bozza"),
@@ -116,10 +118,25 @@ ACCELERATORS: dict[str, Callable[[Seat], object]] = {
     "F": lambda seat: seat.focus == str(seat.window.find_bar.entry),
     "T": lambda seat: seat.fake.retries == 1,
     "L": lambda seat: seat.window.conversation.last_link in opened_links,
+    "N": lambda seat: asked_rooms == ["Ada"],
     "Q": lambda seat: not seat.is_open,
 }
 """What each letter with Ctrl does, by what is to be seen of it."""
 opened_links: list[str] = []
+asked_rooms: list[str] = []
+"""The name in each dialog that asked for another room."""
+
+
+@pytest.fixture(autouse=True)
+def no_other_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the dialog that asks for another room be closed at once."""
+
+    def note_and_close(dialog: ConnectDialog) -> None:
+        asked_rooms.append(dialog.name_field.get())
+        dialog.close()
+
+    asked_rooms.clear()
+    monkeypatch.setattr(ConnectDialog, "run", note_and_close)
 
 
 @pytest.fixture
