@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,23 +18,26 @@ from lan_chat.client.session import Session
 from lan_chat.client.settings import Settings
 from lan_chat.client.words import ITALIAN
 from lan_chat.process import UDP_PORT_VARIABLE
+from lan_chat.rooms import Room
 from tests.support.namespaces import Machine, machines
 from tests.support.peers import EventPeer, texts_of
 from tests.support.programs import TOP, Program
+from tests.support.responder import Responder
 from tests.support.seats import Seat
 
 pytestmark = [pytest.mark.root, pytest.mark.screen, pytest.mark.slow]
 
-OLD, NEW = "192.168.77.1", "192.168.77.30"
+OLD, NEW, LIAR = "192.168.77.1", "192.168.77.30", "10.66.0.1"
 SOON = {"TCP_KEEPIDLE": 1, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": 2000}
 """A dead link is noticed within seconds, and not within a minute: that is none of what is tried here."""
 
 
 @dataclass
 class Place:
-    """A room on one machine, and a window on another."""
+    """A room on one machine, a window on another, and a third one."""
 
     near: Machine
+    third: Machine
     port: int
     ada: Seat
     bob: EventPeer
@@ -42,8 +47,8 @@ class Place:
         self.near.ip("address", "del", f"{old}/24", "dev", "lan0")
         self.near.add_address("lan0", f"{new}/24")
 
-    def see_question(self, host: str) -> None:
-        question = ITALIAN.room_elsewhere.format(name="Aula 3", host=host, port=self.port)
+    def see_question(self, host: str, port: int = 0) -> None:
+        question = ITALIAN.room_elsewhere.format(name="Aula 3", host=host, port=port or self.port)
         line = self.ada.window._status_line
         patiently(self.ada, lambda: line.offer_label.winfo_ismapped() and line.offer_label["text"] == question)
 
@@ -65,7 +70,10 @@ def place(display: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
         [(level, option, SOON.get(option, value)) for level, option, value in sockets.SOCKET_OPTIONS],
     )
     with contextlib.ExitStack() as stack:
-        near, far = stack.enter_context(machines("near", "far"))
+        near, far, third = stack.enter_context(machines("near", "far", "third"))
+        third.plug_in("lan0", far, "eth8")
+        third.add_address("lan0", f"{LIAR}/24")
+        far.add_address("eth8", "10.66.0.2/24")
         near.plug_in("lan0", far, "eth7")
         near.add_address("lan0", f"{OLD}/24")
         far.add_address("eth7", "192.168.77.2/24")
@@ -86,7 +94,29 @@ def place(display: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
         ada.see(ITALIAN.greeting)
         ada.enter("Ada")
         ada.see(ITALIAN.joined.format(name="Ada"))
-        yield Place(near, port, ada, bob)
+        yield Place(near, third, port, ada, bob)
+
+
+@contextlib.contextmanager
+def lying(machine: Machine, room: Room) -> Iterator[None]:
+    """Have a machine answer every question with a claim to be this room."""
+    with machine.at():
+        liar = Responder("", rooms.PORT)
+
+    def lie() -> None:
+        with contextlib.suppress(OSError):  # it is over
+            while True:
+                liar.answer(room)
+
+    thread = threading.Thread(target=lie)
+    thread.start()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # it wakes the thread, and says that there is no connection
+            liar.sock.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        liar.close()
 
 
 def said(ada: Seat) -> list[str]:
@@ -133,3 +163,20 @@ def test_a_server_that_gets_its_address_back_is_joined_there_without_a_question(
     ada.see("intanto")
     assert not ada.window._status_line.frame.winfo_ismapped()
     assert ada.window.settings.host != NEW
+
+
+def test_who_claims_to_be_the_room_is_refused_and_then_the_room_itself_is_found(place: Place) -> None:
+    ada, bob = place.ada, place.bob
+    line = ada.window._status_line
+    claimed = Room(ada.window.membership.room.id, "Aula 3, qui!", 50000, 99, needs_code=True)
+    with lying(place.third, claimed):
+        place.near.ip("address", "del", f"{OLD}/24", "dev", "lan0")
+        bob.say("intanto")
+        place.see_question(LIAR, claimed.port)
+        line.refuse_button.invoke()
+        assert not line.offer_label.winfo_ismapped()
+        place.near.add_address("lan0", f"{NEW}/24")
+        place.see_question(NEW)
+        line.follow_button.invoke()
+        ada.see(ITALIAN.link_restored)
+        ada.see("intanto")
