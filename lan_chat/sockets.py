@@ -21,6 +21,16 @@ SOCKET_OPTIONS = (
 """What both sides set, where the system knows the option: a pulled cable is noticed within a minute, by three
 keepalives without an answer, or by sent data that is not acknowledged."""
 
+WATCHING_OPTIONS = (
+    ("IPPROTO_TCP", "TCP_KEEPIDLE", 4),
+    ("IPPROTO_TCP", "TCP_KEEPALIVE", 4),
+    ("IPPROTO_TCP", "TCP_KEEPINTVL", 1),
+    ("IPPROTO_TCP", "TCP_KEEPCNT", 4),
+    ("IPPROTO_TCP", "TCP_USER_TIMEOUT", 8_000),
+)
+"""What a client sets besides, so that it sees within some eight seconds that its server is not there any more (it has
+another address, its machine sleeps): a member that comes back misses nothing, so to be mistaken costs nothing."""
+
 Address = tuple[str, int]
 """A host and a port. The host is an IP address in the form of `parse_address`: one peer, one form."""
 
@@ -64,9 +74,12 @@ def address_label(address: Address) -> str:
     return f"{host_label(address[0])}:{address[1]}"
 
 
-def tune(sock: socket.socket) -> None:
-    """Set the `SOCKET_OPTIONS` that this system knows. Raises OSError where the peer has already disconnected."""
-    for level, option, value in SOCKET_OPTIONS:
+def tune(sock: socket.socket, *, is_watching: bool = False) -> None:
+    """Set the options that this system knows, the `SOCKET_OPTIONS` and for a client the `WATCHING_OPTIONS`.
+
+    Raises OSError where the peer has already disconnected.
+    """
+    for level, option, value in (*SOCKET_OPTIONS, *(WATCHING_OPTIONS if is_watching else ())):
         if hasattr(socket, option):
             try:
                 sock.setsockopt(getattr(socket, level), getattr(socket, option), value)

@@ -30,6 +30,8 @@ LOOK_UP_S = 0.5
 shutdown wakes `select`, and under wine it does not."""
 CONNECT_S = 5.0
 """Timeout for connecting, for the greeting to begin, and for the rest of one that has begun."""
+RETURN_S = 2.0
+"""Timeout for connecting to a server that was there before: who is away is tried again, and may be elsewhere."""
 GREETING_S = 30.0
 """How long a greeting may take in all, however slowly it drips."""
 RECV_BYTES = 64 * 1024
@@ -64,12 +66,12 @@ class Link:
         self._host, self._port, self._words = host, port, words
         self._note_sent = note_sent
         """Called in the send thread with what was written to an original server, which confirms nothing."""
-        self._sock = sock = self._open()
+        self._sock = sock = self._open(CONNECT_S if first is None else RETURN_S)
         try:
             if first is not None:
                 sock.sendall(Events().encode(first))
             received = self._read_greeting(sock)
-            tune(sock)
+            tune(sock, is_watching=True)
             self.peer, _ = peer_address(sock.getpeername())
             """The server's IP address."""
             sock.setblocking(False)  # `incoming` and `_send_all` wait with `select`, each in its thread
@@ -132,10 +134,12 @@ class Link:
                 yield from self._dialect.flush()
         yield from self._dialect.finish()
 
-    def _open(self) -> socket.socket:
+    def _open(self, timeout_s: float) -> socket.socket:
         words = self._words
         try:
-            return socket.create_connection((self._host, self._port), CONNECT_S)
+            sock = socket.create_connection((self._host, self._port), timeout_s)
+            sock.settimeout(CONNECT_S)
+            return sock
         except (socket.gaierror, UnicodeError, ValueError) as error:  # the latter two: not a valid host name
             raise UnreachableError(self._explain(words.unreachable_unknown, error)) from error
         except ConnectionRefusedError as error:
