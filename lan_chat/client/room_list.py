@@ -1,7 +1,7 @@
 """The list of the rooms that were found, of which one can be selected. Main thread only.
 
-A canvas, as each row has two lines whose parts look different. There are few rooms (`rooms.MAX_ROOMS`), so all rows are
-drawn. Where there is none, a text stands in their place.
+A canvas, as each row has two lines whose parts look different. Only the rows in sight are drawn, once whatever changes
+meanwhile, as anybody in the LAN may change them often. Where there is no room, a text stands in their place.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ class RoomList:
         self._found: list[Found] = []
         self._selected_id = self._current_id = ""
         self._under_pointer: int | None = None
+        self._draw_id = ""
+        self._drawn_part: tuple[float, float] | None = None
         self._palette = palette_in_use(parent)
         self._can_draw_all = draws_every_letter(parent)
         self.text = ""
@@ -66,10 +68,11 @@ class RoomList:
 
     def _bind(self) -> None:
         rows = self.list
-        rows.bind("<Configure>", lambda event: self._draw())
+        rows.bind("<Configure>", lambda event: self._changed())
         rows.bind("<<ThemeChanged>>", lambda event: self._apply_theme())
-        rows.bind("<FocusIn>", lambda event: self._draw(), add="+")
-        rows.bind("<FocusOut>", lambda event: self._draw(), add="+")
+        rows.bind("<FocusIn>", lambda event: self._changed(), add="+")
+        rows.bind("<FocusOut>", lambda event: self._changed(), add="+")
+        rows.bind("<Destroy>", lambda event: self._on_destroy())
         rows.bind("<Button-1>", self._on_click)
         rows.bind("<Double-Button-1>", self._on_double_click)
         rows.bind("<Motion>", lambda event: self._point_at(self._row_at(event.y)))
@@ -107,19 +110,21 @@ class RoomList:
         top = None if before is None else before * self.row_height - self._offset()
         self._found, self.text = list(found), text
         place = self._selected_place()
-        self._draw()
+        self._changed()
+        if self._found:
+            self._set_region(len(self._found) * self.row_height)
         if top is not None and place is not None and place != before:  # one above it has gone
             self._scroll_to(place * self.row_height - top)
 
     def set_current(self, room_id: str) -> None:
         """Note in which room the user is, which its row says; empty for none."""
         self._current_id = room_id
-        self._draw()
+        self._changed()
 
     def select(self, room_id: str) -> None:
         """Select a room, or with an empty `id` none."""
         self._selected_id = room_id
-        self._draw()
+        self._changed()
         self._see_selected()
 
     def step(self, count: int) -> str:
@@ -128,11 +133,9 @@ class RoomList:
             self.list.yview_scroll(1 if count > 0 else -1, "units")
             return "break"
         place = self._selected_place()
-        if place is None:
-            place = 0 if count > 0 else len(self._found) - 1
-        else:
-            place = max(0, min(place + count, len(self._found) - 1))
-        self._select_place(place)
+        if place is None:  # from above the first one down, or from below the last one up
+            place = -1 if count > 0 else len(self._found)
+        self._select_place(max(0, min(place + count, len(self._found) - 1)))
         return "break"
 
     def place_of(self, room_id: str) -> tuple[int, int]:
@@ -146,21 +149,28 @@ class RoomList:
         """Apply the colours of the theme, and the current font sizes."""
         self._palette = palette = palette_in_use(self.list)
         self.list.configure(background=palette.paper, yscrollincrement=max(1, self.row_height // 2))
-        self._draw()
+        self._changed()
+
+    def _changed(self) -> None:
+        """Draw the list as soon as there is time, however much changes until then."""
+        if not self._draw_id:
+            self._draw_id = self.list.after_idle(self._draw)
 
     def _draw(self) -> None:
+        self._draw_id = ""
         rows = self.list
         rows.delete("all")
-        height = len(self._found) * self.row_height
         if self._found:
-            for place, found in enumerate(self._found):
+            self._set_region(len(self._found) * self.row_height)
+            first = self._offset() // self.row_height
+            count = rows.winfo_height() // self.row_height + 2
+            for place, found in enumerate(self._found[first : first + count], first):
                 self._draw_row(place, found)
         else:
             gap = pixels(rows, 8)
             text = rows.create_text(gap, gap, anchor="nw", text=self.text, font="TkDefaultFont")
             rows.itemconfigure(text, fill=self._palette.quiet, width=max(1, self._width() - 2 * gap))
-            height = rows.bbox(text)[3] + gap
-        rows.configure(scrollregion=(0, 0, self._width(), max(height, 1)))
+            self._set_region(rows.bbox(text)[3] + gap)
 
     def _draw_row(self, place: int, found: Found) -> None:
         rows, palette, room = self.list, self._palette, found.room
@@ -205,6 +215,9 @@ class RoomList:
 
     # Scrolling.
 
+    def _set_region(self, height: int) -> None:
+        self.list.configure(scrollregion=(0, 0, self._width(), max(height, 1)))
+
     def _offset(self) -> int:
         return int(self.list.canvasy(0))
 
@@ -228,6 +241,13 @@ class RoomList:
             self._scrollbar.grid_remove()
         else:
             self._scrollbar.grid()
+        if (first, last) != self._drawn_part:  # else drawing, which sets the region, would cause drawing for ever
+            self._drawn_part = (first, last)
+            self._changed()
+
+    def _on_destroy(self) -> None:
+        if self._draw_id:
+            self.list.after_cancel(self._draw_id)
 
     # What the user does.
 
@@ -248,7 +268,7 @@ class RoomList:
         if place != self._under_pointer:
             self._under_pointer = place
             self.list.configure(cursor="" if place is None else "hand2")
-            self._draw()
+            self._changed()
 
     def _on_click(self, event: tk.Event[tk.Canvas]) -> str:
         self.list.focus_set()

@@ -63,6 +63,7 @@ def selected(hands: DialogHands) -> str:
 
 def drawn(hands: DialogHands) -> list[str]:
     """The texts in the list."""
+    hands.root.update()
     canvas = hands.dialog.rooms.list
     texts = [item for item in canvas.find_all() if str(canvas.tk.call(canvas, "type", item)) == "text"]
     return [str(canvas.tk.call(canvas, "itemcget", item, "-text")) for item in texts]
@@ -293,6 +294,34 @@ def test_the_room_in_which_one_is_can_not_be_entered_again(ask: Ask, searches: l
     assert ITALIAN.you_are_here not in drawn(hands)
     hands.press("Return")
     hands.wait(lambda: hands.problem.startswith("«Aula 3» ora risponde da 127.0.0.1"))
+
+
+def test_what_may_be_wrong_can_be_read_to_its_end_with_the_keys(ask: Ask, searches: list[FakeSearch]) -> None:
+    hands = ask(Settings(font_size=40))
+    show(hands, searches[0])
+    rooms = hands.dialog.rooms.list
+    hands.focus_on(rooms)
+    for _ in range(30):
+        hands.dialog.rooms.step(1)
+        hands.root.update()
+    assert rooms.yview()[0] > 0
+    assert rooms.yview()[1] == 1
+    show(hands, searches[0])  # drawn again
+    hands.root.update()
+    assert rooms.yview()[1] == 1
+
+
+def test_a_row_that_is_scrolled_to_is_drawn(ask: Ask, searches: list[FakeSearch]) -> None:
+    hands = ask()
+    show(hands, searches[0], *(replace(AULA, room=replace(AULA.room, id=str(n), name=f"PC-{n}")) for n in range(50)))
+    assert "PC-0" in drawn(hands)
+    assert "PC-49" not in drawn(hands)
+    hands.focus_on(hands.dialog.rooms.list)
+    hands.press("End")
+    assert "PC-49" in drawn(hands)
+    assert "PC-0" not in drawn(hands)
+    hands.dialog.rooms.list.yview_moveto(0)
+    hands.wait(lambda: "PC-0" in drawn(hands))
 
 
 def test_where_no_search_can_be_made_an_address_can_be_typed(
