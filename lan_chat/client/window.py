@@ -153,6 +153,8 @@ class ChatWindow:
             dialog.run()
         session, self._connect_dialog = dialog.session, None
         if session is None:
+            if not self._is_closed:
+                self._focus_input()  # not every window manager gives the focus back
             return
         if self._is_closed:  # while another dialog, which was opened later, kept this one from returning
             session.close()

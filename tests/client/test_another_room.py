@@ -90,6 +90,7 @@ def test_who_thinks_better_of_it_has_left_nothing(session_sit: SessionSit, serve
         ask_for_another(ada, look_and_cancel)
         assert seen == [ITALIAN.leaving.format(room="127.0.0.1")]
         assert ada.window.session is session
+        ada.wait(lambda: str(ada.root.tk.call("focus")) == str(ada.window.message_input.text))
         ada.enter("sono ancora qui")
         bob.expect("Ada: sono ancora qui\n")
         leave(ada)
