@@ -8,6 +8,7 @@ closes the session that `run` returns.
 from __future__ import annotations
 
 import threading
+import time
 import tkinter as tk
 from collections.abc import Collection
 from tkinter import font as tkfont
@@ -16,6 +17,7 @@ from tkinter import ttk
 import protocol
 from lan_chat.client.answers import DEFAULT_HOST, parse_address, parse_port_answer
 from lan_chat.client.console import begin_search
+from lan_chat.client.desktop import drawable
 from lan_chat.client.keyboard import prepare_editing
 from lan_chat.client.palette import palette_of
 from lan_chat.client.room_list import RoomCalls, RoomList
@@ -29,6 +31,8 @@ from lan_chat.rooms import PORT, Found, Remembered, needs_question, usual_room
 
 LOOK_MS = 30
 """How often the dialog polls its attempt for a result, and its search for news."""
+SHOW_PAUSE_S = 0.2
+"""The least time between two times that news are shown: a liar may change names often, and emoji are slow to draw."""
 SCREEN_SHARE, HEIGHT_SHARE = 0.8, 0.92
 """The most that the dialog takes of the screen's width and height."""
 ROW_LETTERS = 55
@@ -72,6 +76,8 @@ class ConnectDialog:
         """Whether an address was typed."""
         self._has_news = threading.Event()
         """Set by the search."""
+        self._shows_at = 0.0
+        """From when on news of the search may be shown, on the monotonic clock."""
         self._look_id = root.after(LOOK_MS, self._look)
         root.title("Chat")
         if isinstance(root, tk.Tk):  # else the chat window, which this one stands above, has done so
@@ -353,7 +359,8 @@ class ConnectDialog:
         if found is not None:
             self._attempt = None
             self._ask_again(str(found), is_problem=True)
-        if self._has_news.is_set():
+        if self._has_news.is_set() and time.monotonic() >= self._shows_at:
+            self._shows_at = time.monotonic() + SHOW_PAUSE_S
             self._has_news.clear()  # before: what comes from now on sets it again
             self._show_rooms()
         self._look_id = self._root.after(LOOK_MS, self._look)
@@ -373,7 +380,7 @@ class ConnectDialog:
         self._frame.destroy()
 
     def _tell(self, sentence: str, is_problem: bool = False) -> None:
-        self.problem.configure(text=sentence, style="Problem.TLabel" if is_problem else "TLabel")
+        self.problem.configure(text=drawable(self._root, sentence), style="Problem.TLabel" if is_problem else "TLabel")
         self._fit()
 
     def _ask_again(self, sentence: str, is_problem: bool = False) -> None:

@@ -15,6 +15,7 @@ import tkinter as tk
 import webbrowser
 from collections.abc import Callable
 
+from lan_chat.client.composing import without_beyond
 from lan_chat.client.icon import ICONS
 from lan_chat.client.settings import GEOMETRY
 from lan_chat.client.words import ClientWords
@@ -132,6 +133,11 @@ def draws_every_letter(root: tk.Misc) -> bool:
         except (OSError, AttributeError):
             pass  # a Tk without libXft draws boxes, and does not crash
     return True
+
+
+def drawable(root: tk.Misc, text: str) -> str:
+    """Return a text as this Tk can draw it."""
+    return text if text.isascii() or draws_every_letter(root) else without_beyond(text)
 
 
 def set_urgency(root: tk.Tk, is_urgent: bool) -> None:

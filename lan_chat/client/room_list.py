@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from tkinter import font as tkfont
 from tkinter import ttk
 
-from lan_chat.client.composing import without_beyond
-from lan_chat.client.desktop import draws_every_letter
+from lan_chat.client.desktop import drawable
 from lan_chat.client.fitting import shortened
 from lan_chat.client.theme import BOLD, SMALL, lock_picture, palette_in_use, person_picture, pixels, show_focus
 from lan_chat.client.words import ClientWords
@@ -51,7 +50,6 @@ class RoomList:
         self._draw_id = ""
         self._drawn_part: tuple[float, float] | None = None
         self._palette = palette_in_use(parent)
-        self._can_draw_all = draws_every_letter(parent)
         self.text = ""
         """What stands in the place of rooms, where there are none."""
         self.frame = ttk.Frame(parent, style="Field.TFrame", padding=pixels(parent, 3))
@@ -189,7 +187,7 @@ class RoomList:
             code = self._draw_sign(code, second, self._words.you_are_here)
         elif room.needs_code:
             code = self._draw_sign(code, second, self._words.room_code, lock_picture(rows, palette))
-        name = self._short(room.name if self._can_draw_all else without_beyond(room.name), BOLD, count - 3 * gap)
+        name = self._short(drawable(rows, room.name), BOLD, count - 3 * gap)
         rows.create_text(2 * gap, first, anchor="w", text=name, font=BOLD, fill=palette.text)
         address = self._words.address.format(host=found.host, port=room.port)
         address = self._short(address, SMALL, code - 3 * gap)

@@ -20,7 +20,7 @@ import protocol
 from lan_chat.client.actions import Commands, Here, Menu
 from lan_chat.client.attention import Attention
 from lan_chat.client.connect_dialog import ConnectDialog
-from lan_chat.client.desktop import open_link, restore_geometry
+from lan_chat.client.desktop import drawable, open_link, restore_geometry
 from lan_chat.client.desktop_theme import DesktopTheme
 from lan_chat.client.end_banner import Choices
 from lan_chat.client.entries import Entry, Kind
@@ -483,6 +483,7 @@ class ChatWindow:
         self._show_status()
 
     def _show_room(self, room: str) -> None:
+        room = drawable(self._root, room)
         self._layout.set_room(room)
         self._attention.set_room(room)
 

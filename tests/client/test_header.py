@@ -43,6 +43,15 @@ def test_the_rooms_name_stands_in_header_title_and_banner_with_the_address_below
     assert seat.settings.rooms[0].name == "Aula 3"
 
 
+def test_a_rooms_name_is_drawn_as_this_tk_can_draw_it(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lan_chat.client.desktop.draws_every_letter", lambda _: False)
+    seat = sit(name="")
+    seat.fake.tell(Greeting(), Welcome("Ada", "token", ("Ada",), 0, title="Festa 🎉"))
+    seat.wait(lambda: str(seat.window._layout.header.room["text"]).startswith("Festa"))
+    assert "🎉" not in str(seat.window._layout.header.room["text"])
+    assert seat.window.membership.room.name == "Festa 🎉"
+
+
 @pytest.mark.parametrize("title", ["", "\u202e", "  ", "W" * 500])
 def test_a_rooms_name_that_is_none_or_too_long_harms_nothing(sit: Sit, title: str) -> None:
     seat = sit(name="")

@@ -324,6 +324,17 @@ def test_a_row_that_is_scrolled_to_is_drawn(ask: Ask, searches: list[FakeSearch]
     hands.wait(lambda: "PC-0" in drawn(hands))
 
 
+def test_a_tk_that_cannot_draw_every_letter_is_not_given_any_that_ends_it(
+    ask: Ask, searches: list[FakeSearch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lan_chat.client.desktop.draws_every_letter", lambda _: False)
+    party = replace(KNOWN, name="Festa 🎉")
+    hands = ask(Settings(rooms=(party,)), current=party)
+    show(hands, searches[0], replace(AULA, room=replace(AULA.room, name="Festa 🎉")))
+    assert not any(ord(character) > 0xFFFF for text in (*drawn(hands), hands.problem) for character in text)
+    assert "Festa" in hands.problem
+
+
 def test_where_no_search_can_be_made_an_address_can_be_typed(
     ask: Ask, server: ChatServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
