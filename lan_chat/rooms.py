@@ -275,8 +275,9 @@ def usual_room(rooms: Iterable[Found], last: Remembered | None, here: Collection
     None where nothing is found, or several without one that is likelier than the others.
     """
     found = list(rooms)
-    if last is not None and last.id:
-        again = [one for one in found if one.room.id == last.id]
+    if last is not None:
+        # At its place is the last room, too, where its server has begun a new one: it keeps no record.
+        again = [one for one in found if last.id == one.room.id] or [one for one in found if last.place == _place(one)]
         if again:
             return again[0]
     own = [one for one in found if is_here(one.host, here)]

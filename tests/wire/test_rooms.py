@@ -294,12 +294,14 @@ HERE = [LOOPBACK, CARD]
         ([], LAST, None),
         ([found("b"), found("a")], LAST, found("a")),
         ([found("b"), found("a", "192.168.1.40")], LAST, found("a", "192.168.1.40")),
-        ([found("b"), found("c", "127.0.0.1")], LAST, found("c", "127.0.0.1")),
+        ([found("b", "192.168.1.50"), found("c", "127.0.0.1")], LAST, found("c", "127.0.0.1")),
         ([found("b"), found("c", "192.168.1.20")], None, found("c", "192.168.1.20")),
         ([found("b")], LAST, found("b")),
         ([found("b"), found("c")], None, None),
         ([found("b", "127.0.0.1"), found("c", "127.0.0.1", port=53001)], None, None),
         ([found("b")], replace(LAST, id=""), found("b")),
+        ([found("b", "192.168.1.40"), found("c")], LAST, found("c")),
+        ([found("b"), found("a", "192.168.1.40")], replace(LAST, id="a"), found("a", "192.168.1.40")),
     ],
 )
 def test_the_last_room_is_meant_else_this_machines_else_the_only_one(
