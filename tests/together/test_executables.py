@@ -68,7 +68,8 @@ def start_server(start: Start) -> Callable[..., tuple[Executable, int]]:
     """Start the server on a port that was free, and give both."""
 
     def start_server(*options: str) -> tuple[Executable, int]:
-        server = start("chat_server", "--host", HOST, "--port", "0", "--grace", "0", "--backlog", "0", *options)
+        usual = ("--host", HOST, "--port", "0", "--grace", "0", "--backlog", "0")
+        server = start("chat_server", *usual, "--room", HOST, *options)  # so a window's title is the same all along
         server.expect(f"{HOST}  port")
         return server, int(server.expect("\n").split()[-1])
 
