@@ -34,7 +34,7 @@ try:
     from lan_chat.client.answers import DEFAULT_HOST, parse_address, parse_port
     from lan_chat.client.console import Board, ask_host, ask_port, find_address, print_rooms
     from lan_chat.client.link import UnreachableError
-    from lan_chat.client.search import Search
+    from lan_chat.client.search import search_after_break
     from lan_chat.client.session import Session
     from lan_chat.client.settings import Settings, load_settings, settings_path
     from lan_chat.client.words import LANGUAGES
@@ -163,7 +163,7 @@ def ask_and_connect(host: str | None, port: int | None, settings: Settings, boar
                 raise
             return None
         print(words.connecting.format(host=host, port=port))
-        session = Session(host, port, settings.language, new_search=Search)
+        session = Session(host, port, settings.language, new_search=search_after_break)
         try:
             session.connect()
         except UnreachableError as error:

@@ -21,7 +21,7 @@ from lan_chat.client.desktop import drawable
 from lan_chat.client.keyboard import prepare_editing
 from lan_chat.client.palette import palette_of
 from lan_chat.client.room_list import RoomCalls, RoomList
-from lan_chat.client.search import Search
+from lan_chat.client.search import search_after_break
 from lan_chat.client.session import Attempt, Session
 from lan_chat.client.settings import Settings
 from lan_chat.client.theme import pixels, set_font_sizes, style_widgets, usual_font_sizes
@@ -153,7 +153,7 @@ class ConnectDialog:
         self.button.state(["disabled"])
         self.name = name.strip()
         self._tried = found
-        self._attempt = Attempt(Session(host, port, self._settings.language, new_search=Search))
+        self._attempt = Attempt(Session(host, port, self._settings.language, new_search=search_after_break))
 
     def cancel(self) -> None:
         """Withdraw a question, or stop the attempt, so that the user can choose again; else close the dialog."""

@@ -79,11 +79,12 @@ class Search:
         *,
         udp_port: int | None = None,
         look_up: Callable[[], Iterable[Interface]] = interfaces,
+        asks_each: bool = True,
     ) -> None:
         """Prepare a search. `ring` is called in its thread when the list has changed, and when `has_looked` is set.
 
         `udp_port` is where servers are asked, the usual one if None, and nobody is asked if it is 0. `look_up` returns
-        the interfaces on which that is done.
+        the interfaces on which that is done. `asks_each`: whether each address of a small network may be asked.
         """
         self.has_looked = threading.Event()
         """Set when everybody had time to answer, LOOK_S after the start at the latest."""
@@ -91,6 +92,7 @@ class Search:
         self._ring = ring
         self._udp_port = process.udp_port(PORT) if udp_port is None else udp_port
         self._look_up = look_up
+        self._asks_each = asks_each
         self._lock = threading.Lock()
         """Guards `_rooms` and `_resolved`."""
         self._rooms = Rooms(self._remembered)
@@ -245,7 +247,7 @@ class Search:
     def _begin_sweep(self) -> None:
         """Ask each address of the small networks that were not asked so, if nobody else has answered a broadcast."""
         is_sweeping = bool(self._to_sweep)
-        if not self._is_broadcast_answered:
+        if self._asks_each and not self._is_broadcast_answered:
             self._sweep_question = self._new_question(self._other_nonces)
             self._sweep_ends = time.monotonic() + SWEEP_S
             for own, others in neighbours(self._here):
@@ -323,6 +325,14 @@ class Search:
             except OSError:  # no route; a firewall that forbids it; a full buffer
                 pass
             return
+
+
+def search_after_break(remembered: Sequence[Remembered], ring: Callable[[], object]) -> Search:
+    """Return a search for a room whose links broke, maybe those of all its clients at once.
+
+    So it asks no address by itself but the known ones: hundreds that ask each address of a network would flood it.
+    """
+    return Search(remembered, ring, asks_each=False)
 
 
 def _open(address: Any, interface: int) -> socket.socket:

@@ -44,7 +44,7 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[FakeSearch]:
         return made[-1]
 
     monkeypatch.setattr("lan_chat.client.connect_dialog.begin_search", begin_search)
-    monkeypatch.setattr("lan_chat.client.connect_dialog.Search", FakeSearch)
+    monkeypatch.setattr("lan_chat.client.connect_dialog.search_after_break", FakeSearch)
     return made
 
 

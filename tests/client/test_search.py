@@ -215,6 +215,25 @@ def test_where_no_broadcast_is_answered_each_address_is_asked_once(monkeypatch: 
 
 @needs_loopback_addresses
 @pytest.mark.skipif(ON_WINE, reason="wine binds no port twice, at two addresses: WinError 10048")
+def test_clients_whose_links_broke_together_do_not_ask_each_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_module, "ROUND_S", 0.05)
+    monkeypatch.setattr(search_module, "BROADCAST_WAIT_S", 0.01)
+    card = Interface("eth0", 2, ipaddress.ip_address("127.0.0.9"), 28)
+    with closing(Responder("127.0.0.14")) as other, closing(Responder("127.0.0.1", other.port)) as known:
+        monkeypatch.setenv(UDP_PORT_VARIABLE, str(other.port))
+        room = Remembered("a1", "Aula", "127.0.0.1", other.port)
+        with closing(search_module.search_after_break((room,), lambda: None)) as search:
+            search._look_up = lambda: [card]
+            search.start()
+            for _ in range(10):
+                known.question()
+        other.sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            other.question()
+
+
+@needs_loopback_addresses
+@pytest.mark.skipif(ON_WINE, reason="wine binds no port twice, at two addresses: WinError 10048")
 def test_a_network_that_comes_while_others_are_asked_is_asked_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_module, "ROUND_S", 0.05)
     monkeypatch.setattr(search_module, "BROADCAST_WAIT_S", 0.01)
