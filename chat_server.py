@@ -126,15 +126,8 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
     watch_signals(requests.put, has_stopped)  # until here a signal ends the program at once
     for writer in writers:
         writer.start()
-    addresses = where_to_find(listener, words)
     terminal.show(WAITING)
-    terminal.show(addresses)
-    room = (words.room_hidden if server.finder is None else words.room_found).format(room=options.room)
-    if server.finder is not None and server.finder.failure is not None:
-        port, failure = server.finder.failure
-        terminal.show(words.room_unfound.format(room=options.room, port=port, error=failure))
-        room = ""
-    terminal.introduce(addresses.splitlines()[1].strip(), room)
+    show_where(terminal, server, where_to_find(listener, words), words)
     server.start()
     try:
         if is_terminal(sys.stdin):
@@ -151,6 +144,17 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
     if False in is_all_written:
         os._exit(0)  # one takes nothing, and Python's own end would wait for it
     return 0
+
+
+def show_where(terminal: Terminal, server: ChatServer, addresses: str, words: ServerWords) -> None:
+    """Show where the room is: its addresses, its name, and whether it is found by that."""
+    terminal.show(addresses)
+    room = (words.room_hidden if server.finder is None else words.room_found).format(room=server.room_name)
+    if server.finder is not None and server.finder.failure is not None:
+        port, failure = server.finder.failure
+        terminal.show(words.room_unfound.format(room=server.room_name, port=port, error=failure))
+        room = ""
+    terminal.introduce(addresses.splitlines()[1].strip(), room)
 
 
 def open_history(path: Path | None, words: ServerWords) -> tuple[History | None, Notice | None]:

@@ -90,6 +90,11 @@ class ChatServer:
         """The port on which the server listens."""
         return int(self._listener.getsockname()[1])
 
+    @property
+    def room_name(self) -> str:
+        """The room's name for people."""
+        return self._options.room
+
     def start(self) -> None:
         """Start the delivery thread, the accept thread and the finder."""
         self.delivery.start()
@@ -124,7 +129,7 @@ class ChatServer:
 
     def _describe(self) -> rooms.Room:
         """Return what is told of the room to who asks where it is. Any thread."""
-        return rooms.Room(self._timeline.room_id, self._options.room, self.port, self.room.count_members())
+        return rooms.Room(self._timeline.room_id, self.room_name, self.port, self.room.count_members())
 
     def _accept_connections(self) -> None:
         while not self._stopping.is_set():
