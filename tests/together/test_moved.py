@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from lan_chat import rooms
-from lan_chat.client.search import Search
+from lan_chat.client.search import search_after_break
 from lan_chat.client.session import Session
 from lan_chat.client.settings import Settings
 from lan_chat.client.words import ITALIAN
@@ -75,7 +75,7 @@ def place(display: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
             server.expect("  porta ")
             port = int(server.expect("\n"))
             bob = stack.enter_context(EventPeer(port, "Bob"))
-        session = Session(OLD, port, new_search=Search)
+        session = Session(OLD, port, new_search=search_after_break)
         stack.callback(session.close)
         with far.at():
             session.connect()
