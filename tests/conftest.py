@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from lan_chat import secure
 from lan_chat.process import UDP_PORT_VARIABLE
 from lan_chat.server.listening import open_listener
 from lan_chat.server.server import ChatServer
@@ -25,6 +26,17 @@ try:
     import tkinter as tk
 except ImportError:
     tk = None  # type: ignore[assignment]
+
+
+def pytest_report_header() -> str:
+    return "rooms with a code: " + ("tested" if secure.IS_AVAILABLE else "not tested, Python 3.13 is needed (psk)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take away the tests of rooms with a code where this Python cannot have one."""
+    if not secure.IS_AVAILABLE and (without := [item for item in items if item.get_closest_marker("psk")]):
+        config.hook.pytest_deselected(items=without)
+        items[:] = [item for item in items if item not in without]
 
 
 @pytest.hookimpl(trylast=True)

@@ -18,11 +18,13 @@ LARGE = {"lan_chat.server.delivery", "lan_chat.client.window"}
 
 SHARED = {
     "lan_chat",
+    "lan_chat.code",
     "lan_chat.command_line",
     "lan_chat.early",
     "lan_chat.interfaces",
     "lan_chat.process",
     "lan_chat.rooms",
+    "lan_chat.secure",
     "lan_chat.sockets",
 }
 WIDGETS = {

@@ -1,0 +1,162 @@
+"""TLS 1.3 with the key of a room's code, bytes in and bytes out: no socket, no thread, no certificate.
+
+Both sides prove to each other that they have the key, and a fresh Diffie-Hellman exchange keeps what was recorded
+closed if the code is known later. A certificate is never loaded and never accepted; there are no tickets, no early
+data and no other version. Python's `ssl` can do this from 3.13 on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+from collections.abc import Iterator
+
+try:
+    import ssl
+except ImportError:  # a Python that was built without it runs rooms without a code
+    IS_AVAILABLE = False
+else:
+    IS_AVAILABLE = sys.version_info >= (3, 13) and ssl.HAS_PSK and ssl.HAS_TLSv1_3
+
+IDENTITY = "lan-chat"
+RECORD_BYTES = 16 * 1024
+"""What one record holds; more is not put into a MemoryBIO at once, as it keeps the largest size that it ever had."""
+WRONG_CODE = frozenset(
+    {
+        "BINDER_DOES_NOT_VERIFY",
+        "SSLV3_ALERT_ILLEGAL_PARAMETER",  # what the other side sends for it
+        "TLSV1_ALERT_DECRYPT_ERROR",
+    }
+)
+PLAIN = frozenset(
+    {
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",  # what a room without a code sends
+        "WRONG_VERSION_NUMBER",  # what is said to be wrong with bytes that are no TLS
+        "PACKET_LENGTH_TOO_LONG",
+        "HTTP_REQUEST",
+    }
+)
+
+
+class SecureError(ConnectionError):
+    """There is no secure channel to the other side, or no longer: nothing more may be sent to it or taken from it."""
+
+
+class WrongCodeError(SecureError):
+    """The two sides have not the same code."""
+
+
+class PlainError(SecureError):
+    """The other side speaks without TLS, or has no code."""
+
+
+class Channel:
+    """One connection's TLS. One thread at a time: its owner's lock, under which nothing is sent.
+
+    What one method returns goes out before what the next one returns.
+    """
+
+    def __init__(self, key: bytes, is_server: bool) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = _context(key, is_server).wrap_bio(self._incoming, self._outgoing, server_side=is_server)
+        self._error: SecureError | None = None
+        self.is_open = False
+        """Whether the other side has proved that it has the key."""
+        self.has_ended = False
+        """Whether the other side has said that nothing more comes; without that, an end may be somebody else's work."""
+        if not is_server:
+            self.receive(b"")  # a client speaks first
+
+    def receive(self, data: bytes) -> bytes:
+        """Take in what came, and return what it says; what it makes us send is then in `take_outgoing`.
+
+        What was said before an error is returned first, and the next call raises.
+
+        Raises:
+            WrongCodeError: The other side has another code.
+            PlainError: The other side does not speak TLS, or has no code.
+            SecureError: Anything else is wrong.
+        """
+        said = b"" if self._error else b"".join(self._said_in(data))
+        if self._error and not said:
+            raise self._error
+        return said
+
+    def encrypt(self, data: bytes) -> bytes:
+        """Return what has to be sent to say this, after what reading made us send.
+
+        Raises SecureError where the channel is not open.
+        """
+        if not self.is_open or self._error:
+            raise self._error or SecureError("the handshake is not over")
+        sent = []
+        try:
+            for at in range(0, len(data), RECORD_BYTES):
+                self._tls.write(data[at : at + RECORD_BYTES])
+                sent.append(self._outgoing.read())
+        except ssl.SSLError as error:
+            raise self._fail(error) from None
+        return b"".join(sent)
+
+    def take_outgoing(self) -> bytes:
+        """Return what the handshake, an alert or an update of keys has to send."""
+        return self._outgoing.read()
+
+    def close(self) -> bytes:
+        """Say that nothing more comes, and return what has to be sent for it."""
+        if self.is_open and not self._error:
+            with contextlib.suppress(ssl.SSLError):  # the other side has not said the same yet
+                self._tls.unwrap()
+        return self._outgoing.read()
+
+    def _said_in(self, data: bytes) -> Iterator[bytes]:
+        self._incoming.write(data)
+        try:
+            if not self.is_open:
+                self._tls.do_handshake()
+                self._check()
+            while not self.has_ended and (said := self._tls.read(RECORD_BYTES)):
+                yield said
+            self.has_ended = True
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self.has_ended = True
+        except ssl.SSLError as error:
+            self._fail(error)
+
+    def _check(self) -> None:
+        """Hold the channel open only if it stands on the key: to OpenSSL, that is a session that was known before."""
+        if self._tls.session_reused and self._tls.version() == "TLSv1.3":
+            self.is_open = True
+        else:
+            raise ssl.SSLError(1, "not by the key of a code")
+
+    def _fail(self, error: ssl.SSLError) -> SecureError:
+        reason = error.reason or str(error)
+        words = reason.lower().replace("_", " ")
+        if reason in WRONG_CODE and not self.is_open:
+            self._error = WrongCodeError(words)
+        elif reason in PLAIN and not self.is_open:
+            self._error = PlainError(words)
+        else:
+            self._error = SecureError(words)
+        return self._error
+
+
+@functools.lru_cache(maxsize=16)
+def _context(key: bytes, is_server: bool) -> ssl.SSLContext:
+    """Return what all connections with a key share."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if is_server else ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.options |= ssl.OP_NO_TICKET
+    if sys.version_info >= (3, 13):
+        if is_server:
+            context.num_tickets = 0
+            context.set_psk_server_callback(lambda identity: key if identity == IDENTITY else b"")
+        else:
+            context.check_hostname = False  # there is no certificate, so no name in it
+            context.verify_mode = ssl.CERT_REQUIRED  # and no authority is loaded, so none is accepted
+            context.set_psk_client_callback(lambda _hint: (IDENTITY, key))
+    return context
