@@ -114,6 +114,7 @@ class Reason(str, Enum):
     MUTED = "muted"
     KICKED = "kicked"
     BANNED = "banned"
+    CODE = "code"
 
 
 LIMITS = {Reason.TOO_LONG: MAX_MESSAGE_BYTES, Reason.TOO_MANY_LINES: MAX_MESSAGE_LINES}
@@ -323,6 +324,7 @@ class Words:
     full: str
     host_full: str
     stranger: str
+    needs_code: str
     too_slow: str
     unknown_token: str
     welcome: str
@@ -365,6 +367,7 @@ class Words:
             Reason.MUTED: self.muted,
             Reason.KICKED: self.kicked,
             Reason.BANNED: self.banned,
+            Reason.CODE: self.needs_code,
         }
         sentence = sentences.get(reason, self.refused)
         if limit is None:
@@ -400,6 +403,8 @@ ITALIAN = Words(
     full="La chat è al completo, riprova più tardi.",
     host_full="Troppi collegamenti da questo indirizzo, riprova più tardi.",
     stranger="Qui risponde una chat: si entra con chat_client, o con netcat.",
+    needs_code="Per entrare in questa stanza serve un codice: chiedilo a chi l'ha aperta, e collegati con "
+    "chat_client, che te lo domanda.",
     too_slow="Collegamento chiuso: ricevevi troppo lentamente.",
     unknown_token="Il server non ricorda più questa connessione, inserire di nuovo il nome:",
     welcome="Benvenuto {name}! Se vuoi lasciare la Chat, scrivi {{quit}} per uscire.",
@@ -432,6 +437,8 @@ ENGLISH = Words(
     full="The chat is full, try again later.",
     host_full="Too many connections from this address, try again later.",
     stranger="A chat answers here: come in with chat_client, or with netcat.",
+    needs_code="This room needs a code: ask the person who opened it for it, and connect with chat_client, which asks "
+    "you for it.",
     too_slow="Connection closed: you received too slowly.",
     unknown_token="The server does not remember this connection any more, enter your name again:",
     welcome="Welcome {name}! To leave the chat, type {{quit}}.",
