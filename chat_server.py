@@ -24,9 +24,11 @@ try:
         end_on_signals()  # first: to import the rest takes a while, and Ctrl+C would end it with a traceback
 
     import argparse
+    import contextlib
     import io
     import logging
     import os
+    import platform
     import queue
     import signal
     import threading
@@ -35,7 +37,8 @@ try:
     from typing import Any
 
     import protocol
-    from lan_chat import rooms
+    from lan_chat import rooms, secure
+    from lan_chat.code import key_of, make_code, parse_code, written
     from lan_chat.command_line import CommandLine, language_of
     from lan_chat.process import (
         POLL_S,
@@ -65,6 +68,10 @@ except ModuleNotFoundError as error:
         raise
     print(f"Manca {error.name}: copia l'intera cartella / is missing: copy the whole folder.", file=sys.stderr)
     sys.exit(2)
+
+
+ASKED = "-"
+"""What is given in place of a code that is to be asked for: others on this machine can see a command line."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -104,6 +111,9 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
     set_up_logging(writers, arguments.log_level, LogLimit(words) if arguments.max_per_host else None)
     if arguments.export is not None:
         return export(arguments, words)
+    code = ask_code(words) if arguments.code == ASKED else arguments.code and parse_code(arguments.code)
+    if code is None and arguments.code is not None:
+        return 2
     try:
         listener = open_listener(arguments.host, arguments.port)
     except OSError as error:
@@ -120,6 +130,7 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
         greeting_wait_s=arguments.greeting_wait,
         room=rooms.room_name(arguments.room) if arguments.room is not None else host_name(),
         udp_port=0 if arguments.hidden else udp_port(rooms.PORT),
+        code_key=key_of(code) if code is not None else None,
     )
     server = ChatServer(listener, options, words, history, notice)
     has_stopped = threading.Event()
@@ -128,6 +139,8 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
         writer.start()
     terminal.show(WAITING)
     show_where(terminal, server, where_to_find(listener, words), words)
+    if code is not None:
+        terminal.show(words.room_code.format(code=written(code)))  # no log has it
     server.start()
     try:
         if is_terminal(sys.stdin):
@@ -155,6 +168,17 @@ def show_where(terminal: Terminal, server: ChatServer, addresses: str, words: Se
         terminal.show(words.room_unfound.format(room=server.room_name, port=port, error=failure))
         room = ""
     terminal.introduce(addresses.splitlines()[1].strip(), room)
+
+
+def ask_code(words: ServerWords) -> str | None:
+    """Ask for the room's code, until one has the form of a code; None where nobody answers any more."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
+    with contextlib.suppress(EOFError, RuntimeError):  # there is no stdin any more, or none at all
+        while (code := parse_code(input(words.code_prompt))) is None:
+            print(words.bad_code.format(example=make_code()), file=sys.stderr)
+        return code
+    return None
 
 
 def open_history(path: Path | None, words: ServerWords) -> tuple[History | None, Notice | None]:
@@ -216,6 +240,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--port", words.help_port, protocol.DEFAULT_PORT, type=int, metavar="N")
     add("--room", words.help_room, metavar="NAME")
     add("--hidden", words.help_hidden, False, action="store_true")
+    add("--code", words.help_code, nargs="?", const=make_code(), metavar="CODE")
     add("--max-clients", words.help_max_clients, usual.max_clients, type=int, metavar="N")
     add("--max-per-host", words.help_max_per_host, usual.max_per_host, type=int, metavar="N")
     add("--rate", words.help_rate, usual.rate, type=float, metavar="N")
@@ -232,6 +257,10 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         parser.error(words.bad_port_option)
     if arguments.room is not None and not rooms.room_name(arguments.room):
         parser.error(words.bad_room)
+    if arguments.code is not None and not secure.IS_AVAILABLE:
+        parser.error(words.code_needs_python.format(version=platform.python_version()))
+    if arguments.code not in (None, ASKED) and parse_code(arguments.code) is None:
+        parser.error(words.bad_code.format(example=make_code()))
     if arguments.max_per_host < 0 or not 0 <= arguments.greeting_wait <= 10:
         parser.error(words.bad_waits)
     if arguments.max_clients < 1 or not (arguments.rate == 0 or 0.01 <= arguments.rate < float("inf")):

@@ -1218,14 +1218,16 @@ _OTHER_LINE = re.compile(
     rb"|(NICK|USER|PASS) [^\r\n]*\r\n"
 )
 """How the clients of some other protocols begin: SSH, a load balancer, RTSP, SIP and HTTP/2, SMTP, IRC."""
-_PREFIXES = (*_WEB_METHODS, b"SSH-", b"\x16\x03", bytes((_IAC, _WILL)))
+TLS_HANDSHAKE = b"\x16\x03"
+"""How TLS begins: the type of the record and the version (RFC 8446, section 5.1)."""
+_PREFIXES = (*_WEB_METHODS, b"SSH-", TLS_HANDSHAKE, bytes((_IAC, _WILL)))
 _BEFORE = b"\r\n\xef\xbb\xbf"
 """What may stand before a first line: empty lines, and the mark of UTF-8."""
 
 
 def stranger_in(received: bytes) -> Stranger | None:
     """Return which other protocol the first bytes of a client belong to; None where they may be of a chat's client."""
-    if received.startswith(b"\x16\x03"):
+    if received.startswith(TLS_HANDSHAKE):
         return Stranger.TLS
     received = erase(TelnetFilter().feed(received))
     line = received.lstrip(_BEFORE)
@@ -1252,6 +1254,8 @@ def answer_stranger(stranger: Stranger, status: int, phrase: str, sentence: str)
 
 TLS_ALERT = bytes.fromhex("15030300020228")
 """A fatal alert, `handshake_failure` (RFC 8446, section 6)."""
+TLS_TURNED_AWAY = bytes.fromhex("15030300020231")
+"""A fatal alert, `access_denied`: in a room with a code, whatever the client's is."""
 
 
 def recognise_client(received: bytes, is_over: bool, has_ended: bool = False) -> type[Events | Lines | Bare] | None:

@@ -37,6 +37,7 @@ PLAIN = frozenset(
         "HTTP_REQUEST",
     }
 )
+TURNED_AWAY = "TLSV1_ALERT_ACCESS_DENIED"
 
 
 class SecureError(ConnectionError):
@@ -49,6 +50,10 @@ class WrongCodeError(SecureError):
 
 class PlainError(SecureError):
     """The other side speaks without TLS, or has no code."""
+
+
+class TurnedAwayError(SecureError):
+    """The other side lets nobody in from here, whatever the code."""
 
 
 class Channel:
@@ -76,6 +81,7 @@ class Channel:
         Raises:
             WrongCodeError: The other side has another code.
             PlainError: The other side does not speak TLS, or has no code.
+            TurnedAwayError: The other side lets nobody in from here.
             SecureError: Anything else is wrong.
         """
         said = b"" if self._error else b"".join(self._said_in(data))
@@ -83,7 +89,7 @@ class Channel:
             raise self._error
         return said
 
-    def encrypt(self, data: bytes) -> bytes:
+    def encrypt(self, data: bytes | memoryview) -> bytes:
         """Return what has to be sent to say this, after what reading made us send.
 
         Raises SecureError where the channel is not open.
@@ -97,7 +103,7 @@ class Channel:
                 sent.append(self._outgoing.read())
         except ssl.SSLError as error:
             raise self._fail(error) from None
-        return b"".join(sent)
+        return sent[0] if len(sent) == 1 else b"".join(sent)
 
     def take_outgoing(self) -> bytes:
         """Return what the handshake, an alert or an update of keys has to send."""
@@ -140,6 +146,8 @@ class Channel:
             self._error = WrongCodeError(words)
         elif reason in PLAIN and not self.is_open:
             self._error = PlainError(words)
+        elif reason == TURNED_AWAY and not self.is_open:
+            self._error = TurnedAwayError(words)
         else:
             self._error = SecureError(words)
         return self._error

@@ -16,11 +16,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import protocol
+from lan_chat.secure import SecureError
 from lan_chat.server.mailbox import Mailbox
 from lan_chat.server.membership import Recipient
 from lan_chat.server.outbox import Outbox
+from lan_chat.server.secured import Secured
 from lan_chat.sockets import Address
-from protocol import Bare, Dialect, Event, Events, Join, Lines, Say, Stranger, Telnet, Words
+from protocol import Bare, Dialect, Event, Events, Join, Lines, Reason, Say, Stranger, Telnet, Words
 
 RECV_BYTES = 16 * 1024
 MAX_FIRST_CHUNKS = protocol.MAX_HELLO_BYTES
@@ -57,7 +59,9 @@ class Strange(Event):
 
 @dataclass(frozen=True)
 class TurnAway(Event):
-    """Never on the wire: there is no place for this client."""
+    """Never on the wire: there is no place for this client, or it has not the room's code."""
+
+    reason: Reason = Reason.FULL
 
 
 @dataclass(frozen=True)
@@ -92,12 +96,19 @@ class Connection:
     _numbers = itertools.count(1)
 
     def __init__(
-        self, sock: socket.socket, address: Address, words: Words, announce: Callable[[Recipient], object]
+        self,
+        sock: socket.socket,
+        address: Address,
+        words: Words,
+        announce: Callable[[Recipient], object],
+        code_key: bytes | None = None,
     ) -> None:
         self.address = address
         self.thread: threading.Thread | None = None
         self.mailbox = Mailbox(lambda: announce(self.recipient))
-        self.recipient = Recipient(address, next(self._numbers), Outbox(sock), self.mailbox, self.cut)
+        self._secured = None if code_key is None else Secured(code_key)
+        outbox = Outbox(sock, self._secured)
+        self.recipient = Recipient(address, next(self._numbers), outbox, self.mailbox, self.cut)
         """The other half, which belongs to the delivery thread."""
         self._sock = sock
         self._sock.settimeout(IDLE_S)
@@ -120,7 +131,40 @@ class Connection:
 
         Raises OSError where the connection fails.
         """
-        self._note_first(self._receive(wait_s))
+        if not self._received:
+            self._note_first(self._receive(wait_s))
+
+    def begin_handshake(self) -> None:
+        """Have everything encrypted from here on. Nothing more can be sent before `shake_hands` has been successful."""
+        assert self._secured is not None
+        self._secured.begin()
+
+    def shake_hands(self, limit_s: float) -> None:
+        """Do the handshake that the client has begun with.
+
+        Raises:
+            WrongCodeError: The client has another code.
+            SecureError: The client is no client of this room, or takes longer than `limit_s`.
+            OSError: The connection fails.
+        """
+        assert self._secured is not None
+        until = time.monotonic() + limit_s
+        received, self._received = self._received, b""
+        self._first_chunks.clear()
+        while True:
+            try:
+                said = self._secured.receive(received)
+            finally:
+                if outgoing := self._secured.take_outgoing():  # the delivery thread sends nothing before it is over
+                    self._sock.settimeout(limit_s)
+                    self._sock.sendall(outgoing)
+            if self._secured.is_open:
+                break
+            more = self._read(until - time.monotonic())
+            if not more:
+                raise SecureError("no end of the handshake")
+            received = more
+        self._note_first(said or None)
 
     def settle(self) -> type[Dialect] | Stranger:
         """Read until it is known which dialect this client speaks, or which other protocol.
@@ -146,9 +190,21 @@ class Connection:
         return kind
 
     @property
+    def begins_handshake(self) -> bool:
+        """Whether the first bytes are a handshake's, in a room with a code; perhaps only the first of them has come."""
+        is_plain = self._secured is not None and not self._secured.is_begun
+        return is_plain and bool(self._received) and protocol.TLS_HANDSHAKE.startswith(self._received[:2])
+
+    @property
+    def may_come_in(self) -> bool:
+        """Whether the client has the room's code, if that has one."""
+        return self._secured is None or self._secured.is_open
+
+    @property
     def has_spoken(self) -> bool:
         """Whether first bytes have come that are no other protocol's."""
-        return bool(self._received) and not self.is_strange
+        is_shaken = self._secured is not None and self._secured.is_open
+        return is_shaken or (bool(self._received) and not self.is_strange)
 
     @property
     def is_strange(self) -> bool:
@@ -211,6 +267,19 @@ class Connection:
         return events
 
     def _receive(self, limit_s: float | None) -> bytes | None:
+        """Return what the client says: b"" at the end of the stream, None where nothing came for `limit_s`."""
+        if self._secured is None or not self._secured.is_begun:
+            return self._read(limit_s)
+        until = math.inf if limit_s is None else time.monotonic() + limit_s
+        while not self._secured.has_ended:
+            data = self._read(None if limit_s is None else until - time.monotonic())
+            if not data:
+                return data
+            if said := self._secured.receive(data):
+                return said
+        return b""
+
+    def _read(self, limit_s: float | None) -> bytes | None:
         """Read what there is: b"" at the end of the stream, None where nothing came for `limit_s`."""
         until = math.inf if limit_s is None else time.monotonic() + limit_s
         while True:

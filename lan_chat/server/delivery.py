@@ -114,7 +114,7 @@ class Delivery:
         self._places = Places(options.grace_s, hosts, words)
         self._former = FormerMembers(timeline.former, is_recorded=timeline.path is not None)
         self._leaving = Leaving(self._broadcast)
-        self._doorstep = Doorstep()
+        self._doorstep = Doorstep(options.code_key is not None)
         self._is_over = False
         self._now = _time()
         """The time of this turn, in seconds since the epoch."""
@@ -206,7 +206,7 @@ class Delivery:
             if time.monotonic() < recipient.deadline - NAME_S + SILENT_S:
                 break
             if not recipient.is_settled:
-                self._turn_away(recipient)
+                self._turn_away(recipient, TurnAway())
                 return True
         return False
 
@@ -303,16 +303,21 @@ class Delivery:
         log.info(self._words.log_stranger.format(address=recipient, kind=kind))
         recipient.end_because(self._words.why_stranger)
         if not is_greeted or stranger is Stranger.OTHER:
-            status = (503, "Service Unavailable") if strange.is_full else (501, "Not Implemented")
-            sentence = self._words.full if strange.is_full else self._words.stranger
+            status, sentence = (501, "Not Implemented"), self._words.stranger
+            if strange.is_full:
+                status, sentence = (503, "Service Unavailable"), self._words.full
+            elif self._options.code_key is not None:
+                status, sentence = (403, "Forbidden"), self._words.needs_code
             self._broadcast.answer(recipient, protocol.answer_stranger(stranger, *status, sentence))
         self._dismiss(recipient)
 
-    def _turn_away(self, recipient: Recipient, _: TurnAway | None = None) -> None:
-        """Have a client leave that found no place, or has lost it."""
-        log.warning(self._words.log_turned_away_full.format(address=recipient))
-        recipient.end_because(self._words.why_no_place)
-        self._tell_and_dismiss(recipient, Refused(Reason.FULL.value))
+    def _turn_away(self, recipient: Recipient, turned_away: TurnAway) -> None:
+        """Have a client leave that found no place, or has lost it, or has not the code."""
+        is_full = turned_away.reason is Reason.FULL
+        if is_full:
+            log.warning(self._words.log_turned_away_full.format(address=recipient))
+        recipient.end_because(self._words.why_no_place if is_full else self._words.why_no_code)
+        self._tell_and_dismiss(recipient, Refused(turned_away.reason.value))
 
     def _take_proposal(self, recipient: Recipient, proposed: NameProposed) -> None:
         """Let a client in under a name; where it has one already, what it said may be a message."""

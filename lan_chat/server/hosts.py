@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
+from lan_chat.process import POLL_S
 from lan_chat.server.options import BURST, Options
 from lan_chat.server.rate import Allowance
 from lan_chat.server.words import ServerWords
@@ -18,6 +20,13 @@ TALK_SHARES = 5
 """For how many members' worth of talking an address is good, also over reconnections."""
 ASK_RATE, ASK_BURST = 5.0, 100.0
 """How often an address may ask to be let in: so many a second sustained, and at once."""
+GUESS_RATE, GUESS_BURST = 2.0, 20.0
+"""How many wrong codes an address may try: so many a second sustained, and at once."""
+MAX_HANDSHAKES, MAX_HANDSHAKES_PER_HOST = 200, 8
+"""How many handshakes there may be at once, and of one address: each takes a millisecond, if the client does its part.
+If all of an address are wrong codes, the next one waits for MAX_HANDSHAKES_PER_HOST / GUESS_RATE seconds."""
+HANDSHAKE_WAIT_S = 5.0
+"""How long a client waits for its turn."""
 FORGET_S = 60.0
 """How often the addresses that have nobody here any more are looked through."""
 
@@ -31,6 +40,8 @@ class Host:
         self.connections = 0
         self.talking = Allowance(TALK_SHARES * rate, TALK_SHARES * BURST)
         self.asking = Allowance(ASK_RATE, ASK_BURST)
+        self.guessing = Allowance(GUESS_RATE, GUESS_BURST)
+        self.handshakes = 0
         self.told: set[str] = set()
         """The limits that the operator was told of."""
 
@@ -43,6 +54,8 @@ class Hosts:
         self._words = words
         self._lock = threading.Lock()
         """Guards all that follows, and what a Host counts."""
+        self._handshake_ended = threading.Condition(self._lock)
+        self._handshakes = 0
         self._hosts: dict[str, Host] = {}
         self._looked_at = time.monotonic()
 
@@ -90,6 +103,42 @@ class Hosts:
             self.tell(address, self._words.limit_asking)
         return wait_s
 
+    def begin_handshake(self, address: str, is_over: Callable[[], bool]) -> bool:
+        """Wait for the turn of one more handshake, and return whether it has come; `is_over` ends the waiting."""
+        until = time.monotonic() + HANDSHAKE_WAIT_S
+        with self._handshake_ended:
+            host = self._host(address)
+            most = MAX_HANDSHAKES_PER_HOST if self.are_limited else MAX_HANDSHAKES
+            while (is_full := host.handshakes >= most) or self._handshakes >= MAX_HANDSHAKES:
+                if is_over() or time.monotonic() > until:
+                    break
+                self._handshake_ended.wait(POLL_S)
+            else:
+                self._handshakes += 1
+                host.handshakes += 1
+                return True
+        if is_full and self.are_limited:
+            self.tell(address, self._words.limit_handshakes.format(count=most))
+        return False
+
+    def end_handshake(self, address: str) -> None:
+        """Count a handshake that is over."""
+        with self._handshake_ended:
+            self._handshakes -= 1
+            self._host(address).handshakes -= 1
+            self._handshake_ended.notify_all()
+
+    def guess(self, address: str, units: float) -> float:
+        """Charge an address with wrong codes, and return how many seconds its next handshake has to wait."""
+        if not self.are_limited:
+            return 0.0
+        with self._lock:
+            host = self._host(address)
+        wait_s = host.guessing.take(units, time.monotonic())
+        if wait_s:
+            self.tell(address, self._words.limit_guessing)
+        return wait_s
+
     def tell(self, address: str, limit: str) -> None:
         """Tell the operator, once for each address and limit, and how to lift it."""
         with self._lock:
@@ -112,5 +161,6 @@ class Hosts:
             return
         self._looked_at = now
         for address, host in list(self._hosts.items()):
-            if not host.connections and host.talking.is_full(now) and host.asking.is_full(now):
+            allowances = (host.talking, host.asking, host.guessing)
+            if not host.connections and all(allowance.is_full(now) for allowance in allowances):
                 del self._hosts[address]

@@ -58,6 +58,7 @@ class Leaving:
 
     def close(self, recipient: Recipient) -> None:
         """Give a connection back to its thread, whatever it lacks."""
+        recipient.outbox.say_end()
         self._broadcast.forget(recipient)
         recipient.state = ConnectionState.CLOSED
         if recipient.is_read:

@@ -14,6 +14,10 @@ class OperatorWords(protocol.Words):
     room_found: str
     room_hidden: str
     room_unfound: str
+    room_code: str
+    bad_code: str
+    code_needs_python: str
+    code_prompt: str
     banner: str
     banner_end: str
     banner_console: str
@@ -71,6 +75,11 @@ ITALIAN = OperatorWords(
     room_hidden="La stanza si chiama {room}, e nessuno la trova da solo: agli altri serve l'indirizzo.",
     room_unfound="La stanza si chiama {room}, ma chi apre il client può non trovarla, e allora gli serve l'indirizzo: "
     "la porta UDP {port} non si può aprire ({error}). Chiudi il programma che la usa, e riavvia il server.",
+    room_code="Codice della stanza, da dire a voce a chi deve entrare: {code}",
+    bad_code="--code: un codice ha quattro gruppi di quattro lettere, come {example}; --code da solo ne crea uno",
+    code_needs_python="--code richiede Python 3.13 o successivo, e questo è {version}: installalo da python.org, usa "
+    "il programma chat_server già pronto, o avvia senza --code",
+    code_prompt="Codice della stanza: ",
     banner="Lascia aperta questa finestra: quando si chiude, la chat finisce per tutti.",
     banner_end="Per chiuderla: Ctrl+C.",
     banner_console="Per chiuderla: Ctrl+C, o scrivi stop. Per vedere tutti i comandi: scrivi help.",
@@ -130,6 +139,11 @@ ENGLISH = OperatorWords(
     room_hidden="The room is called {room}, and nobody finds it by themselves: the others need the address.",
     room_unfound="The room is called {room}, but who opens the client may not find it, and needs the address then: UDP "
     "port {port} cannot be opened ({error}). Close the program that uses it, and start the server again.",
+    room_code="The code of the room, to be told to those who may come in: {code}",
+    bad_code="--code: a code has four groups of four letters, like {example}; --code alone makes one",
+    code_needs_python="--code needs Python 3.13 or later, and this is {version}: install it from python.org, use the "
+    "program chat_server that needs none, or start without --code",
+    code_prompt="Code of the room: ",
     banner="Leave this window open: when it closes, the chat ends for everybody.",
     banner_end="To close it: Ctrl+C.",
     banner_console="To close it: Ctrl+C, or type stop. To see all commands: type help.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 BURST = 100
 """Burst of one client, in units."""
@@ -30,3 +30,5 @@ class Options:
     """The room's name for people; empty for none."""
     udp_port: int = 0
     """On which UDP port it is told where the room is; 0 for not at all."""
+    code_key: bytes | None = field(default=None, repr=False)
+    """The key of the code without which nobody comes in (`lan_chat.code`); None where everybody may."""

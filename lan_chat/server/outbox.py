@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 
 import protocol
+from lan_chat.server.secured import Secured
 
 BARE_QUEUE = 50
 """Messages that may wait for a bare peer's pauses (half a second's worth) before some of them share a `send`."""
@@ -26,19 +27,29 @@ class Outbox:
     message, and each has its own `send`, BARE_PAUSE_S apart. When more than BARE_QUEUE wait, as many whole ones as fit
     into its `recv` share a `send`: cut anywhere else, a text could begin a row, and look like another member's message.
     The more waits, the shorter is the pause: it is ours, so it must not count against the peer.
+
+    In a room with a code a chunk is encrypted when it is its turn; from then on nothing of it can be discarded.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, secured: Secured | None = None) -> None:
         # A second socket object of the same descriptor: the client's thread reads with a time limit, we never block.
         self._sock = socket.socket(sock.family, sock.type, sock.proto, fileno=sock.fileno())
         self._sock.setblocking(False)
+        self._secured = secured
+        self._sealed: bytes | memoryview = b""
+        """What was encrypted, and waits to be sent before all else."""
         self._chunks: deque[bytes | memoryview] = deque()
+        self._chunks_bytes = 0
         self._next_at = 0.0
         self._farewell = b""
         """The control word that a bare peer is sent last."""
         self.is_paced = True
         """Whether this is a bare peer, as each is until the client's thread recognises another dialect."""
-        self.unsent_bytes = 0
+
+    @property
+    def unsent_bytes(self) -> int:
+        """How much waits to be sent."""
+        return self._chunks_bytes + len(self._sealed)
 
     def detach(self) -> None:
         """Give up the descriptor. Has to be called before the connection closes its socket."""
@@ -47,13 +58,21 @@ class Outbox:
     def shut_down(self) -> None:
         """Tell the other side that nothing more will come."""
         with contextlib.suppress(OSError):  # it has gone
+            self.say_end()
             self._sock.shutdown(socket.SHUT_WR)
+
+    def say_end(self) -> None:
+        """Say in TLS that nothing more comes, if all was sent: without that, an end may be somebody else's work."""
+        with contextlib.suppress(OSError):
+            if self._secured is not None and not self._chunks and self._send_sealed():
+                self._sealed = self._secured.close()
+                self._send_sealed()
 
     def push_all(self, chunks: Sequence[bytes]) -> None:
         """Send chunks, and keep what the socket does not take. Raises OSError where the connection has failed."""
         if self.is_paced:  # of many only the first may be due: one look at the clock is enough
             self._chunks.extend(chunks)
-            self.unsent_bytes += sum(map(len, chunks))
+            self._chunks_bytes += sum(map(len, chunks))
             self.flush()
         else:
             for chunk in chunks:
@@ -61,7 +80,7 @@ class Outbox:
 
     def push(self, chunk: bytes) -> None:
         """Send a chunk to a peer that is not bare, and keep what the socket does not take. Raises OSError."""
-        if self._chunks:
+        if self._chunks or self._sealed:
             self._keep(chunk)
             return
         sent = self._send(chunk)
@@ -70,13 +89,13 @@ class Outbox:
 
     def flush(self) -> bool:
         """Send what is due, and return whether nothing is left. Raises OSError where the connection has failed."""
-        if not self._flush_chunks():
+        if not self._send_sealed() or not self._flush_chunks():
             return False
         if self._farewell:
             if time.monotonic() < self._next_at - self._pause_s() + protocol.BARE_FAREWELL_S:
                 return False
             self._farewell = self._farewell[self._send(self._farewell) :]
-        return not self._farewell
+        return not (self._farewell or self._sealed)
 
     def _flush_chunks(self) -> bool:
         while self._chunks:
@@ -90,9 +109,11 @@ class Outbox:
             chunk = self._chunks.popleft()
             sent = self._send(chunk)
             self._next_at = time.monotonic() + self._pause_s()
-            self.unsent_bytes -= sent
+            self._chunks_bytes -= sent
             if sent < len(chunk):
                 self._chunks.appendleft(memoryview(chunk)[sent:])
+                return False
+            if self._sealed:
                 return False
         return True
 
@@ -100,7 +121,7 @@ class Outbox:
         """Discard what was not sent."""
         self._chunks.clear()
         self._farewell = b""
-        self.unsent_bytes = 0
+        self._chunks_bytes = 0
 
     @property
     def is_crowded(self) -> bool:
@@ -151,10 +172,28 @@ class Outbox:
 
     def _keep(self, chunk: bytes | memoryview) -> None:
         self._chunks.append(chunk)
-        self.unsent_bytes += len(chunk)
+        self._chunks_bytes += len(chunk)
 
     def _send(self, chunk: bytes | memoryview) -> int:
+        """Send what the socket takes of a chunk, and return how much that is; what is encrypted counts as sent."""
+        if self._secured is None:
+            return self._send_now(chunk)
+        sent = 0
+        while sent < len(chunk) and self._send_sealed():
+            piece = chunk[sent : sent + MERGED_BYTES]
+            self._sealed = self._secured.encrypt(piece)
+            self._send_sealed()
+            sent += len(piece)
+        return sent
+
+    def _send_sealed(self) -> bool:
+        """Send what is encrypted already, and return whether nothing of that is left."""
+        if self._sealed:
+            self._sealed = memoryview(self._sealed)[self._send_now(self._sealed) :]
+        return not self._sealed
+
+    def _send_now(self, data: bytes | memoryview) -> int:
         try:
-            return self._sock.send(chunk)
+            return self._sock.send(data)
         except (BlockingIOError, InterruptedError):
             return 0

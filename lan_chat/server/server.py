@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from lan_chat import rooms
 from lan_chat.process import POLL_S
+from lan_chat.secure import SecureError, WrongCodeError
 from lan_chat.server.connection import (
     Connected,
     Connection,
@@ -37,12 +38,14 @@ from lan_chat.server.room import Room
 from lan_chat.server.timeline import Timeline
 from lan_chat.server.words import HAS_CONNECTED, HAS_LEFT, ITALIAN, ServerWords
 from lan_chat.sockets import Address, address_label, host_label, peer_address, tune
-from protocol import EndConn, Event, Events, Notice, Quit, Resume, Stranger
+from protocol import EndConn, Event, Events, Notice, Quit, Reason, Resume, Stranger
 
 ACCEPT_PAUSE_S = 1.0
 """How long accepting pauses when the system has no descriptor or thread left."""
 JOIN_S = 5.0
 """How long stopping waits for a thread to end."""
+HANDSHAKE_S = 5.0
+"""How long a client may take for the handshake of a room with a code."""
 SLOW_DOWN_LOG_S = 60.0
 """How long a client has to stay within its rate before slowing it down is news again."""
 GOODBYES = frozenset({Quit, EndConn})
@@ -129,7 +132,8 @@ class ChatServer:
 
     def _describe(self) -> rooms.Room:
         """Return what is told of the room to who asks where it is. Any thread."""
-        return rooms.Room(self._timeline.room_id, self.room_name, self.port, self.room.count_members())
+        people, has_code = self.room.count_members(), self._options.code_key is not None
+        return rooms.Room(self._timeline.room_id, self.room_name, self.port, people, has_code)
 
     def _accept_connections(self) -> None:
         while not self._stopping.is_set():
@@ -163,7 +167,7 @@ class ChatServer:
             self.delivery.turn_away(sock, address, words.host_full)
         else:
             try:
-                connection = Connection(sock, address, words, self.delivery.note_mail)
+                connection = Connection(sock, address, words, self.delivery.note_mail, self._options.code_key)
             except BaseException:  # the caller closes the socket
                 self.hosts.leave(address[0])
                 raise
@@ -204,6 +208,10 @@ class ChatServer:
         try:
             if self._process_input(connection):
                 why = words.why_quit
+        except WrongCodeError:
+            why = words.why_wrong_code
+        except SecureError as error:
+            why = words.why_not_secure.format(error=error)
         except OSError as error:
             why = words.why_failed.format(error=error)
         except Exception:
@@ -223,8 +231,12 @@ class ChatServer:
         """Process a client's input until it quits or disconnects, and return whether it quit."""
         mailbox = connection.mailbox
         connection.wait_to_be_spoken_to(self._options.greeting_wait_s)
+        if connection.begins_handshake:
+            self._shake_hands(connection)
+            connection.wait_to_be_spoken_to(self._options.greeting_wait_s)
         if not connection.is_strange:  # who speaks another protocol is answered in that, and not greeted
-            if connection.is_extra and not (connection.has_spoken and self._make_room()):
+            may_come_in = connection.has_spoken and connection.may_come_in
+            if connection.is_extra and not (may_come_in and self._make_room()):
                 mailbox.hand_over([TurnAway()])
                 return False
             mailbox.hand_over([Connected()])
@@ -233,6 +245,9 @@ class ChatServer:
             mailbox.hand_over([Strange(kind, connection.is_extra)])
             return False
         mailbox.hand_over([Settled(kind)])
+        if not connection.may_come_in:
+            mailbox.hand_over([TurnAway(Reason.CODE)])
+            return False
         allowance = Allowance(self._options.rate, BURST)
         for events in connection.incoming():
             for granted in self._grant(connection, allowance, events):
@@ -246,6 +261,26 @@ class ChatServer:
             if mailbox.is_shut:
                 break
         return False
+
+    def _shake_hands(self, connection: Connection) -> None:
+        """Do the handshake with a client when it is its turn, which after wrong codes of its address takes a while.
+
+        Raises SecureError where the client has not the code, and OSError where the connection fails.
+        """
+        host, mailbox = connection.address[0], connection.mailbox
+        connection.begin_handshake()
+        if not self.hosts.begin_handshake(host, lambda: mailbox.is_shut):
+            raise SecureError("too many handshakes at once")
+        try:
+            wait_s = self.hosts.guess(host, 0.0)
+            if wait_s and mailbox.wait_until_shut(wait_s):
+                raise SecureError("the connection is over")
+            connection.shake_hands(HANDSHAKE_S)
+        except WrongCodeError:
+            self.hosts.guess(host, 1.0)
+            raise
+        finally:
+            self.hosts.end_handshake(host)
 
     def _make_room(self) -> bool:
         """Return whether a client that was silent has left for one that has come to the full room."""

@@ -10,6 +10,7 @@ from enum import Enum
 
 import protocol
 from lan_chat.sockets import Address
+from protocol import Stranger
 
 MAX_WAITING, MAX_WAITING_PER_HOST = 64, 8
 """How many may wait at once, and of one address; more are closed without a word."""
@@ -35,12 +36,13 @@ class Stage(Enum):
 class TurnedAway:
     """One connection that is told why, then `{end_conn}`, and then closed. No call blocks."""
 
-    def __init__(self, sock: socket.socket, address: Address, sentence: str, wait_s: float) -> None:
+    def __init__(self, sock: socket.socket, address: Address, sentence: str, wait_s: float, has_code: bool) -> None:
         self.address = address
         self.stage = Stage.HEARD
         self._sock = sock
         self._sock.setblocking(False)
         self._sentence = sentence
+        self._has_code = has_code
         self._received = b""
         self._next_at = time.monotonic() + wait_s
 
@@ -81,7 +83,10 @@ class TurnedAway:
 
     def _tell(self) -> None:
         stranger = protocol.stranger_in(self._received)
-        if stranger is not None:
+        if stranger is Stranger.TLS and self._has_code:
+            self._send(protocol.TLS_TURNED_AWAY)
+            self._end()
+        elif stranger is not None:
             self._send(protocol.answer_stranger(stranger, 503, "Service Unavailable", self._sentence))
             self._end()
         else:
@@ -99,7 +104,9 @@ class TurnedAway:
 class Doorstep:
     """All that are being turned away. Delivery thread only."""
 
-    def __init__(self) -> None:
+    def __init__(self, has_code: bool) -> None:
+        """`has_code`: whether this room has one, so that a TLS client is told why it may not come in."""
+        self._has_code = has_code
         self._waiting: list[TurnedAway] = []
         self._proceed_at = 0.0
 
@@ -112,7 +119,7 @@ class Doorstep:
         if len(self._waiting) >= MAX_WAITING or hosts[address[0]] >= MAX_WAITING_PER_HOST:
             sock.close()
             return
-        self._waiting.append(TurnedAway(sock, address, sentence, wait_s))
+        self._waiting.append(TurnedAway(sock, address, sentence, wait_s, self._has_code))
 
     def proceed(self) -> None:
         """Do what is due for each, but not in each turn: that would be a system call for each of them."""

@@ -88,6 +88,8 @@ class ServerWords(OperatorWords):
     limit_connections: str
     limit_talking: str
     limit_asking: str
+    limit_guessing: str
+    limit_handshakes: str
     limit_places: str
 
     # Why a connection or a membership ended.
@@ -98,6 +100,9 @@ class ServerWords(OperatorWords):
     why_no_name: str
     why_stranger: str
     why_no_place: str
+    why_no_code: str
+    why_wrong_code: str
+    why_not_secure: str
     why_not_back: str
     why_too_slow: str
     why_kicked: str
@@ -122,6 +127,7 @@ class ServerWords(OperatorWords):
     help_port: str
     help_room: str
     help_hidden: str
+    help_code: str
     help_max_clients: str
     help_max_per_host: str
     help_rate: str
@@ -237,6 +243,8 @@ ITALIAN = ServerWords(
     limit_connections="{count} collegamenti",
     limit_talking="i messaggi di tutti i suoi collegamenti insieme",
     limit_asking="le richieste di entrare",
+    limit_guessing="i codici sbagliati",
+    limit_handshakes="{count} prove del codice nello stesso momento",
     limit_places="{count} posti tenuti per chi ha perso il collegamento",
     why_quit="ha chiesto di uscire",
     why_ended="ha chiuso la connessione",
@@ -245,6 +253,9 @@ ITALIAN = ServerWords(
     why_no_name="non ha scelto un nome in tempo",
     why_stranger="non è un programma di chat",
     why_no_place="la chat era al completo",
+    why_no_code="è entrato senza codice, e qui ne serve uno",
+    why_wrong_code="ha il codice sbagliato",
+    why_not_secure="la connessione cifrata non è riuscita ({error})",
     why_not_back="non è tornato in tempo",
     why_too_slow="riceveva troppo lentamente",
     why_kicked="allontanato dall'operatore",
@@ -265,6 +276,7 @@ ITALIAN = ServerWords(
     help_port="la porta (predefinita: {default}; 0: una qualsiasi)",
     help_room="il nome della stanza, per chi la cerca (predefinito: quello di questo computer)",
     help_hidden="non dice a nessuno dov'è la stanza: agli altri serve l'indirizzo",
+    help_code="entra solo chi sa questo codice, e in rete nessuno legge; senza CODE ne crea uno, con - lo chiede",
     help_max_clients="collegamenti contemporanei (predefinito: {default})",
     help_max_per_host="collegamenti da uno stesso indirizzo; 0: nessun limite per indirizzo (predefinito: {default})",
     help_rate="unità al secondo (messaggi, KiB, decine di righe) per ciascuno; 0: nessuno (predefinito: {default})",
@@ -365,6 +377,8 @@ ENGLISH = ServerWords(
     limit_connections="{count} connections",
     limit_talking="the messages of all its connections together",
     limit_asking="requests to be let in",
+    limit_guessing="wrong codes",
+    limit_handshakes="{count} tries of the code at the same time",
     limit_places="{count} places held for members whose link broke",
     why_quit="it quit",
     why_ended="it closed the connection",
@@ -373,6 +387,9 @@ ENGLISH = ServerWords(
     why_no_name="it chose no name in time",
     why_stranger="it is no chat program",
     why_no_place="the chat was full",
+    why_no_code="it came without a code, and this room needs one",
+    why_wrong_code="it has the wrong code",
+    why_not_secure="the encrypted connection failed ({error})",
     why_not_back="it did not come back in time",
     why_too_slow="it read too slowly",
     why_kicked="kicked by the operator",
@@ -393,6 +410,7 @@ ENGLISH = ServerWords(
     help_port="the port (default: {default}; 0: any)",
     help_room="the room's name, for those who look for it (default: this computer's)",
     help_hidden="tell nobody where the room is: the others need the address",
+    help_code="only those who know this code come in, and nobody reads along; without CODE makes one, with - asks",
     help_max_clients="connections at the same time (default: {default})",
     help_max_per_host="connections from one address; 0: no limits for an address (default: {default})",
     help_rate="units a second (messages, KiB or tens of lines) for each; 0: no limit (default: {default})",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from lan_chat.server.words import CLOSING, CLOSING_OTHERWISE, ENGLISH, ITALIAN, WAITING
+import chat_server
+from lan_chat import secure
+from lan_chat.server.words import CLOSING, CLOSING_OTHERWISE, ENGLISH, ITALIAN, WAITING, ServerWords
 from tests.support.peers import LinePeer, Peer
 from tests.support.programs import TOP, Program, ServerProgram
 from tests.support.waiting import wait_until
@@ -123,3 +126,14 @@ def test_what_argparse_says_by_itself_is_in_the_rooms_language_too(options: list
         status, output = program.expect_end()
         assert status == 2
         assert output.splitlines()[-1].startswith(f"chat_server.py: errore: {sentence}")
+
+
+@pytest.mark.parametrize("words", [ITALIAN, ENGLISH])
+def test_python_that_can_have_no_code_says_what_is_needed(
+    words: ServerWords, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(secure, "IS_AVAILABLE", False)
+    with pytest.raises(SystemExit) as ended:
+        chat_server.parse_arguments(["--code", "--lang", "en" if words is ENGLISH else "it"])
+    assert ended.value.code == 2
+    assert words.code_needs_python.format(version=platform.python_version()) in capsys.readouterr().err
