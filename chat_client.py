@@ -31,13 +31,15 @@ try:
     from types import TracebackType
 
     import protocol
+    from lan_chat import secure
     from lan_chat.client.answers import DEFAULT_HOST, parse_address, parse_port
     from lan_chat.client.console import Board, ask_host, ask_port, find_address, print_rooms
-    from lan_chat.client.link import UnreachableError
-    from lan_chat.client.search import search_after_break
+    from lan_chat.client.console_code import ask_code, reach
+    from lan_chat.client.link import UnreachableError, code_needs_python
     from lan_chat.client.session import Session
     from lan_chat.client.settings import Settings, load_settings, settings_path
     from lan_chat.client.words import LANGUAGES
+    from lan_chat.code import key_of, parse_code
     from lan_chat.command_line import CommandLine, language_of
     from lan_chat.process import (
         exit_with,
@@ -63,6 +65,10 @@ else:
     from lan_chat.client.connect_dialog import ConnectDialog
     from lan_chat.client.desktop import open_root
     from lan_chat.client.window import ChatWindow
+
+
+ASK = "-"
+"""The code on the command line that has the user asked for it."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -106,7 +112,10 @@ def run(arguments: argparse.Namespace, settings: Settings, set_aside: Path | Non
     name = arguments.name
     try:
         interrupt_once()
-        if not arguments.dialog:
+        settings.code_keys.is_required = arguments.code is not None
+        if arguments.code not in (None, ASK):
+            settings.code_keys.given = key_of(arguments.code)
+        if not arguments.dialog and (arguments.code != ASK or ask_given_code(settings)):
             session = connect_by_console(arguments.host, arguments.port, settings)
         end_on_signals()  # until there is a window to close: an exception within Tk would be shown, and nothing else
         root = open_root(words)
@@ -130,6 +139,16 @@ def run(arguments: argparse.Namespace, settings: Settings, set_aside: Path | Non
     return 0
 
 
+def ask_given_code(settings: Settings) -> bool:
+    """Ask on the console for the code, and return whether it was given; else a window has to ask."""
+    try:
+        while settings.code_keys.given is None:
+            settings.code_keys.given = ask_code(LANGUAGES[settings.language])
+    except (EOFError, RuntimeError):  # nobody is there
+        print()
+    return settings.code_keys.given is not None
+
+
 def connect_by_console(host: str | None, port: int | None, settings: Settings) -> Session | None:
     """Ask on the console for what is not given, until a server is reached; None where no user is there to answer.
 
@@ -144,6 +163,7 @@ def ask_and_connect(host: str | None, port: int | None, settings: Settings, boar
     """Do what `connect_by_console` does, with the rooms that are found above the questions."""
     words = LANGUAGES[settings.language]
     has_failed = False
+    found = None
     while True:
         try:
             if host is None:
@@ -153,8 +173,11 @@ def ask_and_connect(host: str | None, port: int | None, settings: Settings, boar
                 if address is None:
                     continue
                 host, port = address.host, address.port
+                found = address.found
             if port is None:
                 port = ask_port(words)
+            print(words.connecting.format(host=host, port=port))
+            session = reach(found or (host, port), settings)
         except RuntimeError:  # the program has no console at all
             return None
         except EOFError:
@@ -162,16 +185,13 @@ def ask_and_connect(host: str | None, port: int | None, settings: Settings, boar
             if has_failed:
                 raise
             return None
-        print(words.connecting.format(host=host, port=port))
-        session = Session(host, port, settings.language, new_search=search_after_break)
-        try:
-            session.connect()
         except UnreachableError as error:
             print(error)
-            host = port = None
-            has_failed = True
-        else:
+            session = None
+        if session is not None:
             return session
+        host = port = None
+        has_failed = True
 
 
 def connect_by_dialog(root: tk.Tk, arguments: argparse.Namespace, settings: Settings) -> tuple[Session | None, str]:
@@ -221,9 +241,15 @@ def parse_arguments(argv: list[str] | None, usual_language: str = protocol.DEFAU
     parser.add_argument("port", nargs="?", metavar="PORT", help=words.help_port.format(default=protocol.DEFAULT_PORT))
     parser.add_argument("rest", nargs="*", help=argparse.SUPPRESS)  # of what a server shows: HOST porta PORT
     parser.add_argument("--name", default="", help=words.help_name)
+    parser.add_argument("--code", metavar="CODE", help=words.help_code)
     parser.add_argument("--find", action="store_true", help=words.help_find)
     parser.add_argument("--dialog", action="store_true", help=words.help_dialog)
     arguments = parser.parse_args(argv)
+    if arguments.code is not None:
+        if not secure.IS_AVAILABLE:
+            parser.error(code_needs_python(words))
+        if arguments.code != ASK:
+            arguments.code = parse_code(arguments.code) or parser.error(words.code_form)
     bad_port = words.bad_port.format(default=protocol.DEFAULT_PORT)
     if arguments.port is not None:
         arguments.port = parse_port(" ".join([arguments.port, *arguments.rest])) or parser.error(bad_port)

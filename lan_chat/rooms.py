@@ -290,10 +290,24 @@ def usual_room(rooms: Iterable[Found], last: Remembered | None, here: Collection
 def needs_question(found: Found, remembered: Mapping[str, Remembered]) -> bool:
     """Return whether the user is to be asked before a room is entered, since another server may pose as it.
 
-    So it is where a room that had a code has none now, or one without a code answers from another address than before.
-    One that had none, and says that it has one now, proves nothing by that.
+    So it is where a room that had a code has none now, or a server without one is in its place; or where one without a
+    code answers from another address than before. One that had none, and says that it has one now, proves nothing by
+    that.
     """
     known = remembered.get(found.room.id)
+    if not found.room.needs_code and had_code(*_place(found), remembered.values()):
+        return True
     if known is None or (known.had_code and found.room.needs_code):
         return False
     return known.had_code or known.place != _place(found)
+
+
+def room_at(host: str, port: int, remembered: Iterable[Remembered]) -> Remembered | None:
+    """Return the last room that the user was in at an address, or by a host's name; None for none."""
+    return next((one for one in remembered if (host, port) in (one.place, (one.host, one.port))), None)
+
+
+def had_code(host: str, port: int, remembered: Iterable[Remembered]) -> bool:
+    """Return whether the last room that the user was in at an address had a code."""
+    room = room_at(host, port, remembered)
+    return room is not None and room.had_code

@@ -11,6 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 
 import protocol
+from lan_chat.rooms import Found
 
 DEFAULT_HOST = "127.0.0.1"
 """The host where the user enters none: this computer."""
@@ -61,6 +62,8 @@ class Address:
 
     host: str
     port: int | None = None
+    found: Found | None = None
+    """The room there, where one was chosen that was found."""
 
 
 def parse_address(answer: str) -> Address | None:

@@ -15,19 +15,25 @@ from tkinter import font as tkfont
 from tkinter import ttk
 
 import protocol
+from lan_chat import secure
+from lan_chat.client import entering
 from lan_chat.client.answers import DEFAULT_HOST, parse_address, parse_port_answer
+from lan_chat.client.attempt import Attempt
 from lan_chat.client.console import begin_search
 from lan_chat.client.desktop import drawable
+from lan_chat.client.entering import Place, Target
 from lan_chat.client.keyboard import prepare_editing
+from lan_chat.client.link import CodeError, CodeFault, UnreachableError, code_needs_python
 from lan_chat.client.palette import palette_of
 from lan_chat.client.room_list import RoomCalls, RoomList
 from lan_chat.client.search import search_after_break
-from lan_chat.client.session import Attempt, Session
+from lan_chat.client.session import Session
 from lan_chat.client.settings import Settings
 from lan_chat.client.theme import pixels, set_font_sizes, style_widgets, usual_font_sizes
 from lan_chat.client.words import LANGUAGES
+from lan_chat.code import parse_code
 from lan_chat.interfaces import interfaces
-from lan_chat.rooms import PORT, Found, Remembered, needs_question, usual_room
+from lan_chat.rooms import PORT, Found, Remembered, usual_room
 
 LOOK_MS = 30
 """How often the dialog polls its attempt for a result, and its search for news."""
@@ -54,8 +60,12 @@ class ConnectDialog:
         *,
         name: str = "",
         current: Remembered | None = None,
+        why_code: str = "",
     ) -> None:
-        """Show the dialog, with these answers in its fields. `current` is the room in which the user is."""
+        """Show the dialog, with these answers in its fields. `current` is the room in which the user is.
+
+        `why_code`: why a code is needed there, if that is known.
+        """
         self.wants_to_close = False
         """Set by a signal handler, which must not touch Tk."""
         self.session: Session | None = None
@@ -66,12 +76,15 @@ class ConnectDialog:
         self._words = LANGUAGES[settings.language]
         self._current = current
         self._attempt: Attempt | None = None
-        self._tried: Found | None = None
-        """The room that the attempt is for; None for an address."""
-        self._asked: Found | None = None
-        """The room that there is a question about, which the user has not answered."""
+        self._tried: Target | None = None
+        """The room, or the address, that the attempt is for."""
+        self._coded = {(host, int(port))} if why_code else set[Place]()
+        """Where a code is needed, or another one than was tried."""
+        self._asked: Target | None = None
+        """The room, or the address, that there is a question about, which the user has not answered."""
         self._has_chosen = bool(host)
         """Whether there was a choice, by the user or for the user: no room is selected unasked any more."""
+        self._has_code_field = False
         self._is_typed = False
         """Whether an address was typed."""
         self._has_news = threading.Event()
@@ -99,7 +112,10 @@ class ConnectDialog:
         self.rooms.set_current("" if current is None else current.id)
         self._search = begin_search(settings, self._has_news.set)
         self._show_rooms()
+        self._show_code_field()
         self._tell("" if current is None else self._words.leaving.format(room=current.name or current.host))
+        if why_code:
+            self._ask_for_code(why_code)
 
     def run(self) -> Session | None:
         """Return the connected session, the root window empty again; None if the user gave up, the root destroyed."""
@@ -110,7 +126,8 @@ class ConnectDialog:
         """Give up and destroy the root window; a connection that succeeds later is closed."""
         if self._attempt is not None:
             self._attempt.give_up()
-        self._end_search()
+        if self._search is not None:
+            self._search.close()
         self._root.after_cancel(self._look_id)
         self._root.destroy()
 
@@ -144,16 +161,28 @@ class ConnectDialog:
         if current is not None and (place == (current.host, current.port) or (found and found.room.id == current.id)):
             self._tell(self._words.already_here.format(room=current.name or current.host), is_problem=True)
             return
-        if found is not None and found != self._asked and (question := self._question(found)):
-            self._ask(found, question)
+        target: Target = place if found is None else found
+        if target != self._asked and (question := entering.question_before(target, self._settings)):
+            self._ask(target, question)
             return
+        key, code = self._settings.code_keys.given, ""
+        is_open = target == self._asked and (found is None or not found.room.needs_code)
+        if not is_open:  # else the user enters without a code, where there was one
+            key = entering.key_for(target, self._settings)
+            if self._lacks_code(target):
+                code = parse_code(self.code_field.get()) or ""
+                if not (code and secure.IS_AVAILABLE):
+                    is_blank = not self.code_field.get().strip()
+                    self._ask_for_code(self._words.code_needed if is_blank else self._words.code_form)
+                    return
         self._withdraw_question()
         host, port = place
         self._tell(self._words.connecting.format(host=host, port=port))
         self.button.state(["disabled"])
         self.name = name.strip()
-        self._tried = found
-        self._attempt = Attempt(Session(host, port, self._settings.language, new_search=search_after_break))
+        self._tried = target
+        session = Session(host, port, self._settings.language, key, new_search=search_after_break)
+        self._attempt = Attempt(session, code)
 
     def cancel(self) -> None:
         """Withdraw a question, or stop the attempt, so that the user can choose again; else close the dialog."""
@@ -187,14 +216,15 @@ class ConnectDialog:
         self.host = ttk.Entry(frame, width=30, font="TkTextFont", textvariable=self._answers[0])
         self.port = ttk.Entry(frame, width=30, font="TkTextFont", textvariable=self._answers[1])
         self.name_field = ttk.Entry(frame, width=12, font="TkTextFont")
+        self.code_field = ttk.Entry(frame, width=30, font="TkTextFont")
         self._fields = (self.host, self.port, self.name_field)
-        questions = (words.ask_host, words.ask_port, words.ask_name)
+        questions = (words.ask_host, words.ask_port, words.ask_name, words.ask_code)
         labels = [ttk.Label(frame, text=question) for question in questions]
         widest = max(label.winfo_reqwidth() for label in labels) + self.host.winfo_reqwidth()
         is_wide = widest < SCREEN_SHARE * root.winfo_screenwidth()  # else these questions are above their fields
-        for row, (label, field) in enumerate(zip(labels, self._fields, strict=True)):
+        for row, (label, field) in enumerate(zip(labels, (*self._fields, self.code_field), strict=True)):
             above = (2 * gap if field is self.name_field else gap // 2, 0)
-            is_beside = is_wide or field is self.name_field
+            is_beside = is_wide or field in (self.name_field, self.code_field)
             label.grid(row=3 + 2 * row, column=0, columnspan=1 if is_beside else 2, sticky="w", pady=above)
             if is_beside:
                 field.grid(row=3 + 2 * row, column=1, sticky="ew", padx=(gap, 0), pady=above)
@@ -211,9 +241,10 @@ class ConnectDialog:
         letters = ROW_LETTERS * tkfont.nametofont("TkDefaultFont", root=root).measure("0")
         longest = min(max(pixels(root, 440), letters), int(SCREEN_SHARE * root.winfo_screenwidth()))
         self.problem = ttk.Label(frame, wraplength=longest)
-        self.problem.grid(row=9, column=0, columnspan=2, sticky="w", pady=1.5 * gap)
+        self._code_row = (labels[3], self.code_field)
+        self.problem.grid(row=11, column=0, columnspan=2, sticky="w", pady=1.5 * gap)
         self._buttons = buttons = ttk.Frame(frame)
-        buttons.grid(row=10, column=0, columnspan=2, sticky="e")
+        buttons.grid(row=12, column=0, columnspan=2, sticky="e")
         self.button = ttk.Button(buttons, text=words.connect, command=self.submit, style="Primary.TButton")
         self.button.grid(row=0, column=0, sticky="ns")
         self.cancel_button = ttk.Button(buttons, text=words.cancel, command=self.cancel)
@@ -221,11 +252,11 @@ class ConnectDialog:
 
     def _bind(self) -> None:
         for key in ("<Return>", "<KP_Enter>"):
-            for widget in (*self._fields, self.button):
+            for widget in (*self._fields, self.code_field, self.button):
                 widget.bind(key, lambda event: self.submit())
             self.cancel_button.bind(key, lambda event: self.cancel())
         for key, step in (("<Up>", -1), ("<Down>", 1)):
-            for field in self._fields:
+            for field in (*self._fields, self.code_field):
                 field.bind(key, lambda event, step=step: self.rooms.step(step))  # type: ignore[misc]
         for field in (self.host, self.port):
             field.bind("<FocusIn>", lambda event: self._on_address_focused(), add="+")
@@ -239,6 +270,8 @@ class ConnectDialog:
         for widgets in self._luxuries:
             for widget in widgets:
                 widget.grid()
+        for widget in self._code_row:
+            (widget.grid if self._has_code_field else widget.grid_remove)()
         for widgets in self._luxuries:
             needed = self._needed_height()
             least = needed - usual + self.rooms.row_height if self.rooms.frame.winfo_manager() else needed
@@ -284,16 +317,17 @@ class ConnectDialog:
     def _on_typed(self) -> None:
         """Go where the address says that is typed, and no more to the room that was selected."""
         self._is_typed = self._has_chosen = True
-        self.rooms.select("")
-        self._withdraw_question()
+        self._on_address_focused()
 
     def _on_address_focused(self) -> None:
         if self._is_typed:
             self.rooms.select("")
             self._withdraw_question()
+            self._show_code_field()
 
     def _on_select(self) -> None:
         self._has_chosen = True
+        self._show_code_field()
         if self._asked is not None and self._asked != self.rooms.selected:
             self._withdraw_question()
 
@@ -307,6 +341,7 @@ class ConnectDialog:
         if usual is not None:
             self._has_chosen = True
             self.rooms.select(usual.room.id)
+        self._show_code_field()
 
     def _usual(self, found: Collection[Found], has_looked: bool) -> Found | None:
         """Return the room that is meant where the user chooses none: the last one, at once; others after a while."""
@@ -321,21 +356,48 @@ class ConnectDialog:
         room = usual_room(found, last, interfaces())
         return None if room is None or (current is not None and room.room.id == current.id) else room
 
-    def _question(self, found: Found) -> str:
-        """Return what the user is asked before entering a room; empty for nothing."""
-        known = {one.id: one for one in self._settings.rooms if one.id}
-        if not needs_question(found, known):
-            return ""
-        room, words = found.room, self._words
-        before = known[room.id]
-        sentence = words.room_open if before.had_code else words.room_moved
-        old = words.address.format(host=before.host, port=before.port)
-        return sentence.format(room=room.name, host=found.host, port=room.port, old=old)
+    # The code.
 
-    def _ask(self, found: Found, question: str) -> None:
+    def _lacks_code(self, target: Target) -> bool:
+        return entering.place_of(target) in self._coded or entering.lacks_code(target, self._settings)
+
+    def _show_code_field(self) -> None:
+        """Show the field for the code as long as where the user wants to go needs one."""
+        target: Target | None = self.rooms.selected
+        if target is None and (address := parse_address(self.host.get())) is not None:
+            port = address.port or parse_port_answer(self.port.get())
+            target = None if port is None else (address.host or DEFAULT_HOST, port)
+        was_shown, is_needed = self._has_code_field, target and self._lacks_code(target)
+        self._has_code_field = secure.IS_AVAILABLE and bool(is_needed)
+        if self._has_code_field != was_shown:
+            self._fit()
+
+    def _ask_for_code(self, why: str) -> None:
+        """Have the user enter a code, or correct it: what was typed stays in the field."""
+        self._show_code_field()
+        self._ask_again(why if secure.IS_AVAILABLE else code_needs_python(self._words), is_problem=True)
+        self.code_field.focus_set()
+        self.code_field.selection_range(0, "end")
+
+    def _on_failed(self, attempt: Attempt | None, error: UnreachableError) -> None:
+        """Tell why a room was not reached; ask for its code, or whether to enter without one where there was one."""
+        target, fault = self._tried, error.fault if isinstance(error, CodeError) else None
+        if attempt and target and fault in (CodeFault.NEEDED, CodeFault.WRONG):
+            self._settings.code_keys.forget(attempt.session.code_key)
+            self._coded.add(entering.place_of(target))
+            self._ask_for_code(str(error))
+        elif target and fault is CodeFault.NONE and entering.may_be_open(target, self._settings):
+            self._ask(target, entering.question_open(target, self._settings))
+            self.button.state(["!disabled"])
+        else:
+            self._ask_again(str(error), is_problem=True)
+
+    # Questions.
+
+    def _ask(self, target: Target, question: str) -> None:
         """Ask whether the user wants to enter a room, where to press Enter once more means no."""
         self._tell(question, is_problem=True)
-        self._asked = found
+        self._asked = target
         self.button.configure(text=self._words.enter_anyway)
         self.cancel_button.focus_set()
 
@@ -352,27 +414,24 @@ class ConnectDialog:
         if self.wants_to_close:  # first: a connection that has just succeeded is not wanted any more
             self.close()
             return
-        found = self._attempt.take() if self._attempt else None
+        attempt, found = self._attempt, self._attempt.take() if self._attempt else None
         if isinstance(found, Session):
             self._finish(found)
             return
         if found is not None:
             self._attempt = None
-            self._ask_again(str(found), is_problem=True)
+            self._on_failed(attempt, found)
         if self._has_news.is_set() and time.monotonic() >= self._shows_at:
             self._shows_at = time.monotonic() + SHOW_PAUSE_S
             self._has_news.clear()  # before: what comes from now on sets it again
             self._show_rooms()
         self._look_id = self._root.after(LOOK_MS, self._look)
 
-    def _end_search(self) -> None:
-        if self._search is not None:
-            self._search.close()
-
     def _finish(self, session: Session) -> None:
         """Take a session, and leave an empty root window."""
         self.session = session
-        self._end_search()
+        if self._search is not None:
+            self._search.close()
         self._root.unbind("<Escape>", self._escape_id)
         if isinstance(self._root, tk.Tk):
             # Or the chat window would take the larger sizes for the system's own.

@@ -24,11 +24,12 @@ from lan_chat.client.answers import (
     parse_choice,
     parse_port_answer,
 )
+from lan_chat.client.entering import question_before
 from lan_chat.client.search import LOOK_S, Search
 from lan_chat.client.settings import Settings
 from lan_chat.client.words import LANGUAGES, ClientWords
 from lan_chat.interfaces import interfaces
-from lan_chat.rooms import MAX_ROOMS, PORT, Found, Remembered, needs_question, usual_room
+from lan_chat.rooms import MAX_ROOMS, PORT, Found, Remembered, usual_room
 
 INSERT_LINE = "\033D\033[A\0337\r\033[L\033[?7l{line}\033[?7h\0338\033[B"
 """What inserts a line above the one with the cursor, which stays where it is in its own line (VT100, VT220).
@@ -218,15 +219,11 @@ def enter(found: Found, settings: Settings) -> Address | None:
 
     Raises EOFError where the input has ended.
     """
-    words, known = LANGUAGES[settings.language], {one.id: one for one in settings.rooms if one.id}
-    if needs_question(found, known):
-        before = known[found.room.id]
-        sentence = words.room_open if before.had_code else words.room_moved
-        old = words.address.format(host=before.host, port=before.port)
-        print(sentence.format(room=found.room.name, host=found.host, port=found.room.port, old=old))
-        if not is_yes(input(words.yes_or_no)):
+    if question := question_before(found, settings):
+        print(question)
+        if not is_yes(input(LANGUAGES[settings.language].yes_or_no)):
             return None
-    return Address(found.host, found.room.port)
+    return Address(found.host, found.room.port, found)
 
 
 def ask_port(words: ClientWords) -> int:

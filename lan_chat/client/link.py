@@ -3,7 +3,7 @@
 Threads: the one that creates a `Link` connects and waits for the greeting; then the session's receive thread reads
 (`incoming`), and the link's own send thread writes. The receive thread closes the link and its socket (`close`); where
 the session was never started, `Session.close` does. Any thread may call `put` and `cut`. No lock: events go to the
-send thread through a queue.
+send thread through a queue; TLS, in a room with a code, has the lock of its `SecureStream`.
 """
 
 from __future__ import annotations
@@ -11,17 +11,22 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import platform
 import queue
 import select
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from enum import Enum
 
 import protocol
+from lan_chat import secure
+from lan_chat.client.secure_stream import SecureStream
 from lan_chat.client.words import ClientWords
+from lan_chat.secure import PlainError, SecureError, WrongCodeError
 from lan_chat.sockets import peer_address, tune
-from protocol import Bare, Dialect, Event, Events, Greeting, Quit, Say
+from protocol import Bare, Dialect, Event, Events, Greeting, Hello, Quit, Reason, Refused, Say
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +39,10 @@ RETURN_S = 2.0
 """Timeout for connecting to a server that was there before: who is away is tried again, and may be elsewhere."""
 GREETING_S = 30.0
 """How long a greeting may take in all, however slowly it drips."""
+REFUSAL_S = 0.2
+"""How long a room may take to say that it needs a code, where it was not known; later it is told as an event."""
+SECURE_TRIES = 3
+"""How often TLS is tried with a server that greets in plain: it may not have heard us in time, as packets get lost."""
 RECV_BYTES = 64 * 1024
 
 
@@ -45,6 +54,32 @@ class BannedError(UnreachableError):
     """The chat server was reached, and its operator has banned this address: retrying is of no use."""
 
 
+class CodeFault(Enum):
+    """What is wrong with the code that a client has, or has not."""
+
+    NEEDED = "needed"
+    """The room needs one."""
+    WRONG = "wrong"
+    """The room has another one."""
+    NONE = "none"
+    """The room has none: what is said there can be read, and it may be another server."""
+    UNPROVED = "unproved"
+    """The server did not prove that it knows the code: a certificate proves nothing here."""
+
+
+class CodeError(UnreachableError):
+    """A server was reached, and its room not entered, since the client has not the code of it."""
+
+    def __init__(self, sentence: str, fault: CodeFault) -> None:
+        super().__init__(sentence)
+        self.fault = fault
+
+
+def code_needs_python(words: ClientWords) -> str:
+    """Return the sentence that this Python is too old for a room with a code."""
+    return words.code_needs_python.format(python=platform.python_version())
+
+
 class Link:
     """One connection to a server: its socket, its dialect, and the thread that writes to it."""
 
@@ -54,38 +89,58 @@ class Link:
         port: int,
         words: ClientWords,
         note_sent: Callable[[Say], object],
-        first: Event | None = None,
+        hello: Hello,
+        *,
+        is_known: bool = False,
+        code_key: bytes | None = None,
     ) -> None:
-        """Connect, and find out which dialect the server speaks. Blocks.
+        """Connect, find out which dialect the server speaks, and say `hello` if that is events. Blocks.
 
-        `first` is said before the greeting, to a server that is known to speak events: it need not wait for it then.
+        `is_known`: the server is known to speak events, and is spoken to before it greets. With a `code_key` nothing is
+        said but in TLS, which proves that the server has it, too.
 
         Raises:
+            CodeError: a room was reached that has not this code.
             UnreachableError: no chat server could be reached.
         """
         self._host, self._port, self._words = host, port, words
         self._note_sent = note_sent
         """Called in the send thread with what was written to an original server, which confirms nothing."""
-        self._sock = sock = self._open(CONNECT_S if first is None else RETURN_S)
+        self._secure: SecureStream | None = None
+        if code_key is not None and not secure.IS_AVAILABLE:
+            raise UnreachableError(code_needs_python(words))
+        self._sock = sock = self._open(RETURN_S if is_known else CONNECT_S)
         try:
-            if first is not None:
-                sock.sendall(Events().encode(first))
-            received = self._read_greeting(sock)
+            if code_key is not None:
+                self._secure = self._shake_hands(code_key)
+                sock = self._sock
+            stream = self._secure or sock
+            is_known = is_known or self._secure is not None
+            if is_known:
+                stream.sendall(Events().encode(hello))
+            received = self._read_greeting(stream)
+            self._early = protocol.behind_greeting(received) if is_known else None
+            """What the server said behind its greeting; None where it does not speak events."""
+            if not is_known and protocol.recognise_server(received, is_over=True) is Events:
+                stream.sendall(Events().encode(hello))
+                self._early = self._read_refusal(sock)
+            self._check_refusal(self._early or b"")
             tune(sock, is_watching=True)
             self.peer, _ = peer_address(sock.getpeername())
             """The server's IP address."""
             sock.setblocking(False)  # `incoming` and `_send_all` wait with `select`, each in its thread
         except OSError as error:
-            sock.close()
+            self._sock.close()
             raise UnreachableError(self._explain(words.unreachable_network, error)) from error
         except UnreachableError:
-            sock.close()
+            self._sock.close()
             raise
-        self._early = protocol.behind_greeting(received) if first is not None else None
-        """What the server said right behind its greeting; None where it was not spoken to first."""
         self.place = (host, port)
         """The server's address, as it was asked for."""
-        self.is_bare = self._early is None and protocol.recognise_server(received, is_over=True) is not Events
+        self.is_bare = self._early is None
+        if self.is_bare and self._secure is not None:
+            self._sock.close()
+            raise UnreachableError(self._explain(words.unreachable_stranger))
         self._dialect: Dialect = Bare(words) if self.is_bare else Events(protocol.MAX_SERVER_LINE_BYTES)
         self.greeting: list[Event] = self._dialect.feed(received) if self.is_bare else [Greeting()]
         """The events that the server sent first."""
@@ -129,7 +184,7 @@ class Link:
                     continue
                 if not data:
                     break
-                yield from self._dialect.feed(data)
+                yield from self._dialect.feed(data if self._secure is None else self._secure.decrypt(data))
             elif is_in_doubt:
                 yield from self._dialect.flush()
         yield from self._dialect.finish()
@@ -149,7 +204,42 @@ class Link:
         except OSError as error:
             raise UnreachableError(self._explain(words.unreachable_network, error)) from error
 
-    def _read_greeting(self, sock: socket.socket) -> bytes:
+    def _shake_hands(self, key: bytes) -> SecureStream:
+        """Return the connection in TLS, perhaps a new one. Raises OSError, CodeError, UnreachableError."""
+        words = self._words
+        for _ in range(SECURE_TRIES):
+            stream = SecureStream(self._sock, key)
+            try:
+                stream.shake_hands(time.monotonic() + GREETING_S)
+            except WrongCodeError as error:
+                raise CodeError(self._explain(words.code_wrong), CodeFault.WRONG) from error
+            except PlainError as error:
+                # A room with a code greets the silent, too, and then takes no TLS on that connection.
+                if protocol.behind_greeting(stream.received) is None:
+                    raise CodeError(self._explain(words.code_not_here), CodeFault.NONE) from error
+            except SecureError as error:
+                raise CodeError(self._explain(words.code_unproved), CodeFault.UNPROVED) from error
+            else:
+                return stream
+            self._sock.close()
+            self._sock = self._open(CONNECT_S)
+        raise CodeError(self._explain(words.code_not_here), CodeFault.NONE)
+
+    def _read_refusal(self, sock: socket.socket) -> bytes:
+        """Return what the server says at once to a `hello`, most often nothing. Raises OSError."""
+        sock.settimeout(REFUSAL_S)
+        try:
+            return sock.recv(RECV_BYTES)
+        except TimeoutError:
+            return b""
+
+    def _check_refusal(self, said: bytes) -> None:
+        """Look whether the server has said at once that its room needs a code. Raises CodeError."""
+        for event in Events(protocol.MAX_SERVER_LINE_BYTES).feed(said):
+            if isinstance(event, Refused) and event.reason == Reason.CODE:
+                raise CodeError(self._words.code_needed, CodeFault.NEEDED)
+
+    def _read_greeting(self, sock: socket.socket | SecureStream) -> bytes:
         """Return the first bytes of the server, as soon as they show its dialect. Raises OSError, UnreachableError."""
         received, is_over, longest_gap_s = b"", False, 0.0
         began = last = time.monotonic()
@@ -213,7 +303,7 @@ class Link:
 
     def _send_all(self, data: bytes) -> None:
         """Write all of the data, as the server takes it. Raises OSError, also where the link is cut meanwhile."""
-        rest = memoryview(data)
+        rest = memoryview(data if self._secure is None else self._secure.encrypt(data))
         while rest:
             if self._is_cut:
                 raise ConnectionAbortedError(errno.ECONNABORTED, "the link was cut")

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import protocol
 from lan_chat.client.entries import Entry, Kind, mentions
 from lan_chat.client.ledger import Gap, LinkRestored, NotSent, Rejected, Taken
-from lan_chat.client.session import Disconnected, LinkBroken, Session
+from lan_chat.client.session import CodeTrouble, Disconnected, LinkBroken, Session
 from lan_chat.client.settings import Settings
 from lan_chat.client.whereabouts import AddressChanged, OfferWithdrawn, RoomMoved, room_of
 from lan_chat.client.words import LANGUAGES, ClientWords
@@ -38,7 +38,7 @@ from protocol import (
 
 FAREWELLS: dict[type[Event], tuple[Reason, ...]] = {
     Error: (Reason.KICKED, Reason.BANNED, Reason.TOO_SLOW),
-    Refused: (Reason.TOO_LATE, Reason.FULL),
+    Refused: (Reason.TOO_LATE, Reason.FULL, Reason.CODE),
 }
 """With which reasons a server ends this user's connection alone, and goes on itself."""
 
@@ -83,6 +83,8 @@ class Screen:
     draft: Callable[[], str]
     give_back: Callable[[str, bool], object]
     """Put a text back into the message input, perhaps selected."""
+    ask_code: Callable[[str], object]
+    """Ask for the code of this room, and tell why."""
     show_end: Callable[[bool], object]
     """Show that the session has ended, and whether the window closes soon."""
 
@@ -193,6 +195,9 @@ class Membership:
     def show_disconnected(self) -> None:
         """Show why nothing can be sent any more, and what to do."""
         farewell = self._farewell
+        if farewell is not None and farewell.reason == Reason.CODE:
+            self._tell(self.words.code_needed, Kind.ERROR)
+            return
         why = self.words.connection_error if farewell is None else protocol.in_words(farewell, self.words)
         self._tell(why or "", Kind.ERROR)
         if farewell is None or farewell.reason != Reason.BANNED:
@@ -257,9 +262,18 @@ class Membership:
         if sentence := self.words.tell_notice(notice.about):
             self._tell(sentence, Kind.ERROR if notice.about in (protocol.MUTED, protocol.QUIET) else Kind.NOTICE)
 
+    def _on_code_trouble(self, trouble: CodeTrouble) -> None:
+        self._tell(trouble.sentence, Kind.ERROR)
+        if trouble.wants_code:
+            self._screen.ask_code(trouble.sentence)
+
     def _on_refused(self, refused: Refused) -> None:
         self._note_farewell(refused)
-        self._tell(self.words.explain(refused.reason), Kind.ERROR)
+        if refused.reason == Reason.CODE:
+            self._tell(self.words.code_needed, Kind.ERROR)
+            self._screen.ask_code(self.words.code_needed)
+        else:
+            self._tell(self.words.explain(refused.reason), Kind.ERROR)
         self._screen.give_back(self.asked_name or protocol.parse_name(self.name) or "", True)
         self.asked_name = self.name = ""
         self._screen.show_linked(())
@@ -353,6 +367,7 @@ class Membership:
         Greeting: _on_greeting,
         Welcome: _on_welcome,
         LinkBroken: _on_link_broken,
+        CodeTrouble: _on_code_trouble,
         RoomMoved: _on_room_moved,
         OfferWithdrawn: _on_offer_withdrawn,
         AddressChanged: _on_address_changed,
@@ -395,7 +410,9 @@ class Membership:
     def _note_room(self, welcome: Welcome) -> None:
         """Show and remember which room this is."""
         session = self._session
-        self.room = room_of(welcome, (session.host, session.port), session.address)
+        self.room = room_of(welcome, (session.host, session.port), session.address, session.code_key is not None)
+        if session.code_key is not None:
+            self._settings.code_keys.keep(session.code_key, self.room)
         self._settings.remember(self.room)
         self._screen.show_room(self.room.name)
 

@@ -1,15 +1,13 @@
 """A member's session with a server, over as many links as it takes. No tkinter.
 
 Threads: the caller's, usually main, calls the public methods; the receive thread reads one link after the other,
-reconnects, and closes each link; each link has its own send thread; an `Attempt` connects in a thread of its own.
+reconnects, and closes each link; each link has its own send thread.
 Everything that the session learns is put into one queue, `Session.events`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import queue
 import random
 import secrets
 import threading
@@ -22,7 +20,7 @@ from typing import Any, ClassVar
 import protocol
 from lan_chat.client.inbox import Inbox
 from lan_chat.client.ledger import Ledger, LinkRestored
-from lan_chat.client.link import BannedError, Link, UnreachableError
+from lan_chat.client.link import BannedError, CodeError, CodeFault, Link, UnreachableError
 from lan_chat.client.whereabouts import AddressChanged, NewSearch, RoomMoved, Whereabouts, room_of
 from lan_chat.client.words import LANGUAGES
 from lan_chat.rooms import Remembered
@@ -76,6 +74,15 @@ class LinkBroken(Event):
     """Where that is tried, if it is another address, to which the user wants to follow the room."""
 
 
+@dataclass(frozen=True)
+class CodeTrouble(Event):
+    """The server was reached again, and has not the code of this session any more; that goes on trying."""
+
+    sentence: str
+    wants_code: bool
+    """Whether the server has a code, or another one, which the user may know."""
+
+
 class State(Enum):
     """How a session stands with its server; docs/ARCHITECTURE.md has the picture.
 
@@ -120,20 +127,30 @@ class Session:
     recognises the session by its token, and sends what was missed; what it has not confirmed is sent again with the
     same nonce, which it does not accept twice. While that fails, the room is looked for with a search of `new_search`,
     if there is one: a server may have another address by now.
+
+    With the key of a room's code, all of that is in TLS, and nothing is ever said without it. Such a room is followed
+    to another address unasked: it proves there by the code that it is the same.
     """
 
     def __init__(
-        self, host: str, port: int, language: str = protocol.DEFAULT_LANGUAGE, *, new_search: NewSearch | None = None
+        self,
+        host: str,
+        port: int,
+        language: str = protocol.DEFAULT_LANGUAGE,
+        code_key: bytes | None = None,
+        *,
+        new_search: NewSearch | None = None,
     ) -> None:
         self.host = host
         self.port = port
+        self.code_key = code_key
+        """The key of the room's code, not changed after `connect`; None for a room without one."""
         self.address = ""
         """The server's IP address; empty before it has let the user in."""
         self.events = Inbox()
         """The server's events and those of the link, and as the last one a `Disconnected`."""
         self.is_bare = False
         """Whether the server is an original one, which speaks the bare dialect."""
-        self._language = language
         self._words = LANGUAGES[language]
         self._thread = threading.Thread(target=self._live, name="receive", daemon=True)
         # Signals of the caller to the receive thread.
@@ -153,6 +170,7 @@ class Session:
         self._followed: Address | None = None
         """Where the next attempt to reconnect is made instead, as the user wants to follow the room there."""
         self._whereabouts = Whereabouts(new_search, self.events)
+        self._hello = Hello(protocol.VERSION, language)
         # Receive thread only, without the lock; `_token`, which `join` reads too, never changes.
         self._token = secrets.token_urlsafe(16)
         self._tries = 0
@@ -163,19 +181,22 @@ class Session:
         """When the current link had its first `Welcome`; None before."""
         self._room = Remembered("", "", host, port)
         """The room of the last `Welcome`, and the IP address where it was."""
+        self._told_fault: CodeFault | None = None
+        """What is wrong with the code since the link broke, as the user was told."""
 
     def connect(self) -> None:
         """Connect, and find out which dialect the server speaks. Blocks.
 
         Raises:
+            CodeError: a room was reached that has not the code of this session.
             UnreachableError: no chat server could be reached.
         """
-        self._link = Link(self.host, self.port, self._words, self._confirm)
+        if self.code_key is not None:
+            self._whereabouts.try_there = self._wake.set
+        self._link = Link(self.host, self.port, self._words, self._confirm, self._hello, code_key=self.code_key)
         self.is_bare = self._link.is_bare
         for event in self._link.greeting:
             self.events.put(event)
-        if not self.is_bare:
-            self._link.put(Hello(protocol.VERSION, self._language))
         self._state = State.JOINED if self.is_bare else State.CHOOSING
 
     def start(self) -> None:
@@ -323,22 +344,39 @@ class Session:
                 followed, self._followed = self._followed, None
             if followed is not None:
                 self.events.put(LinkBroken(0.0, followed))
+            places = [followed or (self.host, self.port)]
+            if followed is None and (proposed := self._whereabouts.proposed):
+                places.insert(0, proposed)
             try:
-                hello = Hello(protocol.VERSION, self._language)
-                host, port = followed or (self.host, self.port)
-                link = Link(host, port, self._words, self._confirm, first=hello)
+                link = next(filter(None, map(self._reach, places)), None)
             except BannedError:
                 self.events.put(Error(Reason.BANNED.value))
                 self.events.put(EndConn())
                 break
-            except UnreachableError as error:
-                log.debug("No link: %s", error)
-            else:
-                if not link.is_bare:
-                    self._whereabouts.stop()
-                    return link if self._resume(link) else None
-                link.close()  # another server is at that port now
+            if link is not None:
+                self._whereabouts.stop()
+                return link if self._resume(link) else None
             self._whereabouts.look_for(self._room)
+        return None
+
+    def _reach(self, place: Address) -> Link | None:
+        """Return a link to a server that may be the room's; None where there is none. Raises BannedError."""
+        try:
+            link = Link(*place, self._words, self._confirm, self._hello, is_known=True, code_key=self.code_key)
+        except BannedError:
+            raise
+        except CodeError as error:
+            if place != (self.host, self.port):
+                self._whereabouts.refuse(RoomMoved("", *place))
+            elif error.fault is not self._told_fault:
+                self._told_fault = error.fault
+                self.events.put(CodeTrouble(str(error), error.fault in (CodeFault.NEEDED, CodeFault.WRONG)))
+        except UnreachableError as error:
+            log.debug("No link: %s", error)
+        else:
+            if not link.is_bare:
+                return link
+            link.close()  # another server is at that port now
         return None
 
     def _resume(self, link: Link) -> bool:
@@ -375,7 +413,8 @@ class Session:
         is_known, is_first = self._state is State.RESUMING, self._state is not State.JOINED
         says, shown = self._ledger.settle_in(welcome, is_known, is_first)
         self.address = link.peer
-        self._room = room_of(welcome, link.place, link.peer)
+        self._room = room_of(welcome, link.place, link.peer, self.code_key is not None)
+        self._told_fault = None
         if link.place != (self.host, self.port):
             self.host, self.port = link.place
             shown = [AddressChanged(self._room), *shown]
@@ -406,41 +445,3 @@ class Session:
         Refused: _on_refused,
     }
     """What an event changes in the session; all others are for the ledger."""
-
-
-class Attempt:
-    """One attempt to connect a session, in a thread of its own that need not be waited for.
-
-    The result belongs to the one who takes it; `give_up` closes a session that was not taken.
-    """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._found: queue.SimpleQueue[Session | UnreachableError] = queue.SimpleQueue()
-        self._has_given_up = threading.Event()
-        """Set when the result is not wanted any more."""
-        threading.Thread(target=self._connect, name="connect", daemon=True).start()
-
-    def take(self) -> Session | UnreachableError | None:
-        """Return the result, once: the connected session or the error; None as long as there is none."""
-        with contextlib.suppress(queue.Empty):
-            return self._found.get_nowait()
-        return None
-
-    def give_up(self) -> None:
-        """Discard the result; a connection that was made, or will be, is closed."""
-        self._has_given_up.set()
-        found = self.take()
-        if isinstance(found, Session):
-            found.close()
-
-    def _connect(self) -> None:
-        """Connect. Runs in the connect thread."""
-        try:
-            self._session.connect()
-        except UnreachableError as error:
-            self._found.put(error)
-            return
-        self._found.put(self._session)
-        if self._has_given_up.is_set():
-            self.give_up()

@@ -20,6 +20,7 @@ from typing import Any
 
 import protocol
 from lan_chat import rooms
+from lan_chat.client.code_keys import CodeKeys
 from lan_chat.client.palette import THEMES
 from lan_chat.rooms import Remembered
 
@@ -57,6 +58,8 @@ class Settings:
     def __post_init__(self) -> None:
         self._path: Path | None = None
         """Where they are kept; None where they are not."""
+        self.code_keys = CodeKeys()
+        """No setting: these are kept nowhere."""
         self._kept = _defaults()
         """The values that the file has, as far as this program knows: what differs has been changed here."""
 

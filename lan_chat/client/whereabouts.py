@@ -69,11 +69,11 @@ NewSearch = Callable[[Sequence[Remembered], Callable[[], object]], AnySearch]
 whenever there is something new."""
 
 
-def room_of(welcome: Welcome, place: Address, address: str) -> Remembered:
+def room_of(welcome: Welcome, place: Address, address: str, has_code: bool = False) -> Remembered:
     """Return the room that a server has let the user into: where that was asked for, and its IP address."""
     room_id, title = welcome.room or "", rooms.room_name(welcome.title or "")
     return Remembered(
-        room_id if rooms.is_id(room_id) else "", title, *place, address=address if address != place[0] else ""
+        room_id if rooms.is_id(room_id) else "", title, *place, has_code, address if address != place[0] else ""
     )
 
 
@@ -83,6 +83,9 @@ class Whereabouts:
     def __init__(self, new_search: NewSearch | None, events: Inbox) -> None:
         self._new_search = new_search
         """None: nobody is ever asked."""
+        self.try_there: Callable[[], object] | None = None
+        """Called, in place of asking the user, where the room may be `proposed`: it proves by its code that it is the
+        same. Not changed once a search has begun."""
         self._events = events
         self._lock = threading.Lock()
         self._search: AnySearch | None = None
@@ -114,9 +117,15 @@ class Whereabouts:
             search, self._search = self._search, None
             if self._offer is not None:
                 self._offer = None
-                self._events.put(OfferWithdrawn())
+                self._tell(None)
         if search is not None:
             search.close()
+
+    @property
+    def proposed(self) -> Address | None:
+        """Where the room may be by now, and has to prove it by its code."""
+        with self._lock:
+            return None if self._offer is None or self.try_there is None else (self._offer.host, self._offer.port)
 
     def close(self) -> None:
         """End the search for good. Waits for the search's thread. May be called twice."""
@@ -129,7 +138,7 @@ class Whereabouts:
         place = (moved.host, moved.port)
         with self._lock:
             self._refused.add(place)
-            if self._offer == moved:
+            if self._offer is not None and (self._offer.host, self._offer.port) == place:
                 self._offer = None
             if self._search is not None:
                 self._search.refuse(*place)
@@ -142,11 +151,20 @@ class Whereabouts:
             offer = next((self._moved(found) for found in self._search.rooms() if found.room.id == self._room.id), None)
             if (offer and (offer.host, offer.port)) != (self._offer and (self._offer.host, self._offer.port)):
                 self._offer = offer
-                self._events.put(offer or OfferWithdrawn())
+                self._tell(offer)
+
+    def _tell(self, offer: RoomMoved | None) -> None:
+        """Tell where the room is by now, as far as that is known: the user, or the one who tries it there."""
+        if self.try_there is None:
+            self._events.put(offer or OfferWithdrawn())
+        elif offer is not None:
+            self.try_there()
 
     def _moved(self, found: Found) -> RoomMoved | None:
         """Return what there is to ask about a room that was found; None where it is where it was, or was refused."""
         host, port = found.host, found.room.port
+        if self.try_there is not None and not found.room.needs_code:  # it could not prove anything
+            return None
         is_old_place = (parse_address(host) or host, port) == self._room.place
         if is_old_place or (host, port) in self._refused:
             return None

@@ -138,8 +138,13 @@ class ChatWindow:
             self._tell(self._words.cannot_save.format(file=path, error=error.strerror or error), Kind.ERROR)
         self.conversation.show_latest()
 
-    def connect(self) -> None:
-        """Ask for another room, and go on in it with this window; until one is reached, the session goes on."""
+    def connect(self, why_code: str = "") -> None:
+        """Ask for another room, and go on in it with this window; until one is reached, the session goes on.
+
+        `why_code`: it is the code of this room that is asked for, for this reason.
+        """
+        if self._is_closed:
+            return
         if self._connect_dialog is not None:
             self._connect_dialog.focus()
             return
@@ -147,8 +152,12 @@ class ChatWindow:
         above.transient(self._root)
         set_title_bar(above, self._palette)
         member = self.membership
-        current = member.room if member.is_connected else None
-        self._connect_dialog = dialog = ConnectDialog(above, self.settings, name=member.name, current=current)
+        current = member.room if member.is_connected and not why_code else None
+        place = (self.session.host, str(self.session.port)) if why_code else ("", "")
+        name = member.name or member.asked_name or self.settings.name
+        self._connect_dialog = dialog = ConnectDialog(
+            above, self.settings, *place, name=name, current=current, why_code=why_code
+        )
         with self._dialog():
             dialog.run()
         session, self._connect_dialog = dialog.session, None
@@ -283,6 +292,7 @@ class ChatWindow:
             call_user=lambda: self._attention.call(self.settings.has_sound),
             draft=lambda: self.message_input.draft,
             give_back=lambda text, is_selected: self.message_input.give_back(text, is_selected),
+            ask_code=self._ask_code,
             show_end=self._show_end,
         )
 
@@ -518,6 +528,9 @@ class ChatWindow:
     def _remove_person(self, name: str) -> None:
         self.people.remove(name)
         self._show_status()
+
+    def _ask_code(self, why: str) -> None:
+        self._root.after_idle(self.connect, why)  # not here: the dialog would hold up the events behind this one
 
     def _show_end(self, is_closing: bool) -> None:
         if is_closing:

@@ -48,6 +48,12 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[FakeSearch]:
     return made
 
 
+@pytest.fixture(autouse=True)
+def no_late_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have nobody wait long for a played server to say that a code is needed."""
+    monkeypatch.setattr("lan_chat.client.link.REFUSAL_S", 0.02)
+
+
 @pytest.fixture
 def play() -> Iterator[Play]:
     """Make servers that the test plays; the greeting is ours if it says nothing else."""

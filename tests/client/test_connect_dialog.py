@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 import protocol
+from lan_chat.client.attempt import Attempt
 from lan_chat.client.connect_dialog import ConnectDialog
 from lan_chat.client.desktop import open_root
-from lan_chat.client.session import Attempt, Session
+from lan_chat.client.session import Session
 from lan_chat.client.settings import Settings
 from lan_chat.client.theme import usual_font_sizes
 from lan_chat.client.window import ChatWindow
 from lan_chat.client.words import ENGLISH, ITALIAN
 from lan_chat.server.server import ChatServer
+from protocol import Hello
 from tests.support.peers import GREETING
 from tests.support.played_server import Play
 from tests.support.seats import Ask, DialogHands, answer, texts_of
@@ -191,6 +193,7 @@ def test_a_connection_that_is_found_after_the_user_gave_up_is_closed(
         server.peer.send(GREETING[:5])
         getattr(dialog, leave)()
         server.peer.send(GREETING[5:])
+    assert server.peer.next_event() == Hello(protocol.VERSION, "it")
     assert server.peer.expect_end() == ""
 
 

@@ -112,7 +112,7 @@ def test_a_server_that_breaks_off_before_it_greets_is_a_network_failure(
 ) -> None:
     server = play("")
     session = Session("127.0.0.1", server.port)
-    monkeypatch.setattr(Link, "_open", lambda _link, _timeout_s: open_and(server))
+    monkeypatch.setattr(Link, "_open", lambda *_: open_and(server))
     with pytest.raises(UnreachableError, match="non riuscita"):
         session.connect()
 

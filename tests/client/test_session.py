@@ -15,7 +15,7 @@ from lan_chat.client.ledger import Rejected
 from lan_chat.client.session import Disconnected, LinkBroken, Session, State
 from lan_chat.client.words import ITALIAN, LANGUAGES
 from lan_chat.server.server import ChatServer
-from protocol import EndConn, Error, Greeting, Joined, Message, Refused, Say, Welcome
+from protocol import EndConn, Error, Greeting, Hello, Joined, Message, Refused, Say, Welcome
 from tests.support.peers import GREETING, LinePeer
 from tests.support.played_server import Play, message
 from tests.support.sessions import Meet, arrows_in_picture, come_in, events_until, next_event, why_not
@@ -239,6 +239,7 @@ def test_a_session_that_never_started_closes_its_socket(play: Play) -> None:
     session = Session("127.0.0.1", server.port)
     session.connect()
     session.close()
+    assert server.peer.next_event() == Hello(protocol.VERSION, "it")
     assert server.peer.expect_end() == ""
 
 
