@@ -224,7 +224,7 @@ class ConnectDialog:
         is_wide = widest < SCREEN_SHARE * root.winfo_screenwidth()  # else these questions are above their fields
         for row, (label, field) in enumerate(zip(labels, (*self._fields, self.code_field), strict=True)):
             above = (2 * gap if field is self.name_field else gap // 2, 0)
-            is_beside = is_wide or field in (self.name_field, self.code_field)
+            is_beside = is_wide or field is self.name_field
             label.grid(row=3 + 2 * row, column=0, columnspan=1 if is_beside else 2, sticky="w", pady=above)
             if is_beside:
                 field.grid(row=3 + 2 * row, column=1, sticky="ew", padx=(gap, 0), pady=above)

@@ -27,6 +27,7 @@ class ConsoleWords(protocol.Words):
     code_form: str
     code_not_here: str
     code_unproved: str
+    code_turned_away: str
     code_needs_python: str
     code_back: str
     help_code: str
@@ -62,6 +63,8 @@ ITALIAN = ConsoleWords(
     "forse non è il server che cerchi. Con un codice la chat non si collega. Chiedi a chi ha avviato il server.",
     code_unproved="Il server su {host}, porta {port}, non dimostra di conoscere il codice: forse non è quello che "
     "cerchi. La chat non si collega. Controlla l'indirizzo, o chiedi a chi ha avviato il server.",
+    code_turned_away="Il server su {host}, porta {port}, ora non lascia entrare da qui: la stanza è piena, o chi gestisce "
+    "il server non lo permette. Riprova più tardi, o chiedi a chi lo ha avviato.",
     code_needs_python="Per una stanza con un codice serve Python 3.13 o successivo, e questo è {python}. Installalo, o "
     "usa il programma chat_client già pronto.",
     code_back="(Solo Invio per tornare alla domanda sul server.)",
@@ -97,6 +100,8 @@ ENGLISH = ConsoleWords(
     "may not be the server that you want. With a code the chat does not connect. Ask the person who runs the server.",
     code_unproved="The server at {host}, port {port}, does not prove that it knows the code: it may not be the one "
     "that you want. The chat does not connect. Check the address, or ask the person who runs the server.",
+    code_turned_away="The server at {host}, port {port}, lets nobody in from here now: the room is full, or its "
+    "operator does not allow it. Try again later, or ask the person who runs it.",
     code_needs_python="A room with a code needs Python 3.13 or later, and this is {python}. Install it, or use the "
     "ready-made program chat_client.",
     code_back="(Enter alone to go back to the question about the server.)",

@@ -24,7 +24,7 @@ import protocol
 from lan_chat import secure
 from lan_chat.client.secure_stream import SecureStream
 from lan_chat.client.words import ClientWords
-from lan_chat.secure import PlainError, SecureError, WrongCodeError
+from lan_chat.secure import PlainError, SecureError, TurnedAwayError, WrongCodeError
 from lan_chat.sockets import peer_address, tune
 from protocol import Bare, Dialect, Event, Events, Greeting, Hello, Quit, Reason, Refused, Say
 
@@ -217,6 +217,8 @@ class Link:
                 # A room with a code greets the silent, too, and then takes no TLS on that connection.
                 if protocol.behind_greeting(stream.received) is None:
                     raise CodeError(self._explain(words.code_not_here), CodeFault.NONE) from error
+            except TurnedAwayError as error:
+                raise UnreachableError(self._explain(words.code_turned_away)) from error
             except SecureError as error:
                 raise CodeError(self._explain(words.code_unproved), CodeFault.UNPROVED) from error
             else:

@@ -13,8 +13,8 @@ import time
 
 from lan_chat.secure import Channel, SecureError
 
-MAX_TIMEOUT_S = 5.0
-"""How long each step of the handshake may take."""
+MAX_TIMEOUT_S = 10.0
+"""How long each step of the handshake may take: a server has an address wait that has tried wrong codes."""
 RECV_BYTES = 64 * 1024
 MAX_KEPT_BYTES = 1024
 """How much of the handshake is kept, to see whether the server has greeted in plain."""
