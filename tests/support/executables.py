@@ -35,7 +35,7 @@ if sys.platform == "win32":
 
 DIST = TOP / "dist"
 SOURCES = [
-    *("build.spec", "protocol.py", "chat_server.py", "chat_client.py", "tools/icon.py"),
+    *("build.spec", "protocol.py", "chat_server.py", "chat_client.py", "tools/icon.py", "tools/windows.py"),
     *map(str, sorted(TOP.glob("lan_chat/**/*.py"))),
 ]
 """What an executable is made of: one that is older than any of these is built anew."""
