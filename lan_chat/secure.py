@@ -22,22 +22,6 @@ else:
 IDENTITY = "lan-chat"
 RECORD_BYTES = 16 * 1024
 """What one record holds; more is not put into a MemoryBIO at once, as it keeps the largest size that it ever had."""
-WRONG_CODE = frozenset(
-    {
-        "BINDER_DOES_NOT_VERIFY",
-        "SSLV3_ALERT_ILLEGAL_PARAMETER",  # what the other side sends for it
-        "TLSV1_ALERT_DECRYPT_ERROR",
-    }
-)
-PLAIN = frozenset(
-    {
-        "SSLV3_ALERT_HANDSHAKE_FAILURE",  # what a room without a code sends
-        "WRONG_VERSION_NUMBER",  # what is said to be wrong with bytes that are no TLS
-        "PACKET_LENGTH_TOO_LONG",
-        "HTTP_REQUEST",
-    }
-)
-TURNED_AWAY = "TLSV1_ALERT_ACCESS_DENIED"
 
 
 class SecureError(ConnectionError):
@@ -56,6 +40,19 @@ class TurnedAwayError(SecureError):
     """The other side lets nobody in from here, whatever the code."""
 
 
+KINDS: dict[str, type[SecureError]] = {
+    "BINDER_DOES_NOT_VERIFY": WrongCodeError,
+    "SSLV3_ALERT_ILLEGAL_PARAMETER": WrongCodeError,  # what the other side sends for it
+    "TLSV1_ALERT_DECRYPT_ERROR": WrongCodeError,
+    "TLSV1_ALERT_ACCESS_DENIED": TurnedAwayError,
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": PlainError,  # what a room without a code sends
+    "WRONG_VERSION_NUMBER": PlainError,  # what is said to be wrong with bytes that are no TLS
+    "PACKET_LENGTH_TOO_LONG": PlainError,
+    "HTTP_REQUEST": PlainError,
+}
+"""What OpenSSL's reasons mean before the channel is open."""
+
+
 class Channel:
     """One connection's TLS. One thread at a time: its owner's lock, under which nothing is sent.
 
@@ -65,7 +62,8 @@ class Channel:
     def __init__(self, key: bytes, is_server: bool) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = _context(key, is_server).wrap_bio(self._incoming, self._outgoing, server_side=is_server)
-        self._error: SecureError | None = None
+        self._failure: tuple[type[SecureError], str] | None = None
+        """What has gone wrong; no exception, whose traceback would keep this object for longer than it is used."""
         self.is_open = False
         """Whether the other side has proved that it has the key."""
         self.has_ended = False
@@ -84,9 +82,9 @@ class Channel:
             TurnedAwayError: The other side lets nobody in from here.
             SecureError: Anything else is wrong.
         """
-        said = b"" if self._error else b"".join(self._said_in(data))
-        if self._error and not said:
-            raise self._error
+        said = b"" if self._failure else b"".join(self._said_in(data))
+        if self._failure and not said:
+            raise self._error()
         return said
 
     def encrypt(self, data: bytes | memoryview) -> bytes:
@@ -94,15 +92,16 @@ class Channel:
 
         Raises SecureError where the channel is not open.
         """
-        if not self.is_open or self._error:
-            raise self._error or SecureError("the handshake is not over")
+        if not self.is_open or self._failure:
+            raise self._error()
         sent = []
         try:
             for at in range(0, len(data), RECORD_BYTES):
                 self._tls.write(data[at : at + RECORD_BYTES])
                 sent.append(self._outgoing.read())
         except ssl.SSLError as error:
-            raise self._fail(error) from None
+            self._fail(error)
+            raise self._error() from None
         return sent[0] if len(sent) == 1 else b"".join(sent)
 
     def take_outgoing(self) -> bytes:
@@ -111,7 +110,7 @@ class Channel:
 
     def close(self) -> bytes:
         """Say that nothing more comes, and return what has to be sent for it."""
-        if self.is_open and not self._error:
+        if self.is_open and not self._failure:
             with contextlib.suppress(ssl.SSLError):  # the other side has not said the same yet
                 self._tls.unwrap()
         return self._outgoing.read()
@@ -139,18 +138,17 @@ class Channel:
         else:
             raise ssl.SSLError(1, "not by the key of a code")
 
-    def _fail(self, error: ssl.SSLError) -> SecureError:
+    def _fail(self, error: ssl.SSLError) -> None:
+        """Note what has gone wrong, which ends the channel."""
         reason = error.reason or str(error)
-        words = reason.lower().replace("_", " ")
-        if reason in WRONG_CODE and not self.is_open:
-            self._error = WrongCodeError(words)
-        elif reason in PLAIN and not self.is_open:
-            self._error = PlainError(words)
-        elif reason == TURNED_AWAY and not self.is_open:
-            self._error = TurnedAwayError(words)
-        else:
-            self._error = SecureError(words)
-        return self._error
+        kind = SecureError
+        if not self.is_open:
+            kind = KINDS.get(reason, SecureError)
+        self._failure = (kind, reason.lower().replace("_", " "))
+
+    def _error(self) -> SecureError:
+        kind, words = self._failure or (SecureError, "the handshake is not over")
+        return kind(words)
 
 
 @functools.lru_cache(maxsize=16)

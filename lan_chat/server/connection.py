@@ -249,6 +249,8 @@ class Connection:
     def close(self) -> None:
         """Say that we are done, let the other side read that, close. When the mailbox is done."""
         self.recipient.outbox.detach()
+        if self._secured is not None:
+            self._secured.forget()
         with self._sock as sock:
             try:
                 sock.shutdown(socket.SHUT_WR)

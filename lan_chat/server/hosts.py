@@ -25,6 +25,8 @@ GUESS_RATE, GUESS_BURST = 2.0, 20.0
 MAX_HANDSHAKES, MAX_HANDSHAKES_PER_HOST = 200, 8
 """How many handshakes there may be at once, and of one address: each takes a millisecond, if the client does its part.
 If all of an address are wrong codes, the next one waits for MAX_HANDSHAKES_PER_HOST / GUESS_RATE seconds."""
+LONG_HANDSHAKE_S = 1.0
+"""How long one may take while others wait for it."""
 HANDSHAKE_WAIT_S = 5.0
 """How long a client waits for its turn."""
 FORGET_S = 60.0
@@ -41,7 +43,6 @@ class Host:
         self.talking = Allowance(TALK_SHARES * rate, TALK_SHARES * BURST)
         self.asking = Allowance(ASK_RATE, ASK_BURST)
         self.guessing = Allowance(GUESS_RATE, GUESS_BURST)
-        self.handshakes = 0
         self.told: set[str] = set()
         """The limits that the operator was told of."""
 
@@ -55,7 +56,8 @@ class Hosts:
         self._lock = threading.Lock()
         """Guards all that follows, and what a Host counts."""
         self._handshake_ended = threading.Condition(self._lock)
-        self._handshakes = 0
+        self._handshakes: dict[Callable[[], object], tuple[str, float]] = {}
+        """What cuts each connection that is at its handshake, its address, and since when; the oldest is first."""
         self._hosts: dict[str, Host] = {}
         self._looked_at = time.monotonic()
 
@@ -103,29 +105,29 @@ class Hosts:
             self.tell(address, self._words.limit_asking)
         return wait_s
 
-    def begin_handshake(self, address: str, is_over: Callable[[], bool]) -> bool:
-        """Wait for the turn of one more handshake, and return whether it has come; `is_over` ends the waiting."""
+    def begin_handshake(self, address: str, cut: Callable[[], object], is_over: Callable[[], bool]) -> bool:
+        """Wait for the turn of one more handshake, and return whether it has come.
+
+        `cut` ends the connection, which happens if others wait while its handshake takes long; `is_over` ends the wait.
+        """
         until = time.monotonic() + HANDSHAKE_WAIT_S
         with self._handshake_ended:
-            host = self._host(address)
-            most = MAX_HANDSHAKES_PER_HOST if self.are_limited else MAX_HANDSHAKES
-            while (is_full := host.handshakes >= most) or self._handshakes >= MAX_HANDSHAKES:
-                if is_over() or time.monotonic() > until:
-                    break
-                self._handshake_ended.wait(POLL_S)
-            else:
-                self._handshakes += 1
-                host.handshakes += 1
-                return True
-        if is_full and self.are_limited:
-            self.tell(address, self._words.limit_handshakes.format(count=most))
+            while not is_over() and time.monotonic() <= until:
+                in_the_way = self._handshake_in_the_way(address)
+                if in_the_way is None:
+                    self._handshakes[cut] = (address, time.monotonic())
+                    return True
+                if time.monotonic() > self._handshakes[in_the_way][1] + LONG_HANDSHAKE_S:
+                    del self._handshakes[in_the_way]
+                    in_the_way()
+                else:
+                    self._handshake_ended.wait(POLL_S)
         return False
 
-    def end_handshake(self, address: str) -> None:
+    def end_handshake(self, cut: Callable[[], object]) -> None:
         """Count a handshake that is over."""
         with self._handshake_ended:
-            self._handshakes -= 1
-            self._host(address).handshakes -= 1
+            self._handshakes.pop(cut, None)
             self._handshake_ended.notify_all()
 
     def guess(self, address: str, units: float) -> float:
@@ -147,6 +149,13 @@ class Hosts:
                 return
             host.told.add(limit)
         log.warning(self._words.log_host_limit.format(host=address, limit=limit))
+
+    def _handshake_in_the_way(self, address: str) -> Callable[[], object] | None:
+        """Return the handshake that has to end before one more of an address may begin; None where none has to."""
+        own = [cut for cut, (host, _) in self._handshakes.items() if host == address]
+        if self.are_limited and len(own) >= MAX_HANDSHAKES_PER_HOST:
+            return own[0]
+        return next(iter(self._handshakes)) if len(self._handshakes) >= MAX_HANDSHAKES else None
 
     def _host(self, address: str) -> Host:
         host = self._hosts.get(address)

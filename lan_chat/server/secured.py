@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 
-from lan_chat.secure import Channel
+from lan_chat.secure import Channel, SecureError
 
 
 class Secured:
@@ -19,6 +19,7 @@ class Secured:
         self._lock = threading.Lock()
         """Guards the channel, which may be used by one thread at a time."""
         self._channel: Channel | None = None
+        self._is_over = False
 
     def __repr__(self) -> str:
         return f"Secured({'plain' if self._channel is None else 'TLS'})"
@@ -51,6 +52,8 @@ class Secured:
     def encrypt(self, data: bytes | memoryview) -> bytes | memoryview:
         """Return what has to be sent to say this. Raises SecureError as long as nothing may be said, or no more."""
         with self._lock:
+            if self._is_over:
+                raise SecureError("the connection is over")
             return data if self._channel is None else self._channel.encrypt(data)
 
     def take_outgoing(self) -> bytes:
@@ -62,3 +65,8 @@ class Secured:
         """Say that nothing more comes, and return what has to be sent for it."""
         with self._lock:
             return b"" if self._channel is None else self._channel.close()
+
+    def forget(self) -> None:
+        """Free what the encryption takes, which is more than all else of a connection. Nothing can be said any more."""
+        with self._lock:
+            self._channel, self._is_over = None, True

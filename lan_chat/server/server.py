@@ -269,7 +269,7 @@ class ChatServer:
         """
         host, mailbox = connection.address[0], connection.mailbox
         connection.begin_handshake()
-        if not self.hosts.begin_handshake(host, lambda: mailbox.is_shut):
+        if not self.hosts.begin_handshake(host, connection.cut, lambda: mailbox.is_shut):
             raise SecureError("too many handshakes at once")
         try:
             wait_s = self.hosts.guess(host, 0.0)
@@ -280,7 +280,7 @@ class ChatServer:
             self.hosts.guess(host, 1.0)
             raise
         finally:
-            self.hosts.end_handshake(host)
+            self.hosts.end_handshake(connection.cut)
 
     def _make_room(self) -> bool:
         """Return whether a client that was silent has left for one that has come to the full room."""

@@ -89,7 +89,6 @@ class ServerWords(OperatorWords):
     limit_talking: str
     limit_asking: str
     limit_guessing: str
-    limit_handshakes: str
     limit_places: str
 
     # Why a connection or a membership ended.
@@ -244,7 +243,6 @@ ITALIAN = ServerWords(
     limit_talking="i messaggi di tutti i suoi collegamenti insieme",
     limit_asking="le richieste di entrare",
     limit_guessing="i codici sbagliati",
-    limit_handshakes="{count} prove del codice nello stesso momento",
     limit_places="{count} posti tenuti per chi ha perso il collegamento",
     why_quit="ha chiesto di uscire",
     why_ended="ha chiuso la connessione",
@@ -378,7 +376,6 @@ ENGLISH = ServerWords(
     limit_talking="the messages of all its connections together",
     limit_asking="requests to be let in",
     limit_guessing="wrong codes",
-    limit_handshakes="{count} tries of the code at the same time",
     limit_places="{count} places held for members whose link broke",
     why_quit="it quit",
     why_ended="it closed the connection",

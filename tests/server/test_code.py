@@ -268,7 +268,7 @@ def test_who_has_tried_wrong_codes_waits_before_the_next_try(monkeypatch: pytest
                 SecurePeer(chat.port, OTHER_KEY)
         with Peer(chat.port) as peer:
             peer.send(Channel(KEY, is_server=False).take_outgoing())
-            wait_until(lambda: chat.hosts._hosts["127.0.0.1"].handshakes == 1)
+            wait_until(lambda: len(chat.hosts._handshakes) == 1)
             chat.stop()  # does not wait for it
             assert drain(peer) == b""
     finally:
@@ -283,16 +283,35 @@ def test_handshakes_at_once_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None
         with Peer(chat.port) as first, Peer(chat.port) as second, Peer(chat.port) as third:
             for peer in (first, second):
                 peer.send(begun[:20])
-            wait_until(lambda: chat.hosts._handshakes == 2)
+            wait_until(lambda: len(chat.hosts._handshakes) == 2)
             channel = Channel(KEY, is_server=False)
             third.send(channel.take_outgoing())
             first.close()
             channel.receive(third.sock.recv(65536))
             assert channel.is_open
-            assert chat.hosts._handshakes <= 2
+            assert len(chat.hosts._handshakes) <= 2
     finally:
         chat.stop()
-    assert chat.hosts._handshakes == 0
+    assert not chat.hosts._handshakes
+
+
+def test_handshake_that_takes_long_gives_way_to_one_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts, "MAX_HANDSHAKES", 2)
+    monkeypatch.setattr(hosts, "LONG_HANDSHAKE_S", 0.0)
+    chat = start(limits(code_key=KEY))
+    begun = Channel(KEY, is_server=False).take_outgoing()
+    try:
+        with Peer(chat.port) as first, Peer(chat.port) as second:
+            first.send(begun[:20])
+            wait_until(lambda: len(chat.hosts._handshakes) == 1)
+            second.send(begun[:20])
+            wait_until(lambda: len(chat.hosts._handshakes) == 2)
+            with SecureLinePeer(chat.port, "Ada"):
+                assert drain(first) == b""  # the oldest
+                second.send(begun[20:])
+                assert second.recv()[0] == 0x16
+    finally:
+        chat.stop()
 
 
 def test_handshake_whose_turn_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
