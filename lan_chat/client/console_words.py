@@ -63,8 +63,8 @@ ITALIAN = ConsoleWords(
     "forse non è il server che cerchi. Con un codice la chat non si collega. Chiedi a chi ha avviato il server.",
     code_unproved="Il server su {host}, porta {port}, non dimostra di conoscere il codice: forse non è quello che "
     "cerchi. La chat non si collega. Controlla l'indirizzo, o chiedi a chi ha avviato il server.",
-    code_turned_away="Il server su {host}, porta {port}, ora non lascia entrare da qui: la stanza è piena, o chi gestisce "
-    "il server non lo permette. Riprova più tardi, o chiedi a chi lo ha avviato.",
+    code_turned_away="Il server su {host}, porta {port}, ora non lascia entrare da qui: la stanza è piena, o chi "
+    "gestisce il server non lo permette. Riprova più tardi, o chiedi a chi lo ha avviato.",
     code_needs_python="Per una stanza con un codice serve Python 3.13 o successivo, e questo è {python}. Installalo, o "
     "usa il programma chat_client già pronto.",
     code_back="(Solo Invio per tornare alla domanda sul server.)",
