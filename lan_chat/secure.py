@@ -94,15 +94,15 @@ class Channel:
         """
         if not self.is_open or self._failure:
             raise self._error()
-        sent = []
         try:
-            for at in range(0, len(data), RECORD_BYTES):
-                self._tls.write(data[at : at + RECORD_BYTES])
-                sent.append(self._outgoing.read())
+            if len(data) <= RECORD_BYTES:
+                self._tls.write(data)
+                return self._outgoing.read()
+            pieces = (data[at : at + RECORD_BYTES] for at in range(0, len(data), RECORD_BYTES))
+            return b"".join([self.encrypt(piece) for piece in pieces])
         except ssl.SSLError as error:
             self._fail(error)
             raise self._error() from None
-        return sent[0] if len(sent) == 1 else b"".join(sent)
 
     def take_outgoing(self) -> bytes:
         """Return what the handshake, an alert or an update of keys has to send."""

@@ -36,7 +36,7 @@ class Outbox:
         self._sock = socket.socket(sock.family, sock.type, sock.proto, fileno=sock.fileno())
         self._sock.setblocking(False)
         self._secured = secured
-        self._sealed: bytes | memoryview = b""
+        self._sealed = memoryview(b"")
         """What was encrypted, and waits to be sent before all else."""
         self._chunks: deque[bytes | memoryview] = deque()
         self._chunks_bytes = 0
@@ -65,7 +65,7 @@ class Outbox:
         """Say in TLS that nothing more comes, if all was sent: without that, an end may be somebody else's work."""
         with contextlib.suppress(OSError):
             if self._secured is not None and not self._chunks and self._send_sealed():
-                self._sealed = self._secured.close()
+                self._sealed = memoryview(self._secured.close())
                 self._send_sealed()
 
     def push_all(self, chunks: Sequence[bytes]) -> None:
@@ -178,18 +178,20 @@ class Outbox:
         """Send what the socket takes of a chunk, and return how much that is; what is encrypted counts as sent."""
         if self._secured is None:
             return self._send_now(chunk)
-        sent = 0
-        while sent < len(chunk) and self._send_sealed():
-            piece = chunk[sent : sent + MERGED_BYTES]
-            self._sealed = self._secured.encrypt(piece)
-            self._send_sealed()
-            sent += len(piece)
-        return sent
+        taken = 0
+        while taken < len(chunk) and self._send_sealed():
+            piece = chunk[taken : taken + MERGED_BYTES]
+            sealed = self._secured.encrypt(piece)
+            taken += len(piece)
+            sent = self._send_now(sealed)
+            if sent < len(sealed):
+                self._sealed = memoryview(sealed)[sent:]
+        return taken
 
     def _send_sealed(self) -> bool:
         """Send what is encrypted already, and return whether nothing of that is left."""
         if self._sealed:
-            self._sealed = memoryview(self._sealed)[self._send_now(self._sealed) :]
+            self._sealed = self._sealed[self._send_now(self._sealed) :]
         return not self._sealed
 
     def _send_now(self, data: bytes | memoryview) -> int:
