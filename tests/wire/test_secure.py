@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lan_chat.secure import IDENTITY, Channel, PlainError, SecureError, WrongCodeError
-from tests.support.wire import BYTE_BY_BYTE, WHOLE, cut
+from tests.support.wire import BYTE_BY_BYTE, WHOLE, anything_goes, cut
 
 pytestmark = pytest.mark.psk
 
@@ -289,3 +292,15 @@ def test_channel_does_not_show_its_key() -> None:
     channel = Channel(KEY, is_server=True)
     assert KEY.hex() not in repr(channel)
     assert repr(KEY) not in repr(vars(channel))
+
+
+@anything_goes
+@given(st.integers(0, 2), st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1))
+def test_handshake_that_was_changed_anywhere_raises_nothing_else(stage: int, changes: list[tuple[float, int]]) -> None:
+    client, server = Channel(KEY, is_server=False), Channel(KEY, is_server=True)
+    with contextlib.suppress(SecureError):
+        for number, (speaker, listener) in enumerate(((client, server), (server, client), (client, server))):
+            sent = bytearray(speaker.take_outgoing())
+            for where, byte in changes if number == stage else ():
+                sent[int(where * len(sent))] = byte
+            listener.receive(bytes(sent))
