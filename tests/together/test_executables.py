@@ -283,7 +283,7 @@ def test_the_window_announces_the_servers_end_and_closes(
 
 @pytest.mark.screen
 def test_answers_on_the_console_that_cannot_work_are_explained_and_asked_again(
-    start: Start, listener: socket.socket, nobody_port: int, display: None
+    start: Start, listener: socket.socket, nobody_port: int, keyboard: None
 ) -> None:
     client = start("chat_client", "--lang", "en")
     client.expect_question(ENGLISH.ask_host)
@@ -300,6 +300,7 @@ def test_answers_on_the_console_that_cannot_work_are_explained_and_asked_again(
     client.type(f"{listener.getsockname()[1]}\r")
     with PlayedServer(listener) as server:
         server.expect("\n")
+        find_window(CHAT_WINDOW)  # before there is one, Ctrl+C ends the client without a word
         client.interrupt()
         assert server.expect_end() == "{quit}\n"
     assert client.expect_end()[0] == 0
