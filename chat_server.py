@@ -113,6 +113,7 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
         return export(arguments, words)
     code = ask_code(words) if arguments.code == ASKED else arguments.code and parse_code(arguments.code)
     if code is None and arguments.code is not None:
+        print(f"\n{words.code_not_given}", file=sys.stderr)
         return 2
     try:
         listener = open_listener(arguments.host, arguments.port)

@@ -18,6 +18,7 @@ class OperatorWords(protocol.Words):
     bad_code: str
     code_needs_python: str
     code_prompt: str
+    code_not_given: str
     banner: str
     banner_end: str
     banner_console: str
@@ -80,6 +81,7 @@ ITALIAN = OperatorWords(
     code_needs_python="--code richiede Python 3.13 o successivo, e questo è {version}: installalo da python.org, usa "
     "il programma chat_server già pronto, o avvia senza --code",
     code_prompt="Codice della stanza: ",
+    code_not_given="Nessun codice: scrivilo quando viene chiesto, o avvia con --code da solo, che ne crea uno.",
     banner="Lascia aperta questa finestra: quando si chiude, la chat finisce per tutti.",
     banner_end="Per chiuderla: Ctrl+C.",
     banner_console="Per chiuderla: Ctrl+C, o scrivi stop. Per vedere tutti i comandi: scrivi help.",
@@ -144,6 +146,7 @@ ENGLISH = OperatorWords(
     code_needs_python="--code needs Python 3.13 or later, and this is {version}: install it from python.org, use the "
     "program chat_server that needs none, or start without --code",
     code_prompt="Code of the room: ",
+    code_not_given="No code: type it when you are asked, or start with --code alone, which makes one.",
     banner="Leave this window open: when it closes, the chat ends for everybody.",
     banner_end="To close it: Ctrl+C.",
     banner_console="To close it: Ctrl+C, or type stop. To see all commands: type help.",

@@ -425,6 +425,7 @@ def test_what_has_not_the_form_of_a_code_is_not_taken(options: tuple[str, ...], 
     assert status == 2
     assert IT.bad_code.partition(" come ")[0] in output
     assert "password" not in output
+    assert (IT.code_not_given in output) == bool(typed)
 
 
 def test_options_do_not_show_the_key() -> None:
