@@ -26,7 +26,7 @@ from protocol import Joined
 from tests.support.coded_front import CodedFront
 from tests.support.played_server import Play
 from tests.support.sessions import events_until
-from tests.support.waiting import DEADLINE_S
+from tests.support.waiting import DEADLINE_S, wait_until
 
 CODE, OTHER = "babacocodidifofo", "babacocodidifofi"
 QUESTION = "Codice della stanza: "
@@ -182,7 +182,7 @@ def test_who_gave_a_code_on_the_command_line_enters_no_open_server(
     assert questions == ["Inserire il Server host: "]
     out = capsys.readouterr().out
     assert ITALIAN.code_not_here.format(host=HERE, port=server.port) in out
-    assert not server.room.connections()
+    wait_until(lambda: not server.room.connections())
 
 
 @pytest.mark.psk

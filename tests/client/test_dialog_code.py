@@ -183,7 +183,7 @@ def test_an_open_server_at_the_address_of_a_room_with_a_code_is_entered_only_aft
     assert has_field(hands)
     enter_code(hands, CODE)
     hands.wait(lambda: hands.problem == words.room_open.format(room="Aula 3"))
-    assert not server.room.connections()
+    hands.wait(lambda: not server.room.connections())
     assert not hands.is_busy
     hands.dialog.submit()
     hands.wait(lambda: hands.dialog.session is not None)
@@ -202,7 +202,7 @@ def test_an_open_room_that_is_found_in_the_place_of_one_with_a_code_is_asked_abo
     assert not has_field(hands)
     hands.dialog.submit()
     assert hands.problem == ITALIAN.room_open.format(room="Aula 3")
-    assert not server.room.connections()
+    hands.wait(lambda: not server.room.connections())
     hands.dialog.submit()
     hands.wait(lambda: hands.dialog.session is not None)
 
