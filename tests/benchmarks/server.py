@@ -3,6 +3,7 @@
     python -m tests.benchmarks.server                                   # the table of docs/MEASUREMENTS.md
     python -m tests.benchmarks.server --loads 100,10,1 --seconds 5      # members, talkers, messages in flight for each
     python -m tests.benchmarks.server --dialects lines,events --rate 50 # 50 messages a second in all, not flat out
+    python3.13 -m tests.benchmarks.server --dialects lines,lines+front,lines+code --others ""    # what a code costs
 
 Members join one room, the first of them talk. A message is done when every member has it; its latency is the time from
 `send` to that moment, so it is the slowest member's. One member's stream is looked through for what is lost, repeated
@@ -11,7 +12,9 @@ has not, they are counted. Any such error makes the exit status 1. Machines are 
 
 Servers: ours; the stand-in for the original; ngircd and inspircd where they are installed (Debian packages), without
 their flood limits; and any program given with --yardstick, which is started with a port and speaks the line dialect.
-Linux only, for /proc. Not collected as a test.
+With `+code` our server wants a code, and a small program in C (`tls_front.c`, which needs cc and libssl-dev) stands
+between it and the load and does the load's part of TLS; with `+front` it stands there and does nothing, so that the
+ratio of the two is what TLS costs. Linux only, for /proc. Not collected as a test.
 """
 
 from __future__ import annotations
@@ -37,6 +40,8 @@ from pathlib import Path
 if sys.platform == "win32":
     raise SystemExit("The benchmark reads /proc, which Windows does not have.")
 import resource
+
+from lan_chat.code import key_of, make_code, parse_code
 
 TOP = Path(__file__).resolve().parent.parent.parent
 LOADS = "10,10,1 100,10,1 100,10,20 500,10,20"
@@ -299,9 +304,11 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(command: list[str], port: int) -> Iterator[int]:
+def running(command: list[str], port: int, **environment: str) -> Iterator[int]:
     """Run a server until it has been measured; gives its process id once it listens."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | environment
+    )
     listening = f":{port:04X} 00000000:0000 0A "  # looked up, not tried: a connection more would be a peer more
     try:
         deadline = time.monotonic() + 10
@@ -311,6 +318,17 @@ def running(command: list[str], port: int) -> Iterator[int]:
     finally:
         process.terminate()
         process.wait()
+
+
+@contextlib.contextmanager
+def front_of(port: int, folder: Path, **environment: str) -> Iterator[int]:
+    """Put the program between the load and a server; gives the port for the load. Raises CalledProcessError."""
+    program = folder / "tls_front"
+    source = Path(__file__).with_name("tls_front.c")
+    subprocess.run(["cc", "-O2", "-o", str(program), str(source), "-lssl", "-lcrypto"], check=True)
+    front = free_port()
+    with running([str(program), str(front), str(port)], front, **environment):
+        yield front
 
 
 NGIRCD = """[Global]
@@ -344,7 +362,7 @@ INSPIRCD = """<server name="irc.test" description="benchmark" network="Test">
 def server_of(kind: str, yardstick: str) -> Iterator[tuple[str, int, int]]:
     """Start a server; gives its dialect, port and process id."""
     port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         config = Path(folder) / "server.conf"
         kind, _, addition = kind.partition("+")
         dialect = {"ngircd": "irc", "inspircd": "irc", "original": "bare", "yardstick": "lines"}.get(kind, kind)
@@ -363,6 +381,9 @@ def server_of(kind: str, yardstick: str) -> Iterator[tuple[str, int, int]]:
         ]
         if addition == "history":
             command += ["--history", str(Path(folder) / "chat.db")]
+        code = make_code()
+        if addition == "code":
+            command += ["--code", code]
         if kind == "original":
             command = [sys.executable, str(TOP / "tests" / "original" / "chat_server.py"), *options]
         elif kind == "yardstick":
@@ -373,8 +394,13 @@ def server_of(kind: str, yardstick: str) -> Iterator[tuple[str, int, int]]:
         elif kind == "inspircd":
             config.write_text(INSPIRCD.format(port=port, folder=folder))
             command = [shutil.which("inspircd") or "inspircd", "--runasroot", "--nofork", "--config", str(config)]
-        with running(command, port) as pid:
-            yield dialect, port, pid
+        pid = stack.enter_context(running(command, port))
+        if addition == "front":
+            port = stack.enter_context(front_of(port, Path(folder)))
+        elif addition == "code":
+            key = key_of(parse_code(code) or "")
+            port = stack.enter_context(front_of(port, Path(folder), KEY=key.hex()))
+        yield dialect, port, pid
 
 
 def cpu_s(pid: int) -> float:
@@ -390,11 +416,12 @@ def memory_kb(pid: int) -> float:
 def measure(kind: str, arguments: argparse.Namespace, members: int, talkers: int, window: int) -> Result:
     """Start a server, put one load on it from another process, and stop it."""
     with server_of(kind, arguments.yardstick) as (dialect, port, pid):
+        Path(f"/proc/{pid}/clear_refs").write_text("5")  # what a key took while it was made is not the members'
         memory, cpu = memory_kb(pid), cpu_s(pid)
         load = Load(dialect, port, members, talkers, window, arguments.size, arguments.seconds, arguments.rate)
-        command = [sys.executable, __file__, "--drive", json.dumps(asdict(load))]
+        command = [sys.executable, "-m", "tests.benchmarks.server", "--drive", json.dumps(asdict(load))]
         limit_s = READY_S + arguments.seconds + 2 * DRAIN_S
-        driver = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=limit_s)
+        driver = subprocess.run(command, cwd=TOP, stdout=subprocess.PIPE, text=True, check=False, timeout=limit_s)
         if driver.returncode:
             raise RuntimeError(f"the load ended with status {driver.returncode}")
         result = Result(**json.loads(driver.stdout))
@@ -408,7 +435,7 @@ def main() -> None:
     parser.add_argument(
         "--loads", default=LOADS, help="members,talkers,window, in a quoted list (default: %(default)s)"
     )
-    dialects_help = "of our server; with +history it records in a file (default: %(default)s)"
+    dialects_help = "of our server; +history: it records in a file; +code, +front: see above (default: %(default)s)"
     parser.add_argument("--dialects", default="lines,events,lines+history,events+history", help=dialects_help)
     parser.add_argument("--others", default="original,ngircd,inspircd", help="other servers, where installed")
     parser.add_argument("--yardstick", default="", metavar="PROGRAM", help="takes a port, speaks the line dialect")
