@@ -144,8 +144,10 @@ def test_a_server_that_nobody_came_to_leaves_the_record_as_usable(file: Path) ->
         copy = copy_as_killed(file, "killed.db")
     Path(f"{copy}.lock").unlink()
     for name in ("once.db", "twice.db", "thrice.db"):
-        History(copy, ITALIAN)._lock.close()  # as killed, when nobody had come yet
+        history = History(copy, ITALIAN)
+        history._lock.close()  # as killed, when nobody had come yet
         copy = copy_as_killed(copy, name)
+        history.close()
     with recorded_room(copy) as server, EventPeer(server.port, "Lia") as lia:
         assert lia.before[0] == Notice("recorded")
         assert lia.welcome.last > last
