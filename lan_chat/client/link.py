@@ -227,13 +227,18 @@ class Link:
             self._sock = self._open(CONNECT_S)
         raise CodeError(self._explain(words.code_not_here), CodeFault.NONE)
 
-    def _read_refusal(self, sock: socket.socket) -> bytes:
+    @staticmethod
+    def _read_refusal(sock: socket.socket) -> bytes:
         """Return what the server says at once to a `hello`, most often nothing. Raises OSError."""
         sock.settimeout(REFUSAL_S)
         try:
             return sock.recv(RECV_BYTES)
         except TimeoutError:
             return b""
+        except (KeyboardInterrupt, SystemExit):  # Ctrl+C: the server knows us by now
+            with contextlib.suppress(OSError):
+                sock.sendall(Events().encode(Quit()))
+            raise
 
     def _check_refusal(self, said: bytes) -> None:
         """Look whether the server has said at once that its room needs a code. Raises CodeError."""

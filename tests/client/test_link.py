@@ -43,6 +43,29 @@ def test_a_greeting_cut_into_bytes_is_recognised(
     assert meet(play(greeting)).is_bare == is_bare
 
 
+class Interrupted:
+    """A socket that is being read when the user presses Ctrl+C."""
+
+    def __init__(self) -> None:
+        self.sent = b""
+
+    def settimeout(self, _: float) -> None:
+        pass
+
+    def recv(self, _: int) -> bytes:
+        raise KeyboardInterrupt
+
+    def sendall(self, data: bytes) -> None:
+        self.sent += data
+
+
+def test_ctrl_c_right_after_the_hello_says_goodbye() -> None:
+    sock: Any = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        Link._read_refusal(sock)
+    assert sock.sent == b"{quit}\n"
+
+
 class Drip:
     """A socket on which one byte comes at a time, after a pause on the clock that `time.monotonic` reads here."""
 
