@@ -61,6 +61,7 @@ class OperatorWords(protocol.Words):
     dialect_events: str
     dialect_lines: str
     dialect_bare: str
+    dialect_telnet: str
 
     # The arguments of the commands, as `operator_usage` shows them.
     usage_say: str
@@ -127,6 +128,7 @@ ITALIAN = OperatorWords(
     dialect_events="eventi",
     dialect_lines="righe",
     dialect_bare="originale",
+    dialect_telnet="telnet",
     usage_say="TESTO",
     usage_kick="NOME [MOTIVO]",
     usage_ban="NOME|INDIRIZZO [MOTIVO]",
@@ -192,6 +194,7 @@ ENGLISH = OperatorWords(
     dialect_events="events",
     dialect_lines="lines",
     dialect_bare="bare",
+    dialect_telnet="telnet",
     usage_say="TEXT",
     usage_kick="NAME [REASON]",
     usage_ban="NAME|ADDRESS [REASON]",

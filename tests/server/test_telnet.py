@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from lan_chat.server.commands import Operator
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ITALIAN
 from protocol import Error, Joined
@@ -42,6 +43,13 @@ def test_a_telnet_that_negotiates_is_a_member_like_any_other(
         assert REFUSED in heard
         words = heard.replace(REFUSED, b"").replace(b"\xff\xfc\x06", b"").decode()
         assert words == f"{GREETING}\r\n{WELCOME}\r\n{JOINED}\r\nAda: ciao\r\n{{end_conn}}\r\n"
+
+
+def test_the_operator_sees_who_came_by_telnet(server: ChatServer) -> None:
+    with LinePeer(server.port, "Bob") as bob, Peer(server.port) as ada:
+        ada.send(PUTTY + b"Ada\r\n")
+        bob.expect("Ada si è unito alla chat!\n")
+        assert "telnet" in Operator(server, ITALIAN).answer("who")
 
 
 def test_a_netcat_that_begins_to_negotiate_later_is_answered_and_goes_on(server: ChatServer) -> None:
