@@ -112,7 +112,7 @@ class Link:
         self._sock = sock = self._open(RETURN_S if is_known else CONNECT_S)
         try:
             if code_key is not None:
-                self._secure = self._shake_hands(code_key)
+                self._secure = self._shake_hands(code_key, is_known)
                 sock = self._sock
             stream = self._secure or sock
             is_known = is_known or self._secure is not None
@@ -204,7 +204,7 @@ class Link:
         except OSError as error:
             raise UnreachableError(self._explain(words.unreachable_network, error)) from error
 
-    def _shake_hands(self, key: bytes) -> SecureStream:
+    def _shake_hands(self, key: bytes, is_known: bool) -> SecureStream:
         """Return the connection in TLS, perhaps a new one. Raises OSError, CodeError, UnreachableError."""
         words = self._words
         for _ in range(SECURE_TRIES):
@@ -220,6 +220,10 @@ class Link:
             except TurnedAwayError as error:
                 raise UnreachableError(self._explain(words.code_turned_away)) from error
             except SecureError as error:
+                raise CodeError(self._explain(words.code_unproved), CodeFault.UNPROVED) from error
+            except ConnectionAbortedError as error:
+                if is_known:  # a link that breaks is no reason to doubt a room that was entered before
+                    raise
                 raise CodeError(self._explain(words.code_unproved), CodeFault.UNPROVED) from error
             else:
                 return stream

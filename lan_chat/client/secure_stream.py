@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 
-from lan_chat.secure import Channel, SecureError
+from lan_chat.secure import Channel
 
 MAX_TIMEOUT_S = 10.0
 """How long each step of the handshake may take: a server has an address wait that has tried wrong codes."""
@@ -33,13 +33,17 @@ class SecureStream:
         """The first bytes that came, as they were on the wire."""
 
     def shake_hands(self, deadline_s: float) -> None:
-        """Prove the code to each other, until a time of the monotonic clock. Raises OSError, SecureError is one."""
+        """Prove the code to each other, until a time of the monotonic clock.
+
+        Raises OSError; of that, SecureError where the server has not the code, and ConnectionAbortedError where the
+        connection ends before that is known.
+        """
         self._sock.sendall(self._channel.take_outgoing())
         while not self._channel.is_open:
             self._sock.settimeout(max(0.001, min(MAX_TIMEOUT_S, deadline_s - time.monotonic())))
             data = self._sock.recv(RECV_BYTES)
             if not data:
-                raise SecureError("the server has closed the connection")
+                raise ConnectionAbortedError("the server has closed the connection")
             self.received = (self.received + data)[:MAX_KEPT_BYTES]
             self._said += self._channel.receive(data)
             self._sock.sendall(self._channel.take_outgoing())

@@ -5,6 +5,7 @@
     python -m tests.chaos.links --grace 0.2                        # many breaks are longer than the grace
     python -m tests.chaos.links --grace 0.2 --losses 6 --kept 100  # the record loses its end, the room keeps little
     python -m tests.chaos.links --grace 0.2 --power-cuts 6         # it loses its end without a trace
+    python3.13 -m tests.chaos.links --code                         # the room has a code: all of it in TLS
 
 Each member is a real `Session` behind a network of its own, which ends links in order, resets them, freezes one way or
 both, refuses new ones, or breaks off after so many bytes, be it within a `hello`. The server is a process over one
@@ -35,6 +36,7 @@ from pathlib import Path
 
 from lan_chat.client import session as sessions
 from lan_chat.client.ledger import Gap
+from lan_chat.code import key_of
 from protocol import Joined, Left
 from tests.chaos.members import Breaker, Member
 from tests.chaos.records import Loss, RecordFile
@@ -45,6 +47,7 @@ TICK_S = 0.002
 """How long main rests after each round of saying and breaking."""
 MEND_S = 60.0
 """How long mending may take at the end, when the networks are in peace."""
+CODE = "babacocodidifofo"
 LONG_GRACE_S = 600.0
 """A grace that no break is longer than."""
 LOSING_MESSAGES = 200
@@ -74,6 +77,7 @@ class Plan:
     kept: int = 0
     """How many events the server keeps; 0 for what it usually does."""
     has_history: bool = True
+    has_code: bool = False
     seed: int = 0
 
 
@@ -86,6 +90,7 @@ class Machine:
         self._stack = stack
         self._options = ["--grace", str(plan.grace_s), "--rate", "0", "--log-level", "warning"]
         self._options += ["--history", str(self.record.path)] if self.record else []
+        self._options += ["--code", CODE] if plan.has_code else []
         self._program = ["-c", SMALL_ROOM.format(kept=plan.kept)] if plan.kept else [TOP / "chat_server.py"]
         self.server = self._start()
 
@@ -115,7 +120,8 @@ def run(plan: Plan) -> str:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         machine = Machine(plan, Path(folder), stack)
-        people = [Member(f"membro {number}", machine.server.port) for number in range(plan.members)]
+        key = key_of(CODE) if plan.has_code else None
+        people = [Member(f"membro {number}", machine.server.port, key) for number in range(plan.members)]
         for member in people:
             stack.callback(member.close)
         breaker = Breaker(rng)
@@ -223,6 +229,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--grace", type=float, default=usual.grace_s, metavar="S", help="of the server (default: long)")
     parser.add_argument("--kept", type=int, default=0, metavar="N", help="events that the room keeps (default: usual)")
     parser.add_argument("--no-history", action="store_true", help="keep nothing in a file; needs --kills 0")
+    parser.add_argument("--code", action="store_true", help="the room has a code; needs Python 3.13")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="default: a new one")
     given = parser.parse_args(argv)
     if given.no_history and (given.kills or given.losses or given.power_cuts):
@@ -236,6 +243,7 @@ def main(argv: list[str] | None = None) -> int:
         given.grace,
         given.kept,
         not given.no_history,
+        given.code,
         given.seed,
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended on the way out

@@ -11,10 +11,12 @@ import random
 from collections import Counter
 
 from lan_chat.client.ledger import Gap, LinkRestored, NotSent, Rejected, Taken
-from lan_chat.client.session import Disconnected, LinkBroken, Session
+from lan_chat.client.session import CodeTrouble, Disconnected, LinkBroken, Session
+from lan_chat.client.words import ITALIAN
 from protocol import Announcement, Event, Joined, Left, Message, Reason, Refused, Welcome
 from tests.support.proxy import Proxy
 
+WITHOUT_CODE = ITALIAN.code_not_here
 END_S = 60.0
 """How long the end of a session may take."""
 HELLO_BYTES = 300
@@ -29,12 +31,12 @@ def number_of(event: Event) -> int:
 class Member:
     """Somebody who talks through a network that breaks, and what its window would show."""
 
-    def __init__(self, author: str, port: int) -> None:
+    def __init__(self, author: str, port: int, key: bytes | None = None) -> None:
         self.author = author
         """What its texts bear, whatever name it comes under."""
         self.name = author
         self.proxy = Proxy(port)
-        self.session = Session("127.0.0.1", self.proxy.port)
+        self.session = Session("127.0.0.1", self.proxy.port, code_key=key)
         self.since: int | None = None
         """The number before its arrival; None until it has come in."""
         self.shown: list[Event] = []
@@ -130,6 +132,10 @@ class Member:
                     self._end(event.nonce, event)
             case NotSent(nonce) | Taken(nonce):
                 self._end(nonce, event)
+            case CodeTrouble(sentence):  # the room had not heard the `hello`, and has greeted it as a silent client
+                assert sentence == WITHOUT_CODE.format(host="127.0.0.1", port=self.proxy.port), (
+                    f"{self} was told {event}"
+                )
             case Rejected() | Disconnected():
                 raise AssertionError(f"{self} was told {event}")
 

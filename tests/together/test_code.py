@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from lan_chat.client.ledger import LinkRestored
 from lan_chat.client.link import CodeError, CodeFault, UnreachableError
-from lan_chat.client.session import Disconnected, Session
+from lan_chat.client.session import CodeTrouble, Disconnected, Session
 from lan_chat.client.words import ITALIAN
 from lan_chat.server.listening import open_listener
 from lan_chat.server.server import ChatServer
@@ -95,3 +96,15 @@ def test_a_broken_link_comes_back_with_nothing_missing_and_nothing_twice(coded: 
         assert heard == [f"numero {number}" for number in range(20)]
         ada.close()
         bob.close()
+
+
+@pytest.mark.parametrize("size", [1, 100, 400])
+def test_a_link_that_breaks_within_the_handshake_says_nothing_against_the_room(
+    coded: ChatServer, enter: Enter, size: int
+) -> None:
+    with Proxy(coded.port) as proxy:
+        ada = enter(proxy.port, "Ada")
+        proxy.cut()
+        proxy.cut_after(size)
+        assert not [event for event in events_until(ada, LinkRestored) if isinstance(event, CodeTrouble)]
+        ada.close()

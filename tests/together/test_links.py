@@ -31,3 +31,14 @@ def test_nothing_is_lost_and_nothing_comes_twice_whatever_breaks(plan: Plan, mon
     monkeypatch.setattr("lan_chat.client.session.MAX_PAUSE_S", 0.5)
     print(plan)
     print(links.run(plan))
+
+
+@pytest.mark.psk
+@pytest.mark.parametrize("name", ["killed", "longer than the grace", "longer than the grace, in memory"])
+def test_nothing_is_lost_and_nothing_comes_twice_in_a_room_with_a_code(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lan_chat.client.session.MAX_PAUSE_S", 0.5)
+    plan = replace(PLANS[name], has_code=True)
+    print(plan)
+    print(links.run(plan))
