@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import protocol
-from lan_chat.secure import SecureError
+from lan_chat.secure import RECORD_BYTES
 from lan_chat.server.mailbox import Mailbox
 from lan_chat.server.membership import Recipient
 from lan_chat.server.outbox import Outbox
@@ -32,6 +32,8 @@ IDLE_S = 0.5 if sys.platform == "win32" else 3600.0
 
 On Windows nobody promises that a shutdown wakes a reader, and wine's does not: there it looks up by itself.
 """
+RECORD_HEADER_BYTES = 5
+"""How long the header of a TLS record is; its last two bytes say how long the rest is."""
 LINGER_S = 1.0
 """How long a client may take to close its side after us; closing earlier could destroy what it has not read."""
 
@@ -140,31 +142,33 @@ class Connection:
         self._secured.begin()
 
     def shake_hands(self, limit_s: float) -> None:
-        """Do the handshake that the client has begun with.
+        """Do the handshake that the client has begun with. What is to be told of its failure is not sent yet.
 
         Raises:
             WrongCodeError: The client has another code.
-            SecureError: The client is no client of this room, or takes longer than `limit_s`.
-            OSError: The connection fails.
+            SecureError: The client is no client of this room.
+            OSError: The connection fails, or ends within the handshake, or that takes longer than `limit_s`.
         """
         assert self._secured is not None
         until = time.monotonic() + limit_s
         received, self._received = self._received, b""
         self._first_chunks.clear()
+        while not holds_record(received):  # what drips is kept here, which costs less than TLS
+            received += self._read_handshake(until)
         while True:
-            try:
-                said = self._secured.receive(received)
-            finally:
-                if outgoing := self._secured.take_outgoing():  # the delivery thread sends nothing before it is over
-                    self._sock.settimeout(limit_s)
-                    self._sock.sendall(outgoing)
+            said = self._secured.receive(received)
+            self.answer_handshake(limit_s)
             if self._secured.is_open:
                 break
-            more = self._read(until - time.monotonic())
-            if not more:
-                raise SecureError("no end of the handshake")
-            received = more
+            received = self._read_handshake(until)
         self._note_first(said or None)
+
+    def answer_handshake(self, limit_s: float) -> None:
+        """Send what the handshake has to send. Raises OSError where the connection fails."""
+        assert self._secured is not None
+        if outgoing := self._secured.take_outgoing():  # the delivery thread sends nothing before it is over
+            self._sock.settimeout(limit_s)
+            self._sock.sendall(outgoing)
 
     def settle(self) -> type[Dialect] | Stranger:
         """Read until it is known which dialect this client speaks, or which other protocol.
@@ -249,6 +253,7 @@ class Connection:
     def close(self) -> None:
         """Say that we are done, let the other side read that, close. When the mailbox is done."""
         self.recipient.outbox.detach()
+        self.recipient.forget_connection()  # or the two would keep each other until the garbage collector comes
         if self._secured is not None:
             self._secured.forget()
         with self._sock as sock:
@@ -281,6 +286,12 @@ class Connection:
                 return said
         return b""
 
+    def _read_handshake(self, until: float) -> bytes:
+        more = self._read(until - time.monotonic())
+        if not more:
+            raise ConnectionAbortedError("no end of the handshake")
+        return more
+
     def _read(self, limit_s: float | None) -> bytes | None:
         """Read what there is: b"" at the end of the stream, None where nothing came for `limit_s`."""
         until = math.inf if limit_s is None else time.monotonic() + limit_s
@@ -299,6 +310,12 @@ class Connection:
                     raise
                 if self.is_cut:
                     return b""
+
+
+def holds_record(data: bytes) -> bool:
+    """Return whether these bytes hold a whole TLS record, or none that can be one."""
+    size = int.from_bytes(data[3:5], "big")
+    return len(data) >= RECORD_HEADER_BYTES and (len(data) >= RECORD_HEADER_BYTES + size or size > RECORD_BYTES)
 
 
 def as_proposal(event: Event, names_may_be_said: bool) -> Event:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 
-from lan_chat.process import POLL_S
+from lan_chat.server.handshakes import Handshakes
 from lan_chat.server.options import BURST, Options
 from lan_chat.server.rate import Allowance
 from lan_chat.server.words import ServerWords
@@ -22,13 +21,9 @@ ASK_RATE, ASK_BURST = 5.0, 100.0
 """How often an address may ask to be let in: so many a second sustained, and at once."""
 GUESS_RATE, GUESS_BURST = 2.0, 20.0
 """How many wrong codes an address may try: so many a second sustained, and at once."""
-MAX_HANDSHAKES, MAX_HANDSHAKES_PER_HOST = 200, 8
-"""How many handshakes there may be at once, and of one address: each takes a millisecond, if the client does its part.
-If all of an address are wrong codes, the next one waits for MAX_HANDSHAKES_PER_HOST / GUESS_RATE seconds."""
-LONG_HANDSHAKE_S = 1.0
-"""How long one may take while others wait for it."""
-HANDSHAKE_WAIT_S = 5.0
-"""How long a client waits for its turn."""
+FAILURE_RATE, FAILURE_BURST = 200.0, 50.0
+"""How many handshakes of all addresses may fail, so that who talks in the room does not feel it: so many a second
+sustained, and at once."""
 FORGET_S = 60.0
 """How often the addresses that have nobody here any more are looked through."""
 
@@ -55,11 +50,10 @@ class Hosts:
         self._words = words
         self._lock = threading.Lock()
         """Guards all that follows, and what a Host counts."""
-        self._handshake_ended = threading.Condition(self._lock)
-        self._handshakes: dict[Callable[[], object], tuple[str, float]] = {}
-        """What cuts each connection that is at its handshake, its address, and since when; the oldest is first."""
         self._hosts: dict[str, Host] = {}
         self._looked_at = time.monotonic()
+        self.handshakes = Handshakes(self.are_limited)
+        self._failing = Allowance(FAILURE_RATE, FAILURE_BURST)
 
     @property
     def are_limited(self) -> bool:
@@ -105,31 +99,6 @@ class Hosts:
             self.tell(address, self._words.limit_asking)
         return wait_s
 
-    def begin_handshake(self, address: str, cut: Callable[[], object], is_over: Callable[[], bool]) -> bool:
-        """Wait for the turn of one more handshake, and return whether it has come.
-
-        `cut` ends the connection, which happens if others wait while its handshake takes long; `is_over` ends the wait.
-        """
-        until = time.monotonic() + HANDSHAKE_WAIT_S
-        with self._handshake_ended:
-            while not is_over() and time.monotonic() <= until:
-                in_the_way = self._handshake_in_the_way(address)
-                if in_the_way is None:
-                    self._handshakes[cut] = (address, time.monotonic())
-                    return True
-                if time.monotonic() > self._handshakes[in_the_way][1] + LONG_HANDSHAKE_S:
-                    del self._handshakes[in_the_way]
-                    in_the_way()
-                else:
-                    self._handshake_ended.wait(POLL_S)
-        return False
-
-    def end_handshake(self, cut: Callable[[], object]) -> None:
-        """Count a handshake that is over."""
-        with self._handshake_ended:
-            self._handshakes.pop(cut, None)
-            self._handshake_ended.notify_all()
-
     def guess(self, address: str, units: float) -> float:
         """Charge an address with wrong codes, and return how many seconds its next handshake has to wait."""
         if not self.are_limited:
@@ -141,6 +110,10 @@ class Hosts:
             self.tell(address, self._words.limit_guessing)
         return wait_s
 
+    def fail(self) -> float:
+        """Count a handshake that has failed, of any address, and return how many seconds its answer has to wait."""
+        return self._failing.take(1.0, time.monotonic())
+
     def tell(self, address: str, limit: str) -> None:
         """Tell the operator, once for each address and limit, and how to lift it."""
         with self._lock:
@@ -149,13 +122,6 @@ class Hosts:
                 return
             host.told.add(limit)
         log.warning(self._words.log_host_limit.format(host=address, limit=limit))
-
-    def _handshake_in_the_way(self, address: str) -> Callable[[], object] | None:
-        """Return the handshake that has to end before one more of an address may begin; None where none has to."""
-        own = [cut for cut, (host, _) in self._handshakes.items() if host == address]
-        if self.are_limited and len(own) >= MAX_HANDSHAKES_PER_HOST:
-            return own[0]
-        return next(iter(self._handshakes)) if len(self._handshakes) >= MAX_HANDSHAKES else None
 
     def _host(self, address: str) -> Host:
         host = self._hosts.get(address)

@@ -63,6 +63,10 @@ class Mailbox:
         with self._changed:
             self._changed.wait_for(lambda: self._is_done)
 
+    def forget_connection(self) -> None:
+        """Keep nothing of the connection, when that is closed."""
+        self._announce = lambda: None
+
     # The delivery thread, and the server where that has ended.
 
     def take(self) -> list[Event]:

@@ -88,6 +88,11 @@ class Recipient:
     def __str__(self) -> str:
         return address_label(self.address)
 
+    def forget_connection(self) -> None:
+        """Keep nothing of the connection, when that is closed: a member that is away keeps this until it comes back."""
+        self.cut = lambda: None
+        self.mailbox.forget_connection()
+
     def end_because(self, why: str, why_left: Reason | None = None) -> None:
         """Note why this connection ends, unless a reason is known already."""
         if not self.why:

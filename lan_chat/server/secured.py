@@ -19,20 +19,21 @@ class Secured:
         self._lock = threading.Lock()
         """Guards the channel, which may be used by one thread at a time."""
         self._channel: Channel | None = None
-        self._is_over = False
+        """Made when something is received: a client that waits for its turn costs no TLS object."""
+        self._is_begun = self._is_over = False
 
     def __repr__(self) -> str:
-        return f"Secured({'plain' if self._channel is None else 'TLS'})"
+        return f"Secured({'TLS' if self._is_begun else 'plain'})"
 
     def begin(self) -> None:
         """Have everything encrypted from here on; before the handshake is over, nothing can be sent."""
         with self._lock:
-            self._channel = Channel(self._key, is_server=True)
+            self._is_begun = True
 
     @property
     def is_begun(self) -> bool:
         """Whether the client has begun with a handshake."""
-        return self._channel is not None
+        return self._is_begun
 
     @property
     def is_open(self) -> bool:
@@ -47,6 +48,8 @@ class Secured:
     def receive(self, data: bytes) -> bytes:
         """Take in what came, and return what it says. Raises SecureError where that is not to be believed."""
         with self._lock:
+            if self._is_begun and not self._is_over and self._channel is None:
+                self._channel = Channel(self._key, is_server=True)
             return data if self._channel is None else self._channel.receive(data)
 
     def encrypt(self, data: bytes | memoryview) -> bytes | memoryview:
@@ -54,6 +57,8 @@ class Secured:
         with self._lock:
             if self._is_over:
                 raise SecureError("the connection is over")
+            if self._channel is None and self._is_begun:
+                raise SecureError("the handshake is not over")
             return data if self._channel is None else self._channel.encrypt(data)
 
     def take_outgoing(self) -> bytes:

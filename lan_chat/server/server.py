@@ -269,18 +269,22 @@ class ChatServer:
         """
         host, mailbox = connection.address[0], connection.mailbox
         connection.begin_handshake()
-        if not self.hosts.begin_handshake(host, connection.cut, lambda: mailbox.is_shut):
+        turn = self.hosts.handshakes.begin(host, connection.cut, lambda: mailbox.is_shut)
+        if turn is None:
             raise SecureError("too many handshakes at once")
         try:
             wait_s = self.hosts.guess(host, 0.0)
             if wait_s and mailbox.wait_until_shut(wait_s):
                 raise SecureError("the connection is over")
             connection.shake_hands(HANDSHAKE_S)
-        except WrongCodeError:
-            self.hosts.guess(host, 1.0)
+        except SecureError as error:
+            if isinstance(error, WrongCodeError):
+                self.hosts.guess(host, 1.0)
+            mailbox.wait_until_shut(self.hosts.fail())
+            connection.answer_handshake(HANDSHAKE_S)
             raise
         finally:
-            self.hosts.end_handshake(connection.cut)
+            self.hosts.handshakes.end(turn)
 
     def _make_room(self) -> bool:
         """Return whether a client that was silent has left for one that has come to the full room."""
