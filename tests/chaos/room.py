@@ -55,6 +55,7 @@ from protocol import Dialect, Event, Events, Hello, Join, Joined, Left, Message,
 from tests.chaos.neighbours import ANNOUNCED, DIALECTS, MAX_NEIGHBOURS, Street, swallow
 from tests.support.peers import GREETING, EventPeer, LinePeer, Peer, drain, reset
 from tests.support.programs import OriginalClient, ServerProgram
+from tests.support.secure_peers import SecureEventPeer, SecureLinePeer
 from tests.support.waiting import DEADLINE_S, wait_until
 
 RATE = 200
@@ -262,18 +263,36 @@ class HonestEventPeer(EventPeer, AtHonestAddress):
     pass
 
 
-class Conversation:
-    """Two honest members who count together, Ada in lines and Bob in events, and what each saw of the room."""
+class HonestSecureLinePeer(SecureLinePeer, AtHonestAddress):
+    pass
 
-    def __init__(self, port: int, is_limited: bool = False) -> None:
+
+class HonestSecureEventPeer(SecureEventPeer, AtHonestAddress):
+    def __init__(self, port: int, name: str, key: bytes) -> None:
+        self.key = key
+        super().__init__(port, name)
+
+
+class Conversation:
+    """Two honest members who count together, Ada in lines and Bob in events, and what each saw of the room.
+
+    With the key of the room's code they speak in TLS, from an address of their own.
+    """
+
+    def __init__(self, port: int, is_limited: bool = False, key: bytes | None = None) -> None:
         self.count = 0
         self.waits_s: list[float] = []
         """How long it took from each word to when the other one had it."""
         self.strangers: set[str] = set()
         """Who else was ever in the room."""
         self._pause_s = ANNOUNCED_PAUSE_S if is_limited else HONEST_PAUSE_S
-        self._ada = (HonestLinePeer if is_limited else LinePeer)(port, "Ada")
-        self._bob = (HonestEventPeer if is_limited else EventPeer)(port, "Bob")
+        self._ada: LinePeer
+        self._bob: EventPeer
+        if key is not None:
+            self._ada, self._bob = HonestSecureLinePeer(port, "Ada", key), HonestSecureEventPeer(port, "Bob", key)
+        else:
+            self._ada = (HonestLinePeer if is_limited else LinePeer)(port, "Ada")
+            self._bob = (HonestEventPeer if is_limited else EventPeer)(port, "Bob")
         self._ada.expect("Bob si è unito alla chat!\n")
         self._said_at = 0.0
         """When the last word was said, by whichever of them; on `time.perf_counter`."""
@@ -306,6 +325,10 @@ class Conversation:
     def waits_so_far_s(self) -> list[float]:
         """Return how long each word has taken so far."""
         return [*self.waits_s]
+
+    def seen_strangers(self) -> set[str]:
+        """Return who else was ever in the room, as far as was checked."""
+        return {*self.strangers}
 
     def check(self) -> int:
         """Stop talking, and return how many exchanges there have been.
@@ -374,17 +397,17 @@ class Conversation:
 class Apart(BaseManager):
     """A process of its own for a conversation: what the honest wait for must not be the players' interpreter."""
 
-    Conversation: Callable[[int, bool], Conversation]
+    Conversation: Callable[[int, bool, bytes | None], Conversation]
 
 
 Apart.register("Conversation", Conversation)
 
 
 @contextlib.contextmanager
-def conversation_apart(port: int, is_limited: bool) -> Iterator[Conversation]:
+def conversation_apart(port: int, is_limited: bool, key: bytes | None = None) -> Iterator[Conversation]:
     """Have the honest in a process of their own, with the public methods of `Conversation`."""
     with Apart(ctx=multiprocessing.get_context("spawn")) as process:
-        honest = process.Conversation(port, is_limited)
+        honest = process.Conversation(port, is_limited, key)
         try:
             yield honest
         finally:
