@@ -269,13 +269,18 @@ class ChatServer:
         """
         host, mailbox = connection.address[0], connection.mailbox
         connection.begin_handshake()
-        turn = self.hosts.handshakes.begin(host, connection.cut, lambda: mailbox.is_shut)
+
+        def give_up() -> None:
+            mailbox.shut()  # nothing was said yet that could count
+            connection.cut()
+
+        turn = self.hosts.handshakes.begin(host, give_up, lambda: mailbox.is_shut)
         if turn is None:
             raise SecureError("too many handshakes at once")
         try:
             wait_s = self.hosts.guess(host, 0.0)
             if wait_s and mailbox.wait_until_shut(wait_s):
-                raise SecureError("the connection is over")
+                raise ConnectionAbortedError("no end of the handshake")
             connection.shake_hands(HANDSHAKE_S)
         except SecureError as error:
             if isinstance(error, WrongCodeError):

@@ -282,6 +282,29 @@ def test_who_has_tried_wrong_codes_waits_before_the_next_try(monkeypatch: pytest
         chat.stop()
 
 
+def test_who_gives_way_while_it_waits_for_its_try_is_gone_and_has_tried_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of them waited its time and was counted as a try; with 100 of them their address could wait for a minute."""
+    monkeypatch.setattr(hosts, "GUESS_BURST", 1.0)
+    monkeypatch.setattr(hosts, "GUESS_RATE", 1e-6)
+    monkeypatch.setattr(handshakes, "MAX_HANDSHAKES_PER_HOST", 1)
+    monkeypatch.setattr(handshakes, "LONG_HANDSHAKE_S", 0.0)
+    chat = start(Options(greeting_wait_s=0.02, code_key=KEY))
+    try:
+        chat.hosts.guess("127.0.0.1", 2.0)
+        with Peer(chat.port) as first, Peer(chat.port) as second:
+            first.send(Channel(OTHER_KEY, is_server=False).take_outgoing())
+            wait_until(lambda: len(chat.hosts.handshakes) == 1)
+            second.send(Channel(OTHER_KEY, is_server=False).take_outgoing())
+            assert drain(first) == b""
+            first.close()
+            wait_until(lambda: len(chat.room.connections()) == 1)
+        assert chat.hosts.guess("127.0.0.1", 0.0) <= 1e6
+    finally:
+        chat.stop()
+
+
 def test_handshakes_at_once_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handshakes, "MAX_HANDSHAKES_PER_HOST", 2)
     chat = start(Options(greeting_wait_s=0.02, code_key=KEY))
