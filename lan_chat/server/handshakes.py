@@ -61,7 +61,7 @@ class Handshakes:
             self._waiting.append(turn)
             self._call_next()
         while not turn.has_come.is_set():
-            self._end_long_ones(address)
+            self._end_a_long_one(address)
             if not turn.has_come.wait(POLL_S) and (is_over() or time.monotonic() > until):
                 with self._lock:
                     if not turn.has_come.is_set():
@@ -89,24 +89,23 @@ class Handshakes:
             turn.has_come.set()
         self._waiting.extendleft(reversed(passed_over))
 
-    def _end_long_ones(self, address: str) -> None:
-        """End what takes long while others wait: of all where there is no place for any, or of a full address."""
+    def _end_a_long_one(self, address: str) -> None:
+        """End the one that has taken longest, if it is in the way of this address and has taken long.
+
+        One at a time: each that waits comes by here, and if many ended at once, the room would feel it.
+        """
         with self._lock:
-            before = time.monotonic() - LONG_HANDSHAKE_S
-            long: list[Turn] = []
             if len(self._under_way) >= MAX_HANDSHAKES:
-                for turn in self._under_way:
-                    if turn.came_at > before or len(long) >= len(self._waiting):
-                        break
-                    long.append(turn)
+                turn = next(iter(self._under_way), None)
             elif self._is_full(address):
-                own = next(turn for turn in self._under_way if turn.address == address)
-                long += [own] if own.came_at <= before else []
-            for turn in long:
-                self._remove(turn)
+                turn = next(turn for turn in self._under_way if turn.address == address)
+            else:
+                return
+            if turn is None or turn.came_at > time.monotonic() - LONG_HANDSHAKE_S:
+                return
+            self._remove(turn)
             self._call_next()
-        for turn in long:
-            turn.cut()
+        turn.cut()
 
     def _is_full(self, address: str) -> bool:
         """Return whether an address has as many under way as it may."""
