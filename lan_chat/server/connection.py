@@ -25,6 +25,9 @@ from lan_chat.sockets import Address
 from protocol import Bare, Dialect, Event, Events, Join, Lines, Reason, Say, Stranger, Telnet, Words
 
 RECV_BYTES = 16 * 1024
+SECURED_RECV_BYTES = 1024
+"""What is read at once in a room with a code, where no piece of the stream is a message: a thread that waits in `recv`
+holds as much memory, and a thousand of them a thousand times that."""
 MAX_FIRST_CHUNKS = protocol.MAX_HELLO_BYTES
 """How many times `recv` may return something before a client's dialect is settled: no `hello` has more bytes."""
 IDLE_S = 0.5 if sys.platform == "win32" else 3600.0
@@ -141,8 +144,10 @@ class Connection:
         assert self._secured is not None
         self._secured.begin()
 
-    def shake_hands(self, limit_s: float) -> None:
+    def shake_hands(self, limit_s: float, compute: Callable[[Callable[[bytes], bytes], bytes], bytes]) -> None:
         """Do the handshake that the client has begun with. What is to be told of its failure is not sent yet.
+
+        `compute` calls a function in a thread made for that.
 
         Raises:
             WrongCodeError: The client has another code.
@@ -156,7 +161,7 @@ class Connection:
         while not holds_record(received):  # what drips is kept here, which costs less than TLS
             received += self._read_handshake(until)
         while True:
-            said = self._secured.receive(received)
+            said = compute(self._secured.receive, received)
             self.answer_handshake(limit_s)
             if self._secured.is_open:
                 break
@@ -275,24 +280,28 @@ class Connection:
 
     def _receive(self, limit_s: float | None) -> bytes | None:
         """Return what the client says: b"" at the end of the stream, None where nothing came for `limit_s`."""
-        if self._secured is None or not self._secured.is_begun:
+        if self._secured is None:
             return self._read(limit_s)
+        if not self._secured.is_begun:
+            return self._read(limit_s, SECURED_RECV_BYTES)
         until = math.inf if limit_s is None else time.monotonic() + limit_s
+        max_bytes = SECURED_RECV_BYTES
         while not self._secured.has_ended:
-            data = self._read(None if limit_s is None else until - time.monotonic())
+            data = self._read(None if limit_s is None else until - time.monotonic(), max_bytes)
             if not data:
                 return data
             if said := self._secured.receive(data):
                 return said
+            max_bytes = RECV_BYTES  # the rest of a record is on its way
         return b""
 
     def _read_handshake(self, until: float) -> bytes:
-        more = self._read(until - time.monotonic())
+        more = self._read(until - time.monotonic(), SECURED_RECV_BYTES)
         if not more:
             raise ConnectionAbortedError("no end of the handshake")
         return more
 
-    def _read(self, limit_s: float | None) -> bytes | None:
+    def _read(self, limit_s: float | None, max_bytes: int = RECV_BYTES) -> bytes | None:
         """Read what there is: b"" at the end of the stream, None where nothing came for `limit_s`."""
         until = math.inf if limit_s is None else time.monotonic() + limit_s
         while True:
@@ -304,7 +313,7 @@ class Connection:
             if wait_s != self._sock.gettimeout():
                 self._sock.settimeout(wait_s)
             try:
-                return self._sock.recv(RECV_BYTES)
+                return self._sock.recv(max_bytes)
             except TimeoutError as error:
                 if error.errno is not None:  # the system gave the connection up; ours has no number
                     raise

@@ -1,8 +1,8 @@
 """The server: it accepts connections, and reads what their clients say, no faster than they may speak.
 
 Threads: accept takes connections in and starts a thread for each client; a client's thread reads that client alone,
-hands what it said to the delivery thread, and closes its socket. Main starts and stops the server with its finder, and
-closes the listener.
+hands what it said to the delivery thread, and closes its socket. In a room with a code, one thread does what all
+handshakes have to compute. Main starts and stops the server with its finder, and closes the listener.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from lan_chat import rooms
@@ -87,6 +88,8 @@ class ChatServer:
             )
         self._stopping = threading.Event()
         self._accept_thread = threading.Thread(target=self._accept_connections, name="accept", daemon=True)
+        self._handshakes = ThreadPoolExecutor(1, "handshakes")
+        """Computes: the stack and the allocator's cache that a handshake takes would stay with each client's thread."""
 
     @property
     def port(self) -> int:
@@ -101,6 +104,8 @@ class ChatServer:
     def start(self) -> None:
         """Start the delivery thread, the accept thread and the finder."""
         self.delivery.start()
+        if self._options.code_key is not None:
+            self._handshakes.submit(int).result()  # starts its thread now, while there is one
         self._accept_thread.start()
         if self.finder is not None:
             self.finder.start()
@@ -125,6 +130,7 @@ class ChatServer:
         for connection in connections:
             if connection.thread is not None:
                 connection.thread.join(max(0.0, deadline - time.monotonic()))
+        self._handshakes.shutdown()
 
     def call(self, action: Callable[[], Result]) -> Result:
         """Do something to the room in the delivery thread, and return its result, or raise what it raised."""
@@ -281,7 +287,7 @@ class ChatServer:
             wait_s = self.hosts.guess(host, 0.0)
             if wait_s and mailbox.wait_until_shut(wait_s):
                 raise ConnectionAbortedError("no end of the handshake")
-            connection.shake_hands(HANDSHAKE_S)
+            connection.shake_hands(HANDSHAKE_S, self._compute)
         except SecureError as error:
             if isinstance(error, WrongCodeError):
                 self.hosts.guess(host, 1.0)
@@ -290,6 +296,14 @@ class ChatServer:
             raise
         finally:
             self.hosts.handshakes.end(turn)
+
+    def _compute(self, step: Callable[[bytes], bytes], data: bytes) -> bytes:
+        """Do a step of a handshake in the thread for that, and return its result, or raise what it raised."""
+        try:
+            result = self._handshakes.submit(step, data)
+        except RuntimeError:
+            raise SecureError("the server stops") from None
+        return result.result()
 
     def _make_room(self) -> bool:
         """Return whether a client that was silent has left for one that has come to the full room."""

@@ -12,7 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lan_chat.secure import IDENTITY, Channel, PlainError, SecureError, WrongCodeError
+from lan_chat.secure import (
+    FIRST_RECORD_BYTES,
+    IDENTITY,
+    RECORD_BYTES,
+    SPLITS,
+    Channel,
+    PlainError,
+    SecureError,
+    WrongCodeError,
+)
 from tests.support.wire import BYTE_BY_BYTE, WHOLE, anything_goes, cut
 
 pytestmark = pytest.mark.psk
@@ -93,6 +102,26 @@ def test_end_of_the_handshake_and_first_words_may_come_together() -> None:
     client.receive(server.take_outgoing())
     assert client.is_open
     assert server.receive(client.encrypt(b"hello\n") + client.encrypt(LONG)) == b"hello\n" + LONG
+
+
+def record_sizes(sealed: bytes) -> list[int]:
+    """Return how many bytes each record holds, with what TLS adds."""
+    sizes = []
+    while sealed:
+        sizes.append(int.from_bytes(sealed[3:5], "big"))
+        sealed = sealed[5 + sizes[-1] :]
+    return sizes
+
+
+def test_who_is_sent_little_keeps_no_large_buffer_and_who_is_sent_much_gets_large_records() -> None:
+    client, server = open_pair()
+    for _ in range(SPLITS):
+        sealed = server.encrypt(LONG)
+        assert max(record_sizes(sealed)) < FIRST_RECORD_BYTES + 100
+        assert client.receive(sealed) == LONG
+    sealed = server.encrypt(LONG)
+    assert max(record_sizes(sealed)) > RECORD_BYTES
+    assert client.receive(sealed + server.encrypt(b"x")) == LONG + b"x"
 
 
 def test_nothing_that_is_said_can_be_read_on_the_way() -> None:
