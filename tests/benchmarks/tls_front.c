@@ -10,9 +10,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,17 +25,19 @@
 
 #define DOWN_BYTES (1 << 18)
 #define UP_BYTES (1 << 16)
+#define READ_BYTES (1 << 16)
 
 typedef struct {
     int fd[2]; /* the load's, the server's */
     unsigned interest[2];
     SSL *ssl;
-    int down_start, down_len, up_start, up_len, wants_write, is_over;
-    char down[DOWN_BYTES], up[UP_BYTES];
+    int down_start, down_len, up_len, wants_write, is_over;
+    char *down, *up; /* what waits to be sent, if any */
 } Pair;
 
 static unsigned char key[32];
 static int ep;
+static char shared[DOWN_BYTES]; /* for all pairs, so that it stays in the cache */
 
 static unsigned give_key(SSL *ssl, const char *hint, char *identity, unsigned room, unsigned char *psk, unsigned max) {
     (void)ssl, (void)hint, (void)max;
@@ -59,41 +63,69 @@ static int transfer(Pair *p, int is_write, char *data, int len) {
 
 static void watch(Pair *p, int which, unsigned interest) {
     if (p->interest[which] == interest) return;
-    struct epoll_event e = {.events = interest, .data.ptr = p};
+    struct epoll_event e = {.events = interest, .data.ptr = (char *)p + which};
     epoll_ctl(ep, EPOLL_CTL_MOD, p->fd[which], &e);
     p->interest[which] = interest;
 }
 
-static void pump(Pair *p) {
-    int n, has_moved = 1;
-    p->wants_write = 0;
-    while (has_moved && !p->is_over) {
-        has_moved = 0;
-        while (p->down_start + p->down_len < DOWN_BYTES) {
-            n = transfer(p, 0, p->down + p->down_start + p->down_len, DOWN_BYTES - p->down_start - p->down_len);
-            if (n < 0) p->is_over = 1;
-            if (n <= 0) break;
-            p->down_len += n;
-        }
-        if (p->down_len) {
-            n = send(p->fd[0], p->down + p->down_start, p->down_len, MSG_NOSIGNAL | MSG_DONTWAIT);
-            if (n < 0 && errno != EAGAIN) p->is_over = 1;
-            if (n > 0) p->down_start += n, p->down_len -= n, has_moved = 1;
-            if (!p->down_len) p->down_start = 0;
-        }
-        if (!p->up_len) {
-            n = recv(p->fd[0], p->up, UP_BYTES, MSG_DONTWAIT);
-            if (n == 0 || (n < 0 && errno != EAGAIN)) p->is_over = 1;
-            if (n > 0) p->up_start = 0, p->up_len = n;
-        }
-        if (p->up_len && !p->is_over) {
-            n = transfer(p, 1, p->up + p->up_start, p->up_len);
-            if (n < 0) p->is_over = 1;
-            if (n > 0) p->up_start += n, p->up_len -= n, has_moved = 1;
-        }
+/* Keep what could not be sent. */
+static char *kept(const char *data, int len) {
+    char *copy = malloc(len);
+    memcpy(copy, data, len);
+    return copy;
+}
+
+static void send_down(Pair *p, const char *data) {
+    int n = send(p->fd[0], data, p->down_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && errno != EAGAIN) p->is_over = 1;
+    if (n > 0) p->down_start += n, p->down_len -= n;
+}
+
+static void pump_down(Pair *p) {
+    if (p->down_len) {
+        send_down(p, p->down + p->down_start);
+        if (p->down_len || p->is_over) return;
+        free(p->down), p->down = 0;
     }
+    int n = 1;
+    while (n > 0 && !p->down_len && !p->is_over) {
+        int len = 0;
+        do {
+            n = transfer(p, 0, shared + len, DOWN_BYTES - len);
+            if (n > 0) len += n;
+        } while (n > 0 && len < DOWN_BYTES && p->ssl && SSL_has_pending(p->ssl));
+        p->down_start = 0, p->down_len = len;
+        if (len) send_down(p, shared);
+        if (p->down_len) p->down = kept(shared + p->down_start, p->down_len), p->down_start = 0;
+        if (n < 0) p->is_over = 1;
+        if (!p->ssl || !SSL_has_pending(p->ssl)) break; /* epoll knows of the rest */
+    }
+}
+
+static void pump_up(Pair *p) {
+    int n;
+    char *data = p->up_len ? p->up : shared;
+    if (!p->up_len) {
+        n = recv(p->fd[0], shared, UP_BYTES, MSG_DONTWAIT);
+        if (n == 0 || (n < 0 && errno != EAGAIN)) p->is_over = 1;
+        if (n > 0) p->up_len = n;
+    }
+    while (p->up_len && !p->is_over) {
+        n = transfer(p, 1, data, p->up_len);
+        if (n < 0) p->is_over = 1;
+        if (n <= 0) break;
+        data += n, p->up_len -= n;
+    }
+    char *rest = p->up_len ? kept(data, p->up_len) : 0;
+    free(p->up), p->up = rest;
+}
+
+static void pump(Pair *p, int is_of_server) {
+    p->wants_write = 0;
+    if (is_of_server || p->down_len) pump_down(p);
+    if (!p->is_over && (!is_of_server || p->up_len)) pump_up(p);
     watch(p, 0, (p->up_len ? 0 : EPOLLIN) | (p->down_len ? EPOLLOUT : 0));
-    watch(p, 1, (p->down_start + p->down_len < DOWN_BYTES ? EPOLLIN : 0) | (p->wants_write ? EPOLLOUT : 0));
+    watch(p, 1, (p->down_len ? 0 : EPOLLIN) | (p->wants_write ? EPOLLOUT : 0));
 }
 
 static void come_in(int listener, struct sockaddr_in *server, SSL_CTX *context) {
@@ -105,7 +137,7 @@ static void come_in(int listener, struct sockaddr_in *server, SSL_CTX *context) 
     p->fd[0] = fd, p->fd[1] = other;
     for (int i = 0; i < 2; i++) {
         setsockopt(p->fd[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        struct epoll_event e = {.events = p->interest[i] = EPOLLIN, .data.ptr = p};
+        struct epoll_event e = {.events = p->interest[i] = EPOLLIN, .data.ptr = (char *)p + i};
         epoll_ctl(ep, EPOLL_CTL_ADD, p->fd[i], &e);
     }
     if (context) {
@@ -114,7 +146,7 @@ static void come_in(int listener, struct sockaddr_in *server, SSL_CTX *context) 
         SSL_set_connect_state(p->ssl);
     }
     if (fcntl(other, F_SETFL, O_NONBLOCK)) p->is_over = 1;
-    pump(p);
+    pump(p, 1);
 }
 
 int main(int argc, char **argv) {
@@ -134,6 +166,8 @@ int main(int argc, char **argv) {
         SSL_CTX_set_psk_client_callback(context, give_key);
         SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
         SSL_CTX_set_read_ahead(context, 1);
+        SSL_CTX_set_default_read_buffer_len(context, READ_BYTES);
+        mallopt(M_TRIM_THRESHOLD, 1 << 26); /* or each read buffer that is freed goes back to the system */
     }
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
@@ -146,15 +180,16 @@ int main(int argc, char **argv) {
     for (;;) {
         int count = epoll_wait(ep, events, 256, -1);
         for (int i = 0; i < count; i++) {
-            Pair *p = events[i].data.ptr;
+            uintptr_t which = (uintptr_t)events[i].data.ptr & 1;
+            Pair *p = events[i].data.ptr = (char *)events[i].data.ptr - which;
             if (!p) come_in(listener, &server, context);
-            else pump(p);
+            else if (!p->is_over) pump(p, which);
         }
         for (int i = 0; i < count; i++) { /* a pair may have two events: freed only when all are dealt with */
             Pair *p = events[i].data.ptr;
             if (!p || !p->is_over) continue;
             for (int k = 0; k < count; k++) if (events[k].data.ptr == p) events[k].data.ptr = 0;
-            SSL_free(p->ssl), close(p->fd[0]), close(p->fd[1]), free(p);
+            SSL_free(p->ssl), close(p->fd[0]), close(p->fd[1]), free(p->down), free(p->up), free(p);
         }
     }
 }
