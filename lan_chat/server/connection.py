@@ -25,9 +25,9 @@ from lan_chat.sockets import Address
 from protocol import Bare, Dialect, Event, Events, Join, Lines, Reason, Say, Stranger, Telnet, Words
 
 RECV_BYTES = 16 * 1024
-SECURED_RECV_BYTES = 1024
+SECURED_RECV_BYTES, LARGE_RECV_BYTES = 1024, 4 * 1024
 """What is read at once in a room with a code, where no piece of the stream is a message: a thread that waits in `recv`
-holds as much memory, and a thousand of them a thousand times that."""
+holds as much memory, and a thousand of them a thousand times that. Whose record was not whole gets the larger one."""
 MAX_FIRST_CHUNKS = protocol.MAX_HELLO_BYTES
 """How many times `recv` may return something before a client's dialect is settled: no `hello` has more bytes."""
 IDLE_S = 0.5 if sys.platform == "win32" else 3600.0
@@ -117,6 +117,7 @@ class Connection:
         """The other half, which belongs to the delivery thread."""
         self._sock = sock
         self._sock.settimeout(IDLE_S)
+        self._secured_bytes = SECURED_RECV_BYTES
         self._words = words
         self._dialect: Dialect = Bare(words)
         self._received = b""
@@ -285,14 +286,13 @@ class Connection:
         if not self._secured.is_begun:
             return self._read(limit_s, SECURED_RECV_BYTES)
         until = math.inf if limit_s is None else time.monotonic() + limit_s
-        max_bytes = SECURED_RECV_BYTES
         while not self._secured.has_ended:
-            data = self._read(None if limit_s is None else until - time.monotonic(), max_bytes)
+            data = self._read(None if limit_s is None else until - time.monotonic(), self._secured_bytes)
             if not data:
                 return data
             if said := self._secured.receive(data):
                 return said
-            max_bytes = RECV_BYTES  # the rest of a record is on its way
+            self._secured_bytes = LARGE_RECV_BYTES  # this client says so much at once
         return b""
 
     def _read_handshake(self, until: float) -> bytes:
