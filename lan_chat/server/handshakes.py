@@ -1,6 +1,7 @@
 """Whose turn it is to do a handshake, in a room with a code: not too many at once, and not too many of one address.
 
 Each client's thread waits for its turn, which the thread gives it whose handshake has ended: that wakes no other one.
+One thread more does what all of them have to compute. Main starts and stops it.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from lan_chat.process import POLL_S
+from lan_chat.secure import SecureError
 
 MAX_HANDSHAKES, MAX_HANDSHAKES_PER_HOST = 200, 8
 """How many handshakes there may be at once, and of one address: each takes a millisecond, if the client does its part.
@@ -47,6 +50,30 @@ class Handshakes:
         self._count_of: Counter[str] = Counter()
         """How many are under way of each address that has any."""
         self._waiting: deque[Turn] = deque()
+        self._computing = ThreadPoolExecutor(1, "handshakes")
+        """Its one thread: the stack and the allocator's cache that a handshake takes would stay with each client's."""
+
+    def start(self) -> None:
+        """Start the thread that computes."""
+        self._computing.submit(int).result()  # now, while there is a thread to be had
+
+    def stop(self) -> None:
+        """End it, when nothing more has to be computed."""
+        self._computing.shutdown()
+
+    def compute(self, step: Callable[[bytes], bytes], data: bytes) -> bytes:
+        """Do a step of a handshake in the thread for that, and return its result, or raise what it raised.
+
+        Raises SecureError where the thread has ended.
+        """
+        try:
+            result = self._computing.submit(step, data)
+        except RuntimeError:
+            raise SecureError("the server stops") from None
+        try:
+            return result.result()
+        finally:
+            del result  # it has the error, whose traceback has this frame: a cycle
 
     def __len__(self) -> int:
         return len(self._under_way)

@@ -13,7 +13,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from lan_chat import rooms
@@ -88,8 +87,6 @@ class ChatServer:
             )
         self._stopping = threading.Event()
         self._accept_thread = threading.Thread(target=self._accept_connections, name="accept", daemon=True)
-        self._handshakes = ThreadPoolExecutor(1, "handshakes")
-        """Computes: the stack and the allocator's cache that a handshake takes would stay with each client's thread."""
 
     @property
     def port(self) -> int:
@@ -105,7 +102,7 @@ class ChatServer:
         """Start the delivery thread, the accept thread and the finder."""
         self.delivery.start()
         if self._options.code_key is not None:
-            self._handshakes.submit(int).result()  # starts its thread now, while there is one
+            self.hosts.handshakes.start()
         self._accept_thread.start()
         if self.finder is not None:
             self.finder.start()
@@ -130,7 +127,7 @@ class ChatServer:
         for connection in connections:
             if connection.thread is not None:
                 connection.thread.join(max(0.0, deadline - time.monotonic()))
-        self._handshakes.shutdown()
+        self.hosts.handshakes.stop()
 
     def call(self, action: Callable[[], Result]) -> Result:
         """Do something to the room in the delivery thread, and return its result, or raise what it raised."""
@@ -287,7 +284,7 @@ class ChatServer:
             wait_s = self.hosts.guess(host, 0.0)
             if wait_s and mailbox.wait_until_shut(wait_s):
                 raise ConnectionAbortedError("no end of the handshake")
-            connection.shake_hands(HANDSHAKE_S, self._compute)
+            connection.shake_hands(HANDSHAKE_S, self.hosts.handshakes.compute)
         except SecureError as error:
             if isinstance(error, WrongCodeError):
                 self.hosts.guess(host, 1.0)
@@ -296,14 +293,6 @@ class ChatServer:
             raise
         finally:
             self.hosts.handshakes.end(turn)
-
-    def _compute(self, step: Callable[[bytes], bytes], data: bytes) -> bytes:
-        """Do a step of a handshake in the thread for that, and return its result, or raise what it raised."""
-        try:
-            result = self._handshakes.submit(step, data)
-        except RuntimeError:
-            raise SecureError("the server stops") from None
-        return result.result()
 
     def _make_room(self) -> bool:
         """Return whether a client that was silent has left for one that has come to the full room."""
