@@ -547,8 +547,9 @@ def test_a_browser_is_not_given_the_libraries_of_the_executable(
     browser.write_text('#!/bin/sh\necho "$1 ${LD_LIBRARY_PATH-none}" >"$0.part"\nmv "$0.part" "$0.opened"\n')
     browser.chmod(0o755)
     _, port = start_server()
-    start("chat_client", HOST, str(port), "--name", "Ada", BROWSER=str(browser))
     with LinePeer(port, "Bob") as bob:
+        start("chat_client", HOST, str(port), "--name", "Ada", BROWSER=str(browser))
+        bob.expect("Ada si è unito alla chat!\n")
         find_window(CHAT_WINDOW)
         bob.say("http://127.0.0.1/")
         type_in_window("visto")
