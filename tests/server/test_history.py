@@ -66,8 +66,7 @@ def test_everybody_is_told_on_arrival_whether_the_room_is_recorded(file: Path, i
         with Peer(server.port) as bare:
             bare.recv()
             bare.send("Ugo")
-            assert bare.recv().decode() == IT.welcome.format(name="Ugo")
-            assert bare.recv().decode() == sentence
+            assert bare.expect(sentence) == IT.welcome.format(name="Ugo") + sentence
 
 
 def test_who_was_let_in_on_a_link_that_broke_is_told_of_the_recording_on_the_next() -> None:
