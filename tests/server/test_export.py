@@ -27,7 +27,7 @@ from tests.support.peers import EventPeer, LinePeer, drain, texts_of
 from tests.support.programs import ServerProgram
 from tests.support.servers import Serve, recorded_room
 from tests.support.spreadsheets import QUOTES, SEPARATORS, Spreadsheet, cells_of, is_formula
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEADLINE_S, wait_until
 
 IT = ITALIAN
 
@@ -304,6 +304,7 @@ def test_libreoffice_finds_no_formula_in_an_export(
 def test_an_export_while_a_server_writes_is_a_whole_beginning(file: Path) -> None:
     target = file.with_suffix(".csv")
     with ServerProgram("--history", str(file), "--rate", "2000") as program, EventPeer(program.port, "Ada") as ada:
+        ada.sock.settimeout(12 * DEADLINE_S)  # all may have been said before the last export is done
         talk = threading.Thread(target=chatter, args=(ada, 0))
         talk.start()
         reader = threading.Thread(target=drain, args=(ada,))
