@@ -115,6 +115,7 @@ class Reason(str, Enum):
     KICKED = "kicked"
     BANNED = "banned"
     CODE = "code"
+    SUPERSEDED = "superseded"
 
 
 LIMITS = {Reason.TOO_LONG: MAX_MESSAGE_BYTES, Reason.TOO_MANY_LINES: MAX_MESSAGE_LINES}
@@ -207,7 +208,8 @@ class Welcome(Event):
     `nonce` is the highest that the room has accepted from this member, where it was here before. The events that follow
     with an `id` up to `last` are older: the backlog for a newcomer, the missed ones for a member that comes back; of
     those the room no longer has `missing`, the oldest. `missing` is None for a newcomer. `room` identifies the sequence
-    of `id`s: in another room, no `id` from before means anything. `title` is the room's name for people.
+    of `id`s: in another room, no `id` from before means anything. `title` is the room's name for people. `web` is
+    whether browsers may come in, at the same address and port.
     """
 
     name: str
@@ -218,6 +220,7 @@ class Welcome(Event):
     room: str | None = None
     missing: int | None = None
     title: str | None = None
+    web: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -1044,6 +1047,7 @@ _TYPE_NAMES = {cls: name for name, cls in EVENT_TYPES.items()}
 _JSON_TYPES: dict[str, Callable[[Any], bool]] = {
     "str": lambda value: isinstance(value, str),
     "int": lambda value: type(value) is int and 0 <= value <= MAX_NUMBER,  # True is an int to Python, not on the wire
+    "bool": lambda value: isinstance(value, bool),
     "float": lambda value: type(value) in (int, float) and 0 <= value <= MAX_NUMBER,
     "tuple[str, ...]": lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
 }
@@ -1117,6 +1121,31 @@ class Events(_Framed):
     def _parse(self, whole_lines: bytes) -> list[Event]:
         events = (_parse_event(line) for line in whole_lines.split(b"\n"))
         return [event for event in events if event is not None]
+
+
+class Web(Events):
+    """What a page in a browser reads: the events dialect in the format of Server-Sent Events. It says nothing here.
+
+    https://html.spec.whatwg.org/multipage/server-sent-events.html
+    """
+
+    name: ClassVar[str] = "web"
+    HEARTBEAT = b":\n\n"
+    """A comment, which means nothing but that the stream is alive."""
+
+    def feed(self, data: bytes) -> list[Event]:
+        return []
+
+    def finish(self) -> list[Event]:
+        return []
+
+    def encode(self, event: Event) -> bytes:
+        said = super().encode(event).rstrip(b"\n")
+        if isinstance(event, Quit | EndConn):
+            said = b'{"type":"end_conn"}'
+        number = getattr(event, "id", None)
+        head = b"" if number is None else b"id: %d\n" % number
+        return b"%sdata: %s\n\n" % (head, said) if said else b""
 
 
 def _parse_event(line: bytes) -> Event | None:
@@ -1198,8 +1227,12 @@ def settle_s(received: bytes) -> float:
     """Return how many seconds to wait for more, while `recognise_client` returns None."""
     if _begins_as_event(received):
         return HELLO_SETTLE_S
-    may_be_strange = bool(received) and any(prefix.startswith(received) for prefix in _PREFIXES)
-    return DOUBT_S if may_be_strange else SETTLE_S  # a request that comes byte by byte must not become a name
+    return DOUBT_S if may_become_strange(received) else SETTLE_S
+
+
+def may_become_strange(received: bytes) -> bool:
+    """Return whether the first bytes may be a request's that comes byte by byte, which must not become a name."""
+    return bool(received) and any(prefix.startswith(received) for prefix in _PREFIXES)
 
 
 class Stranger(Enum):

@@ -15,7 +15,7 @@ from lan_chat.server.history import FILE_ERRORS, RoomEvent
 from lan_chat.server.membership import ConnectionState, Recipient
 from lan_chat.server.timeline import SAID, Timeline
 from lan_chat.server.words import ServerWords
-from protocol import Announcement, Bare, Dialect, Event, Events, Greeting, Lines, Notice, Reason, Telnet
+from protocol import Announcement, Bare, Dialect, Event, Events, Greeting, Lines, Notice, Reason, Telnet, Web
 
 MAX_UNSENT_BYTES = 8 * 1024 * 1024
 """What may wait for one client that reads too slowly."""
@@ -90,7 +90,7 @@ class Broadcast:
         """What a newcomer is told about the recording."""
         self._timeline = timeline
         self._words = words
-        writers: tuple[Dialect, ...] = (Bare(words), Lines(words), Telnet(words), Events())
+        writers: tuple[Dialect, ...] = (Bare(words), Lines(words), Telnet(words), Events(), Web())
         self._writers = {type(writer): writer for writer in writers}
         self._members: dict[Recipient, None] = {}
         """The connections that hear the room; a dict for its order."""
@@ -293,7 +293,7 @@ class Broadcast:
         """
         log.warning(self._words.log_reads_too_slowly.format(address=recipient, unsent=recipient.outbox.unsent_bytes))
         recipient.mailbox.shut()
-        if recipient.kind is Events:
+        if issubclass(recipient.kind, Events):
             self.break_off(recipient, self._words.why_too_slow, Reason.TOO_SLOW)
         else:
             recipient.end_because(self._words.why_too_slow, Reason.TOO_SLOW)

@@ -13,7 +13,7 @@ from lan_chat.server.membership import ConnectionState, Member
 from lan_chat.server.rules import EVERYBODY, RuleKind, network_text, parse_network
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ServerWords
-from protocol import Bare, Dialect, Events, Lines, Telnet
+from protocol import Bare, Dialect, Events, Lines, Telnet, Web
 
 QUOTED = re.compile(r'"([^"]+)" *(.*)')
 """A name in quotes, and what follows: it is meant as it stands, also where nobody has it."""
@@ -46,6 +46,7 @@ class Operator:
             Lines: words.dialect_lines,
             Telnet: words.dialect_telnet,
             Bare: words.dialect_bare,
+            Web: words.dialect_web,
         }
         self._commands = {
             "help": Command(self._help),

@@ -12,11 +12,13 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import protocol
 from lan_chat.secure import RECORD_BYTES
+from lan_chat.server.http_request import HttpError, Request, RequestReader
 from lan_chat.server.mailbox import Mailbox
 from lan_chat.server.membership import Recipient
 from lan_chat.server.outbox import Outbox
@@ -44,6 +46,11 @@ LINGER_S = 1.0
 @dataclass(frozen=True)
 class Connected(Event):
     """Never on the wire: this connection is there, and wants to be greeted."""
+
+    kind: type[Dialect] | None = None
+    """The dialect that the client speaks, where it is not to be found out."""
+    greeting: bytes = b""
+    """What it is greeted with then."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +136,10 @@ class Connection:
         """When this client may speak again that was too fast, on the monotonic clock."""
         self.is_extra = False
         """Whether it came when the room was full; written by the accept thread before this one starts."""
+        self.is_browser = False
+        """Whether a browser has made it for a request; those are many, and not in the log."""
+        self.is_logged = False
+        """Whether the log says that it has connected."""
         self.is_cut = False
         """Whether nothing more is to be read; set from any thread."""
 
@@ -137,8 +148,12 @@ class Connection:
 
         Raises OSError where the connection fails.
         """
-        if not self._received:
-            self._note_first(self._receive(wait_s))
+        until = time.monotonic() + wait_s
+        while not self._received or protocol.may_become_strange(self._received):
+            data = self._receive(until - time.monotonic())
+            self._note_first(data)
+            if not data:
+                break
 
     def begin_handshake(self) -> None:
         """Have everything encrypted from here on. Nothing more can be sent before `shake_hands` has been successful."""
@@ -198,6 +213,43 @@ class Connection:
         self._received = b""
         self._dialect = Events() if issubclass(kind, Events) else kind(self._words)
         return kind
+
+    @property
+    def asks_by_http(self) -> bool:
+        """Whether the first bytes are those of an HTTP request."""
+        is_plain = self._secured is None or not self._secured.is_begun
+        return is_plain and protocol.stranger_in(self._received) is Stranger.WEB
+
+    def read_request(self, limit_s: float) -> Request | None:
+        """Return the HTTP request that the client has begun with; None where its stream ends before.
+
+        Raises HttpError where it is none that is served, or takes longer than `limit_s`; OSError.
+        """
+        until = time.monotonic() + limit_s
+        reader, received = RequestReader(), self._received
+        self._received = b""
+        self._first_chunks.clear()
+        while received:
+            if (request := reader.feed(received)) is not None:
+                return request
+            more = self._read(until - time.monotonic())
+            if more is None:
+                raise HttpError(HTTPStatus.REQUEST_TIMEOUT)
+            received = more
+        return None
+
+    def answer(self, pieces: Iterable[bytes], piece_s: float) -> None:
+        """Send an answer to one that is not greeted, so that its own thread is the only one that writes to it.
+
+        Raises OSError, also where it takes nothing for `piece_s`.
+        """
+        self._sock.settimeout(piece_s)
+        for piece in pieces:
+            self._sock.sendall(piece)
+
+    def speak(self, dialect: Dialect) -> None:
+        """Have what the client says from here on be read in a dialect."""
+        self._dialect = dialect
 
     @property
     def begins_handshake(self) -> bool:

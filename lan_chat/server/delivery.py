@@ -18,6 +18,7 @@ import protocol
 from lan_chat.server.broadcast import REPLAY_EVENTS, Broadcast
 from lan_chat.server.connection import Connected, Ended, NameProposed, Settled, Strange, TelnetAnswer, TurnAway
 from lan_chat.server.former_members import FormerMembers
+from lan_chat.server.heartbeats import Heartbeats
 from lan_chat.server.history import Departure, clamp_time
 from lan_chat.server.hosts import Hosts
 from lan_chat.server.leaving import TICK_S, Leaving
@@ -52,6 +53,7 @@ from protocol import (
     Resume,
     Say,
     Stranger,
+    Web,
     Welcome,
 )
 
@@ -111,9 +113,10 @@ class Delivery:
         """The connections that were greeted and have not left; a dict for its order."""
         self._choosing: dict[Recipient, None] = {}
         """Those of them that have no name yet; the first to run out of time is first."""
-        self._places = Places(options.grace_s, hosts, words)
+        self._places = Places(options.grace_s, hosts, words, grace_web_s=options.grace_web_s)
         self._former = FormerMembers(timeline.former, is_recorded=timeline.path is not None)
         self._leaving = Leaving(self._broadcast)
+        self._heartbeats = Heartbeats(self._broadcast)
         self._doorstep = Doorstep(options.code_key is not None)
         self._is_over = False
         self._now = _time()
@@ -231,6 +234,7 @@ class Delivery:
             self._attempt(self._let_slow_ones_go)
             self._attempt(self._doorstep.proceed)
             self._attempt(self._leaving.proceed)
+            self._attempt(self._heartbeats.proceed)
             self._collector.note(work)
             took_s = time.perf_counter() - started
 
@@ -251,6 +255,8 @@ class Delivery:
         deadlines = [recipient.deadline for recipient in itertools.islice(self._choosing, 1)]
         if self._places.next_deadline is not None:
             deadlines.append(self._places.next_deadline)
+        if self._heartbeats.next_at is not None:
+            deadlines.append(self._heartbeats.next_at)
         return max(TICK_S, min(deadlines) - time.monotonic()) if deadlines else None
 
     def _carry_out_all(self, recipient: Recipient) -> None:
@@ -278,13 +284,17 @@ class Delivery:
 
     # What a client said.
 
-    def _greet(self, recipient: Recipient, _: Connected) -> None:
+    def _greet(self, recipient: Recipient, connected: Connected) -> None:
         if recipient.state is not ConnectionState.NEW:  # it was banned meanwhile
             return
         recipient.state = ConnectionState.CHOOSING
         recipient.deadline = time.monotonic() + NAME_S
         self._greeted[recipient] = self._choosing[recipient] = None
-        self._broadcast.tell(recipient, Greeting())
+        if connected.kind is None:
+            self._broadcast.tell(recipient, Greeting())
+        else:
+            recipient.kind, recipient.is_settled = connected.kind, True
+            self._broadcast.answer(recipient, connected.greeting)
 
     def _settle(self, recipient: Recipient, settled: Settled) -> None:
         recipient.kind, recipient.is_settled = settled.kind, True
@@ -328,7 +338,7 @@ class Delivery:
 
     def _decide(self, recipient: Recipient, proposed: NameProposed) -> None:
         said = proposed.said
-        if isinstance(said, Say) and (self._speaks(recipient) or recipient.kind is Events):
+        if isinstance(said, Say) and (self._speaks(recipient) or issubclass(recipient.kind, Events)):
             self._take_say(recipient, said)
         elif self._speaks(recipient):
             self._refuse(recipient, Fault(Reason.ALREADY_JOINED))
@@ -420,7 +430,7 @@ class Delivery:
     def _take_quit(self, recipient: Recipient, goodbye: Quit | EndConn) -> None:
         recipient.end_because(self._words.why_quit)
         closes_itself = isinstance(goodbye, Quit) and not goodbye.waits
-        if not closes_itself and recipient.kind is not Events:
+        if not closes_itself and not issubclass(recipient.kind, Events):
             self._broadcast.tell_last(recipient, EndConn())
         self._dismiss(recipient)
 
@@ -429,7 +439,7 @@ class Delivery:
         recipient.is_read = False
         recipient.end_because(ended.why)
         member = recipient.member
-        may_come_back = self._speaks(recipient) and recipient.kind is Events and recipient.why_left is None
+        may_come_back = self._speaks(recipient) and issubclass(recipient.kind, Events) and not recipient.why_left
         if member is not None and may_come_back and self._places.has_one_for(member):
             self._hold_place(recipient, member)
         else:
@@ -507,17 +517,24 @@ class Delivery:
         self._choosing.pop(recipient, None)
         recipient.state, recipient.member = ConnectionState.MEMBER, member
         recipient.mailbox.is_joined = True
+        if recipient.kind is Web:
+            self._heartbeats.add(recipient)
         self._broadcast.record()  # a token that was given away works whatever happens to the server
         names = tuple(present.name for present in self._room.members())
         nonce = member.last_nonce if member.last_nonce >= 0 else None
         room_id, title = self._timeline.room_id, self._options.room or None
-        welcome = Welcome(member.name, recipient.token, names, last, nonce, room_id, missing, title)
+        web = self._options.web or None
+        welcome = Welcome(member.name, recipient.token, names, last, nonce, room_id, missing, title, web)
         self._broadcast.tell(recipient, welcome)
 
     def _supersede(self, recipient: Recipient) -> None:
         """Close a connection whose member came back over another one."""
         recipient.end_because(self._words.why_superseded)
-        self._drop(recipient)
+        if recipient.kind is Web:  # a page that comes back by itself would take the member away again, and so on
+            self._broadcast.tell(recipient, Error(Reason.SUPERSEDED.value))
+            self._start_leaving(recipient, FLUSH_S)
+        else:
+            self._drop(recipient)
 
     def _hold_place(self, recipient: Recipient, member: Member) -> None:
         """Keep the place of a member whose link is broken."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import protocol
+from lan_chat.server import web_words
+from lan_chat.server.web_words import WebWords
 
 
 @dataclass(frozen=True)
-class OperatorWords(protocol.Words):
+class OperatorWords(WebWords):
     """What the operator is told besides the log, in one language, with `{}` placeholders."""
 
     room_found: str
@@ -72,7 +73,7 @@ class OperatorWords(protocol.Words):
 
 
 ITALIAN = OperatorWords(
-    **vars(protocol.ITALIAN),
+    **vars(web_words.ITALIAN),
     room_found="La stanza si chiama {room}: chi apre il client la trova da solo.",
     room_hidden="La stanza si chiama {room}, e nessuno la trova da solo: agli altri serve l'indirizzo.",
     room_unfound="La stanza si chiama {room}, ma chi apre il client può non trovarla, e allora gli serve l'indirizzo: "
@@ -138,7 +139,7 @@ ITALIAN = OperatorWords(
 
 
 ENGLISH = OperatorWords(
-    **vars(protocol.ENGLISH),
+    **vars(web_words.ENGLISH),
     room_found="The room is called {room}: who opens the client finds it by itself.",
     room_hidden="The room is called {room}, and nobody finds it by themselves: the others need the address.",
     room_unfound="The room is called {room}, but who opens the client may not find it, and needs the address then: UDP "

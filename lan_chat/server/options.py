@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 BURST = 100
 """Burst of one client, in units."""
@@ -30,5 +31,13 @@ class Options:
     """The room's name for people; empty for none."""
     udp_port: int = 0
     """On which UDP port it is told where the room is; 0 for not at all."""
+    web: bool = False
+    """Whether browsers may come in."""
+    web_name: str = ""
+    """One more name by which browsers may ask for this host; empty for none."""
+    grace_web_s: float = 600.0
+    """As `grace_s`, for a guest by browser: phones sleep."""
+    client_file: Path | None = None
+    """The client's program for Windows, which the page offers; None where there is none."""
     code_key: bytes | None = field(default=None, repr=False)
     """The key of the code without which nobody comes in (`lan_chat.code`); None where everybody may."""

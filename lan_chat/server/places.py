@@ -11,7 +11,9 @@ from collections.abc import Iterator
 
 from lan_chat.server.hosts import Hosts
 from lan_chat.server.membership import Member, MemberState
+from lan_chat.server.options import Options
 from lan_chat.server.words import ServerWords
+from protocol import Web
 
 MAX_AWAY, MAX_AWAY_PER_HOST = 1000, 100
 """How many places the room holds at once, and for one address: coming and breaking off costs nothing."""
@@ -28,8 +30,11 @@ log = logging.getLogger(__name__)
 class Places:
     """Which members are away, and how long each may be."""
 
-    def __init__(self, grace_s: float, hosts: Hosts, words: ServerWords) -> None:
+    def __init__(
+        self, grace_s: float, hosts: Hosts, words: ServerWords, *, grace_web_s: float = Options.grace_web_s
+    ) -> None:
         self._grace_s = grace_s
+        self._grace_web_s = grace_web_s
         self._hosts = hosts
         self._words = words
         self._away: dict[Member, int] = {}
@@ -63,18 +68,18 @@ class Places:
                 log.warning(self._words.log_no_place_left.format(count=MAX_AWAY))
             self._is_told = True
             return False
-        return self._grace_s > 0
+        return self._grace_of(member) > 0
 
     def hold(self, member: Member) -> None:
         """Hold the place of a member whose link broke, for what it has left of the time to come back."""
-        now = time.monotonic()
+        now, grace_s = time.monotonic(), self._grace_of(member)
         linked_s = now - member.linked_at
         if linked_s >= LONG_LINK_S:
-            member.grace_left_s = self._grace_s
+            member.grace_left_s = grace_s
         elif linked_s >= BRIEF_LINK_S:
             member.grace_left_s += linked_s
         member.state = MemberState.AWAY
-        member.deadline = now + min(self._grace_s, member.grace_left_s)
+        member.deadline = now + min(grace_s, member.grace_left_s)
         self._away[member] = next(self._numbers)
         self._away_of[_host_of(member)] += 1
         heapq.heappush(self._deadlines, (member.deadline, self._away[member], member))
@@ -99,6 +104,11 @@ class Places:
             entry = heapq.heappop(self._deadlines)
             if self._counts(entry):
                 yield entry[-1]
+
+    def _grace_of(self, member: Member) -> float:
+        """Return how long a member may take to come back: a guest by browser longer, as phones sleep."""
+        is_web = member.recipient is not None and member.recipient.kind is Web
+        return self._grace_web_s if is_web else self._grace_s
 
     def _counts(self, entry: Entry) -> bool:
         """Return whether an entry's member has not come back since."""

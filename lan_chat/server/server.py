@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from typing import TypeVar
 
 from lan_chat import rooms
@@ -32,18 +33,24 @@ from lan_chat.server.delivery import Delivery
 from lan_chat.server.finder import Finder
 from lan_chat.server.history import History
 from lan_chat.server.hosts import Hosts
+from lan_chat.server.http_request import HttpError, Request
 from lan_chat.server.options import BURST, Options
 from lan_chat.server.rate import Allowance, cost
 from lan_chat.server.room import Room
 from lan_chat.server.timeline import Timeline
+from lan_chat.server.web import STREAM_HEAD, Stream, WebRoom, entry_of, nothing, said_in, token_of
 from lan_chat.server.words import HAS_CONNECTED, HAS_LEFT, ITALIAN, ServerWords
 from lan_chat.sockets import Address, address_label, host_label, peer_address, tune
-from protocol import EndConn, Event, Events, Notice, Quit, Reason, Resume, Stranger
+from protocol import EndConn, Event, Events, Notice, Quit, Reason, Resume, Stranger, Web
 
 ACCEPT_PAUSE_S = 1.0
 """How long accepting pauses when the system has no descriptor or thread left."""
 JOIN_S = 5.0
 """How long stopping waits for a thread to end."""
+REQUEST_S, BUSY_REQUEST_S = 10.0, 1.0
+"""How long a browser may take for a request, and where the room is full."""
+ANSWER_S = 30.0
+"""How long a browser may take nothing of an answer."""
 HANDSHAKE_S = 5.0
 """How long a client may take for the handshake of a room with a code."""
 SLOW_DOWN_LOG_S = 60.0
@@ -85,6 +92,8 @@ class ChatServer:
             self.finder = Finder(
                 self._describe, listener, self._options.udp_port, words=words, are_askers_limited=limited
             )
+        self._web = WebRoom(self._options, words) if self._options.web else None
+        """None where no browser may come in."""
         self._stopping = threading.Event()
         self._accept_thread = threading.Thread(target=self._accept_connections, name="accept", daemon=True)
 
@@ -183,7 +192,6 @@ class ChatServer:
             if not self.room.register(connection):
                 log.warning(words.log_turned_away_full.format(address=connection.recipient))
                 return
-            log.info(HAS_CONNECTED, host_label(address[0]), address[1])
             name = f"client {connection.recipient}"
             thread = threading.Thread(target=self._handle_client, args=(connection,), name=name, daemon=True)
             connection.thread = thread
@@ -225,8 +233,11 @@ class ChatServer:
             connection.mailbox.hand_over([Ended(why, is_failure)])
             connection.mailbox.wait_until_done()
             connection.close()
-            log.info(words.log_left.format(who=recipient, why=recipient.why or words.why_server_stops))
-            log.info(HAS_LEFT, host_label(connection.address[0]), connection.address[1])
+            if not connection.is_browser:
+                self._note_connected(connection)
+            if connection.is_logged:
+                log.info(words.log_left.format(who=recipient, why=recipient.why or words.why_server_stops))
+                log.info(HAS_LEFT, host_label(connection.address[0]), connection.address[1])
             self.hosts.leave(connection.address[0])
             self.room.forget(connection)  # last: `stop` waits for the connections in the registry
 
@@ -234,6 +245,10 @@ class ChatServer:
         """Process a client's input until it quits or disconnects, and return whether it quit."""
         mailbox = connection.mailbox
         connection.wait_to_be_spoken_to(self._options.greeting_wait_s)
+        if self._web is not None and connection.asks_by_http:
+            connection.is_browser = True
+            return self._serve_browser(connection, self._web)
+        self._note_connected(connection)
         if connection.begins_handshake:
             self._shake_hands(connection)
             connection.wait_to_be_spoken_to(self._options.greeting_wait_s)
@@ -264,6 +279,66 @@ class ChatServer:
             if mailbox.is_shut:
                 break
         return False
+
+    @staticmethod
+    def _note_connected(connection: Connection) -> None:
+        if not connection.is_logged:
+            connection.is_logged = True
+            log.info(HAS_CONNECTED, host_label(connection.address[0]), connection.address[1])
+
+    def _serve_browser(self, connection: Connection, web: WebRoom) -> bool:
+        """Answer a browser's request, or have it hear the room, and return whether a guest quit.
+
+        Raises OSError where the connection fails.
+        """
+        request = None
+        try:
+            request = connection.read_request(BUSY_REQUEST_S if connection.is_extra else REQUEST_S)
+            if request is None:
+                return False
+            web.check(request)
+            if request.path == "/events":
+                return self._serve_guest(connection, web, request)
+            if request.method != "POST":
+                answer = web.get(request)
+            elif self._take_from_guest(web.find(request), said_in(request)):
+                answer = nothing()
+            else:
+                raise HttpError(HTTPStatus.CONFLICT)
+        except HttpError as error:
+            answer = web.refuse(error, is_head=request is not None and request.is_head)
+        log.debug("%s: %s: %s", connection.recipient, request, answer.status)
+        connection.answer(answer.pieces, ANSWER_S)
+        return False
+
+    def _serve_guest(self, connection: Connection, web: WebRoom, request: Request) -> bool:
+        """Have a guest hear the room until its stream ends, and return whether it quit. Raises HttpError, OSError."""
+        entry, mailbox = entry_of(request), connection.mailbox
+        if connection.is_extra and not self._make_room():
+            raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE)
+        self._note_connected(connection)
+        connection.speak(Web())
+        mailbox.hand_over([Connected(Web, STREAM_HEAD)])
+        self._ask_to_join(connection, [entry], names_may_be_said=False)
+        if not mailbox.is_joined:
+            return False
+        token, stream = token_of(request), Stream(connection, self._options.rate)
+        web.open(token, stream)
+        try:
+            for events in connection.incoming():  # a page says nothing here; whatever comes costs the guest
+                for _ in self._grant(connection, stream.allowance, events):
+                    pass
+                if mailbox.is_shut:
+                    break
+        finally:
+            web.close(token, stream)
+        return False
+
+    def _take_from_guest(self, stream: Stream, said: list[Event]) -> bool:
+        """Hand over what a guest says, no faster than it may, and return whether its stream was still open."""
+        granted = [event for events in self._grant(stream.connection, stream.allowance, said) for event in events]
+        stream.connection.mailbox.hand_over(granted)
+        return granted == said
 
     def _shake_hands(self, connection: Connection) -> None:
         """Do the handshake with a client when it is its turn, which after wrong codes of its address takes a while.
