@@ -19,7 +19,7 @@ from lan_chat.server.broadcast import REPLAY_EVENTS, Broadcast
 from lan_chat.server.connection import Connected, Ended, NameProposed, Settled, Strange, TelnetAnswer, TurnAway
 from lan_chat.server.former_members import FormerMembers
 from lan_chat.server.heartbeats import Heartbeats
-from lan_chat.server.history import Departure, clamp_time
+from lan_chat.server.history import Departure, event_time
 from lan_chat.server.hosts import Hosts
 from lan_chat.server.leaving import TICK_S, Leaving
 from lan_chat.server.membership import ConnectionState, FormerMember, Member, MemberState, Recipient
@@ -27,25 +27,18 @@ from lan_chat.server.options import Options
 from lan_chat.server.places import Places
 from lan_chat.server.room import Room
 from lan_chat.server.timeline import Timeline
-from lan_chat.server.turned_away import Doorstep
+from lan_chat.server.turned_away import Doorstep, answer_stranger
 from lan_chat.server.words import ServerWords
 from lan_chat.server.work import Collector, Result, Work, call
 from lan_chat.sockets import Address
 from protocol import (
-    Announcement,
     Bare,
     EndConn,
     Error,
     Event,
     Events,
     Fault,
-    Greeting,
     Join,
-    Joined,
-    Left,
-    LineEnd,
-    Lines,
-    Message,
     Notice,
     Quit,
     Reason,
@@ -97,7 +90,7 @@ class Delivery:
             Strange: self._send_away,
             TurnAway: self._turn_away,
             NameProposed: self._take_proposal,
-            Resume: self._take_resume,
+            Resume: self._take_proposal,
             Join: self._take_join,
             Say: self._take_say,
             TelnetAnswer: self._answer_telnet,
@@ -119,7 +112,7 @@ class Delivery:
         self._heartbeats = Heartbeats(self._broadcast)
         self._doorstep = Doorstep(options.code_key is not None)
         self._is_over = False
-        self._now = _time()
+        self._now = event_time()
         """The time of this turn, in seconds since the epoch."""
         for member in room.members():  # who was here when the server ended without a goodbye
             self._places.hold(member)
@@ -155,7 +148,7 @@ class Delivery:
 
     def announce(self, text: str) -> None:
         """Say something to the room as the operator."""
-        self._broadcast.tell_room(Announcement(self._timeline.next_id(), self._now, text))
+        self._broadcast.tell_room(protocol.Announcement(self._timeline.next_id(), self._now, text))
 
     def kick(self, member: Member, reason: Reason = Reason.KICKED, detail: str | None = None) -> None:
         """Have a member leave, and tell it why."""
@@ -220,7 +213,7 @@ class Delivery:
         while True:
             work = self._collector.collect(min(MAX_GATHER_S, GATHER_SHARE * took_s), self._limit_s())
             started, began = time.perf_counter(), time.monotonic()
-            self._now = _time()
+            self._now = event_time()
             for item in work:
                 if isinstance(item, Recipient):
                     self._carry_out_all(item)
@@ -291,7 +284,7 @@ class Delivery:
         recipient.deadline = time.monotonic() + NAME_S
         self._greeted[recipient] = self._choosing[recipient] = None
         if connected.kind is None:
-            self._broadcast.tell(recipient, Greeting())
+            self._broadcast.tell(recipient, protocol.Greeting())
         else:
             recipient.kind, recipient.is_settled = connected.kind, True
             self._broadcast.answer(recipient, connected.greeting)
@@ -299,8 +292,8 @@ class Delivery:
     def _settle(self, recipient: Recipient, settled: Settled) -> None:
         recipient.kind, recipient.is_settled = settled.kind, True
         recipient.outbox.is_paced = settled.kind is Bare
-        if issubclass(settled.kind, Lines) and recipient.state is ConnectionState.CHOOSING:
-            self._broadcast.tell(recipient, LineEnd())
+        if issubclass(settled.kind, protocol.Lines) and recipient.state is ConnectionState.CHOOSING:
+            self._broadcast.tell(recipient, protocol.LineEnd())
 
     def _answer_telnet(self, recipient: Recipient, answer: TelnetAnswer) -> None:
         if recipient.state in (ConnectionState.CHOOSING, ConnectionState.MEMBER):
@@ -313,12 +306,8 @@ class Delivery:
         log.info(self._words.log_stranger.format(address=recipient, kind=kind))
         recipient.end_because(self._words.why_stranger)
         if not is_greeted or stranger is Stranger.OTHER:
-            status, sentence = (501, "Not Implemented"), self._words.stranger
-            if strange.is_full:
-                status, sentence = (503, "Service Unavailable"), self._words.full
-            elif self._options.code_key is not None:
-                status, sentence = (403, "Forbidden"), self._words.needs_code
-            self._broadcast.answer(recipient, protocol.answer_stranger(stranger, *status, sentence))
+            has_code = self._options.code_key is not None
+            self._broadcast.answer(recipient, answer_stranger(stranger, strange.is_full, has_code, self._words))
         self._dismiss(recipient)
 
     def _turn_away(self, recipient: Recipient, turned_away: TurnAway) -> None:
@@ -329,10 +318,13 @@ class Delivery:
         recipient.end_because(self._words.why_no_place if is_full else self._words.why_no_code)
         self._tell_and_dismiss(recipient, Refused(turned_away.reason.value))
 
-    def _take_proposal(self, recipient: Recipient, proposed: NameProposed) -> None:
-        """Let a client in under a name; where it has one already, what it said may be a message."""
+    def _take_proposal(self, recipient: Recipient, proposed: NameProposed | Resume) -> None:
+        """Let a client in, as who it was or under a name; where it has one, what it said may be a message."""
         try:
-            self._decide(recipient, proposed)
+            if isinstance(proposed, Resume):
+                self._decide_resume(recipient, proposed)
+            else:
+                self._decide(recipient, proposed)
         finally:
             recipient.mailbox.note_decided()
 
@@ -368,12 +360,6 @@ class Delivery:
     def _take_join(self, recipient: Recipient, _: Join) -> None:
         """Refuse a name to a client that has one; without one it comes as a `NameProposed`."""
         self._refuse(recipient, Fault(Reason.ALREADY_JOINED))
-
-    def _take_resume(self, recipient: Recipient, resume: Resume) -> None:
-        try:
-            self._decide_resume(recipient, resume)
-        finally:
-            recipient.mailbox.note_decided()
 
     def _decide_resume(self, recipient: Recipient, resume: Resume) -> None:
         if self._speaks(recipient):
@@ -415,7 +401,7 @@ class Delivery:
                 return
             member.last_nonce = say.nonce
         number = self._timeline.next_id()
-        self._broadcast.tell_room(Message(number, self._now, member.name, say.text, say.nonce))
+        self._broadcast.tell_room(protocol.Message(number, self._now, member.name, say.text, say.nonce))
 
     def _refuse(self, recipient: Recipient, fault: Fault) -> None:
         """Answer to something that is not accepted; the log has each reason once for each connection."""
@@ -471,7 +457,7 @@ class Delivery:
         member.replay_from = backlog[0].id - 1 if backlog else last
         member.joined_id = member.first_id = self._timeline.next_id()
         heard = self._broadcast.batch_size
-        self._broadcast.tell_room(Joined(member.joined_id, self._now, member.name))
+        self._broadcast.tell_room(protocol.Joined(member.joined_id, self._now, member.name))
         self._timeline.note_arrival(member)
         self._welcome(recipient, member, last)
         if self._broadcast.notice:
@@ -485,7 +471,7 @@ class Delivery:
         member.replay_from = min(max(seen, former.first_id - 1), self._timeline.last_id)
         member.first_id, member.last_nonce = former.first_id, former.last_nonce
         member.joined_id = self._timeline.next_id()
-        self._broadcast.tell_room(Joined(member.joined_id, self._now, member.name))
+        self._broadcast.tell_room(protocol.Joined(member.joined_id, self._now, member.name))
         self._timeline.note_arrival(member)
         self._show_missed(recipient, member, min(seen, member.replay_from), is_new=True)
 
@@ -547,7 +533,7 @@ class Delivery:
         self._places.give_up(member)
         member.state = MemberState.GONE
         self._room.release(member)
-        left = Left(self._timeline.next_id(), self._now, member.name, reason.value if reason else None)
+        left = protocol.Left(self._timeline.next_id(), self._now, member.name, reason.value if reason else None)
         is_final = reason is Reason.KICKED
         if not is_final:
             self._former.add(FormerMember(member.name, member.token_key, member.first_id, member.last_nonce))
@@ -610,8 +596,3 @@ class Delivery:
         self._leaving.close_all([*self._greeted, *new], FLUSH_S, self._words.why_server_stops)
         self._timeline.close(members)
         self._doorstep.close()
-
-
-def _time() -> float:
-    """Return the time in seconds since the epoch, as events carry it."""
-    return clamp_time(round(time.time(), 3))

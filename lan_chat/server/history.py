@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -382,6 +383,11 @@ def event_from_row(row: Row, words: ServerWords) -> Message | Announcement | Joi
 def clamp_time(when: float) -> float:
     """Return a time that every system can format as a date, in seconds since the epoch: a clock may have been wrong."""
     return min(max(0.0, when), MAX_TIME)
+
+
+def event_time() -> float:
+    """Return the time in seconds since the epoch, as events carry it."""
+    return clamp_time(round(time.time(), 3))
 
 
 def _is_number(value: object) -> bool:

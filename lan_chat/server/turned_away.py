@@ -9,6 +9,7 @@ from collections import Counter
 from enum import Enum
 
 import protocol
+from lan_chat.server.words import ServerWords
 from lan_chat.sockets import Address
 from protocol import Stranger
 
@@ -19,6 +20,15 @@ LINGER_S = 1.0
 PAUSE_S = 0.005
 """How long they are left alone after they were looked through."""
 RECV_BYTES = 16 * 1024
+
+
+def answer_stranger(stranger: Stranger, is_full: bool, has_code: bool, words: ServerWords) -> bytes:
+    """Return what a client of another protocol is answered, in that: why it may not come in."""
+    if is_full:
+        return protocol.answer_stranger(stranger, 503, "Service Unavailable", words.full)
+    if has_code:
+        return protocol.answer_stranger(stranger, 403, "Forbidden", words.needs_code)
+    return protocol.answer_stranger(stranger, 501, "Not Implemented", words.stranger)
 
 
 class Stage(Enum):
