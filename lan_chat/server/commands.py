@@ -94,11 +94,15 @@ class Operator:
     def _describe(self, member: Member) -> str:
         recipient, words = member.recipient, self._words
         minutes = max(1.0, (time.time() - member.joined_at) / 60)
-        is_linked = recipient is not None and recipient.state is ConnectionState.MEMBER
+        dialect = words.operator_absent
+        if recipient is not None and recipient.state is ConnectionState.MEMBER:
+            dialect = self._dialects[recipient.kind]
+        elif recipient is not None and recipient.kind is Web:
+            dialect = words.web_away  # most often a phone that sleeps, and no fault
         return words.operator_member.format(
             name=member.name,
             address=recipient or "–",
-            dialect=self._dialects[recipient.kind] if recipient is not None and is_linked else words.operator_absent,
+            dialect=dialect,
             since=time.strftime("%H:%M:%S", time.localtime(member.joined_at)),
             said=member.said,
             rate=round(member.said / minutes),

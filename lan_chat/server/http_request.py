@@ -76,6 +76,8 @@ class RequestReader:
         self._received = bytearray()
         self._searched = 0
         """How far the end of the head was looked for: bytes that come one by one are looked through once."""
+        self._has_line = False
+        """Whether the request line was looked at, ahead of the headers."""
         self._request: Request | None = None
         self._length = 0
 
@@ -98,6 +100,9 @@ class RequestReader:
             raise HttpError(
                 HTTPStatus.REQUEST_URI_TOO_LONG if line_end is None else HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             )
+        if end is None and not self._has_line and (line := _LINE_END.search(self._received)):
+            parse_line(bytes(self._received[: line.start()]))  # who has said no more than that may wait for an answer
+            self._has_line = True
         self._searched = len(self._received)
         if end is None:
             return
@@ -107,11 +112,10 @@ class RequestReader:
         self._length = body_length(self._request.headers)
 
 
-def parse_head(head: bytes) -> Request:
-    """Return the request that a request line and headers ask for. Raises HttpError."""
-    first, *lines = _LINE_END.split(head)
-    parts = first.split(b" ")
-    if len(parts) != 3 or not first.isascii() or not all(parts) or any(byte < 0x21 for byte in b"".join(parts)):
+def parse_line(line: bytes) -> tuple[str, str]:
+    """Return the method and the target of a request line. Raises HttpError."""
+    parts = line.split(b" ")
+    if len(parts) != 3 or not all(parts) or any(not 0x20 < byte < 0x7F for byte in b"".join(parts)):
         raise HttpError(HTTPStatus.BAD_REQUEST)
     method, target, version = (part.decode("ascii") for part in parts)
     numbers = _VERSION.fullmatch(version)
@@ -123,6 +127,13 @@ def parse_head(head: bytes) -> Request:
         raise HttpError(HTTPStatus.NOT_IMPLEMENTED)
     if len(target) > MAX_TARGET_CHARACTERS:
         raise HttpError(HTTPStatus.REQUEST_URI_TOO_LONG)
+    return method, target
+
+
+def parse_head(head: bytes) -> Request:
+    """Return the request that a request line and headers ask for. Raises HttpError."""
+    first, *lines = _LINE_END.split(head)
+    method, target = parse_line(first)
     if not all(map(_HEADER.fullmatch, lines)):
         raise HttpError(HTTPStatus.BAD_REQUEST)
     try:

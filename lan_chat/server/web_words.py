@@ -12,6 +12,7 @@ class WebWords(protocol.Words):
     """What a browser reads where there is no page, in one language."""
 
     dialect_web: str
+    web_away: str
     web_wrong_host: str
     web_foreign: str
     web_not_found: str
@@ -24,6 +25,7 @@ class WebWords(protocol.Words):
 ITALIAN = WebWords(
     **vars(protocol.ITALIAN),
     dialect_web="web",
+    web_away="web, assente",
     web_wrong_host="Questo server non risponde a questo nome: usa l'indirizzo che mostra quando si avvia.",
     web_foreign="Questa richiesta non viene dalla pagina della chat.",
     web_not_found="Qui non c'è niente: la chat è all'indirizzo senza niente dietro alla porta.",
@@ -35,6 +37,7 @@ ITALIAN = WebWords(
 ENGLISH = WebWords(
     **vars(protocol.ENGLISH),
     dialect_web="web",
+    web_away="web, away",
     web_wrong_host="This server does not answer to this name: use the address that it shows when it starts.",
     web_foreign="This request does not come from the chat's page.",
     web_not_found="There is nothing here: the chat is at the address with nothing behind the port.",

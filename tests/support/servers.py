@@ -23,7 +23,7 @@ IT = ITALIAN
 Serve = Callable[..., ChatServer]
 
 
-def limits(**given: float | str | bytes) -> Options:
+def limits(**given: object) -> Options:
     """The limits of a server for tests: nobody waits long for its greeting, and all come from one address."""
     return Options(**{"greeting_wait_s": 0.02, "max_per_host": 0, **given})  # type: ignore[arg-type]
 
