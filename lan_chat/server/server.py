@@ -319,12 +319,12 @@ class ChatServer:
         self._note_connected(connection)
         connection.speak(Web())
         mailbox.hand_over([Connected(Web, STREAM_HEAD)])
-        self._ask_to_join(connection, [entry], names_may_be_said=False)
-        if not mailbox.is_joined:
-            return False
         token, stream = token_of(request), Stream(connection, self._options.rate)
         web.open(token, stream)
         try:
+            self._ask_to_join(connection, [entry], names_may_be_said=False)
+            if not mailbox.is_joined:
+                return False
             for events in connection.incoming():  # a page says nothing here; whatever comes costs the guest
                 for _ in self._grant(connection, stream.allowance, events):
                     pass

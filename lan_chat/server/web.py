@@ -74,29 +74,31 @@ class WebRoom:
         self._page = page
         self._lock = threading.Lock()
         """Guards the streams."""
-        self._streams: dict[str, Stream] = {}
-        """By the guest's token, the latest."""
+        self._streams: dict[str, list[Stream]] = {}
+        """By the guest's token, the latest last; one that is about to come in is already there."""
 
     # The streams.
 
     def open(self, token: str, stream: Stream) -> None:
-        """Note that a guest hears the room by a stream."""
+        """Note that a guest has opened a stream."""
         with self._lock:
-            self._streams[token] = stream
+            self._streams.setdefault(token, []).append(stream)
 
     def close(self, token: str, stream: Stream) -> None:
         """Note that a stream has ended."""
         with self._lock:
-            if self._streams.get(token) is stream:
+            self._streams[token].remove(stream)
+            if not self._streams[token]:
                 del self._streams[token]
 
     def find(self, request: Request) -> Stream:
-        """Return the stream of the guest that asks. Raises HttpError where there is none."""
+        """Return the stream by which the guest that asks hears the room. Raises HttpError where there is none."""
         with self._lock:
-            stream = self._streams.get(token_of(request))
-        if stream is None or stream.connection.mailbox.is_shut:
-            raise HttpError(HTTPStatus.CONFLICT)
-        return stream
+            streams = list(self._streams.get(token_of(request), ()))
+        for stream in reversed(streams):
+            if stream.connection.mailbox.is_joined and not stream.connection.mailbox.is_shut:
+                return stream
+        raise HttpError(HTTPStatus.CONFLICT)
 
     # The requests.
 
