@@ -36,12 +36,14 @@ from pathlib import Path
 
 from lan_chat.client import session as sessions
 from lan_chat.client.ledger import Gap
+from lan_chat.client.session import Session
 from lan_chat.code import key_of
 from protocol import Joined, Left
 from tests.chaos.members import Breaker, Member
 from tests.chaos.records import Loss, RecordFile
 from tests.chaos.verdict import Past, check_ends, check_gaps, check_people, check_record, find_past
 from tests.support.programs import TOP, ServerProgram
+from tests.support.web_link import WebSession
 
 TICK_S = 0.002
 """How long main rests after each round of saying and breaking."""
@@ -67,6 +69,8 @@ class Plan:
     """What is played."""
 
     members: int = 20
+    pages: int = 0
+    """How many of them come as a page in a browser does."""
     messages: int = 5000
     kills: int = 10
     losses: int = 0
@@ -88,9 +92,18 @@ class Machine:
         self.record = RecordFile(folder / "chat.db") if plan.has_history else None
         self.lost: Counter[str] = Counter()
         self._stack = stack
-        self._options = ["--grace", str(plan.grace_s), "--rate", "0", "--log-level", "warning"]
+        self._options = [
+            "--grace",
+            str(plan.grace_s),
+            "--grace-web",
+            str(plan.grace_s),
+            "--rate",
+            "0",
+            "--log-level",
+            "warning",
+        ]
         self._options += ["--history", str(self.record.path)] if self.record else []
-        self._options += ["--code", CODE] if plan.has_code else []
+        self._options += ["--code", CODE, "--web", "on"] if plan.has_code else []
         self._program = ["-c", SMALL_ROOM.format(kept=plan.kept)] if plan.kept else [TOP / "chat_server.py"]
         self.server = self._start()
 
@@ -121,7 +134,9 @@ def run(plan: Plan) -> str:
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         machine = Machine(plan, Path(folder), stack)
         key = key_of(CODE) if plan.has_code else None
-        people = [Member(f"membro {number}", machine.server.port, key) for number in range(plan.members)]
+        kinds = [WebSession] * plan.pages + [Session] * (plan.members - plan.pages)
+        rng.shuffle(kinds)
+        people = [Member(f"membro {number}", machine.server.port, key, kind) for number, kind in enumerate(kinds)]
         for member in people:
             stack.callback(member.close)
         breaker = Breaker(rng)
@@ -224,6 +239,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     usual = Plan()
     parser.add_argument("--members", type=int, default=usual.members, help="default: %(default)s")
+    parser.add_argument("--pages", type=int, default=0, help="members of them by browser (default: none)")
     parser.add_argument("--messages", type=int, default=usual.messages, help="default: %(default)s")
     parser.add_argument("--kills", type=int, default=usual.kills, help="of the server (default: %(default)s)")
     parser.add_argument("--losses", type=int, default=0, help="kills more that lose the record's end (default: 0)")
@@ -238,6 +254,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("a server that is killed keeps nothing without a history: --kills 0")
     plan = Plan(
         given.members,
+        given.pages,
         given.messages,
         given.kills,
         given.losses,

@@ -31,12 +31,14 @@ def number_of(event: Event) -> int:
 class Member:
     """Somebody who talks through a network that breaks, and what its window would show."""
 
-    def __init__(self, author: str, port: int, key: bytes | None = None) -> None:
+    def __init__(
+        self, author: str, port: int, key: bytes | None = None, kind: type[Session] = Session
+    ) -> None:
         self.author = author
         """What its texts bear, whatever name it comes under."""
         self.name = author
         self.proxy = Proxy(port)
-        self.session = Session("127.0.0.1", self.proxy.port, code_key=key)
+        self.session = kind("127.0.0.1", self.proxy.port, code_key=key)
         self.since: int | None = None
         """The number before its arrival; None until it has come in."""
         self.shown: list[Event] = []
