@@ -40,6 +40,7 @@ COMMANDS = {
     "setsid": ("util-linux", "programs in a terminal of their own"),
     "soffice": ("libreoffice-calc-nogui", "exports in a spreadsheet"),
     "objdump": ("binutils", "building the executables"),
+    "zbarimg": ("zbar-tools", "QR codes that are read"),
     "wine": ("wine wine64", "everything under Windows"),
 }
 """The commands that tests use: the Debian package of each, and what is skipped without it."""
@@ -78,7 +79,7 @@ def make_environment() -> None:
     if not PYTHON.exists():
         print(f"Making {ENVIRONMENT.name} ...", flush=True)
         venv.create(ENVIRONMENT, with_pip=True)
-    print("Installing the project, pytest, hypothesis and PyInstaller ...", flush=True)
+    print("Installing the project, pytest, hypothesis, PyInstaller and segno ...", flush=True)
     subprocess.run([PYTHON, "-m", "pip", "install", "-q", "-e", f".[{EXTRA}]"], cwd=TOP, check=True)
     done.write_text(wanted)
 

@@ -23,6 +23,7 @@ SHARED = {
     "lan_chat.early",
     "lan_chat.interfaces",
     "lan_chat.process",
+    "lan_chat.qr",
     "lan_chat.rooms",
     "lan_chat.secure",
     "lan_chat.sockets",
