@@ -30,9 +30,11 @@ try:
     import os
     import platform
     import queue
+    import re
     import signal
     import threading
     import traceback
+    from functools import partial
     from pathlib import Path
     from typing import Any
 
@@ -54,12 +56,14 @@ try:
     from lan_chat.server.export import export_history
     from lan_chat.server.finder import host_name
     from lan_chat.server.history import FILE_ERRORS, History
-    from lan_chat.server.listening import explain_listen_error, open_listener, where_to_find
+    from lan_chat.server.invitation import Invitation, client_beside_this, sum_of
+    from lan_chat.server.listening import explain_listen_error, links_to_find, open_listener, where_to_find
     from lan_chat.server.log_file import LogFile
     from lan_chat.server.log_limit import LogLimit
     from lan_chat.server.options import MAX_BACKLOG, Options
     from lan_chat.server.server import ChatServer
     from lan_chat.server.terminal import Terminal, is_terminal, read_console, show
+    from lan_chat.server.web import CLIENT_NAME
     from lan_chat.server.words import CLOSED, CLOSING, CLOSING_OTHERWISE, LANGUAGES, WAITING, ServerWords
     from lan_chat.server.writer import Writer
     from protocol import Notice
@@ -72,6 +76,8 @@ except ModuleNotFoundError as error:
 
 ASKED = "-"
 """What is given in place of a code that is to be asked for: others on this machine can see a command line."""
+HOST_NAME = re.compile(r"(?!.{254})[\w-]{1,63}(\.[\w-]{1,63})*", re.ASCII)
+"""A name as a browser sends it, without a port; the underscore is no host's by the RFCs, but Windows has some."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -121,6 +127,7 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
         print(explain_listen_error(error, arguments.host, arguments.port, words), file=sys.stderr)
         return 2
 
+    is_web = arguments.web == "on" if code is not None else arguments.web != "off"
     history, notice = open_history(arguments.history, words)
     options = Options(
         max_clients=arguments.max_clients,
@@ -131,6 +138,10 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
         greeting_wait_s=arguments.greeting_wait,
         room=rooms.room_name(arguments.room) if arguments.room is not None else host_name(),
         udp_port=0 if arguments.hidden else udp_port(rooms.PORT),
+        web=is_web,
+        web_name=arguments.web_name,
+        grace_web_s=arguments.grace_web,
+        client_file=client_beside_this() if is_web else None,
         code_key=key_of(code) if code is not None else None,
     )
     server = ChatServer(listener, options, words, history, notice)
@@ -138,15 +149,23 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
     watch_signals(requests.put, has_stopped)  # until here a signal ends the program at once
     for writer in writers:
         writer.start()
+    invitation = Invitation(links_to_find(listener, words), words) if is_web else None
     terminal.show(WAITING)
-    show_where(terminal, server, where_to_find(listener, words), words)
+    addresses = [where_to_find(listener, words), *([invitation.banner()] if invitation is not None else [])]
+    show_where(terminal, server, "\n".join(addresses), words)
     if code is not None:
         terminal.show(words.room_code.format(code=written(code)))  # no log has it
+        if is_web:
+            terminal.show(words.web_in_clear)
     server.start()
+    if options.client_file is not None and invitation is not None and invitation.links:
+        link = f"{invitation.links[0]}{CLIENT_NAME}"
+        show_sum = partial(show_client, terminal, options.client_file, link, words)
+        threading.Thread(target=show_sum, name="sum", daemon=True).start()  # it may take a while, as from a USB stick
     try:
         if is_terminal(sys.stdin):
             threading.Thread(target=read_console, args=(requests,), name="console", daemon=True).start()
-        operator = Operator(server, words)
+        operator = Operator(server, words, invitation)
         while isinstance(request := wait_for(requests), str) and not operator.is_stop(request):
             terminal.show(operator.answer(request))
         terminal.show(CLOSING if request == signal.SIGINT else CLOSING_OTHERWISE)
@@ -169,6 +188,12 @@ def show_where(terminal: Terminal, server: ChatServer, addresses: str, words: Se
         terminal.show(words.room_unfound.format(room=server.room_name, port=port, error=failure))
         room = ""
     terminal.introduce(addresses.splitlines()[1].strip(), room)
+
+
+def show_client(terminal: Terminal, client: Path, link: str, words: ServerWords) -> None:
+    """Show where the client's program is downloaded from, and its sum. Runs in a thread of its own."""
+    with contextlib.suppress(OSError):  # it is not offered any more
+        terminal.show(words.web_client.format(link=link, digest=sum_of(client)))
 
 
 def ask_code(words: ServerWords) -> str | None:
@@ -247,6 +272,9 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--rate", words.help_rate, usual.rate, type=float, metavar="N")
     add("--grace", words.help_grace, usual.grace_s, type=float, metavar="S")
     add("--backlog", words.help_backlog, usual.backlog, type=int, metavar="N")
+    add("--web", words.help_web, choices=("on", "off"))
+    add("--web-name", words.help_web_name, "", metavar="NAME")
+    add("--grace-web", words.help_grace_web, usual.grace_web_s, type=float, metavar="S")
     add("--greeting-wait", words.help_greeting_wait, usual.greeting_wait_s, type=float, metavar="S")
     add("--history", words.help_history, type=Path, metavar="FILE")
     add("--export", words.help_export, type=Path, metavar="FILE")
@@ -268,6 +296,10 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         parser.error(words.bad_limits)
     if not 0 <= arguments.grace <= 86_400 or not 0 <= arguments.backlog <= MAX_BACKLOG:
         parser.error(words.bad_memory.format(backlog=MAX_BACKLOG))
+    if not 0 <= arguments.grace_web <= 86_400:
+        parser.error(words.bad_grace_web)
+    if arguments.web_name and not HOST_NAME.fullmatch(arguments.web_name):
+        parser.error(words.bad_web_name)
     if arguments.history is None and (arguments.export is not None or arguments.attendance):
         parser.error(words.export_needs_history)
     if arguments.attendance and arguments.export is None:

@@ -10,9 +10,10 @@ import contextlib
 import ctypes
 import ipaddress
 import os
+import re
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -33,6 +34,17 @@ IF_TYPES_POINT_TO_POINT = {23, 28, 53, 131}
 """IF_TYPE_PPP, IF_TYPE_SLIP, IF_TYPE_PROP_VIRTUAL (WireGuard, OpenVPN, Tailscale), IF_TYPE_TUNNEL."""
 DAD_STATES_USABLE = {3, 4}
 """IpDadStateDeprecated, IpDadStatePreferred; the others are not yet, or not, this machine's own."""
+
+VIRTUAL = re.compile(
+    r"br-[0-9a-f]{12}$|bridge1\d\d$|(cni|docker|incusbr|lxcbr|lxdbr|podman|vboxnet|veth|virbr|vmnet|vnic)"
+    r"|.*(hyper-v virtual ethernet|virtualbox host-only|vmware virtual ethernet)",
+    re.IGNORECASE,
+)
+"""Names and descriptions of interfaces to virtual machines and containers on this machine."""
+TUNNEL = re.compile(
+    r"(ham|ppp|tap|tun|utun|wg)\d|tap_|zt\w{8}$|.*(hamachi|tailscale|tap-windows|vpn|wireguard|zerotier)", re.IGNORECASE
+)
+"""Names and descriptions of VPNs, some of which look like a network card to the system."""
 
 FAR_AWAY = ("192.0.2.1", "2001:db8::1")
 """Addresses that only the default route leads to; RFC 5737, RFC 3849: nobody has them."""
@@ -179,6 +191,29 @@ def outgoing_addresses() -> list[IPAddress]:
             probe.connect((target, 9))
             found.append(ipaddress.ip_address(probe.getsockname()[0].partition("%")[0]))
     return found
+
+
+def likeliest_first(found: Iterable[Interface], outgoing: Collection[IPAddress]) -> list[Interface]:
+    """Return the addresses that others may reach, those first that a neighbour on the LAN is likeliest to reach.
+
+    `outgoing` are the addresses on the default routes. A link-local IPv6 address needs to be written otherwise on each
+    machine, so it is there only if there is nothing else.
+    """
+
+    def rank(one: Interface) -> tuple[object, ...]:
+        texts = (one.name, one.description)
+        is_outgoing = one.address in outgoing
+        is_tunnel = one.is_point_to_point or any(map(TUNNEL.match, texts))
+        # A virtual switch may have taken over the card, and is on the LAN itself then.
+        is_virtual = any(map(VIRTUAL.match, texts)) and not is_outgoing
+        return (
+            *(not one.is_running, is_tunnel, is_virtual),
+            *(one.address.is_link_local, one.address.version, not one.address.is_private, not is_outgoing),
+        )
+
+    others = [one for one in found if not (one.is_loopback or one.address.is_loopback)]
+    routable = [one for one in others if one.address.version == 4 or not one.address.is_link_local]
+    return sorted(routable or others, key=rank)
 
 
 def broadcast_of(address: IPAddress, prefix_length: int) -> ipaddress.IPv4Address | None:

@@ -133,6 +133,10 @@ if sys.platform == "win32":
         ctypes.windll.kernel32.SetConsoleTitleW(title)
         return ""
 
+    def white_on_black(text: str) -> str:
+        """Return a text as it is: a console may not take ANSI's colours, and is dark unless its user wants it light."""
+        return text
+
 else:
 
     def has_own_console() -> bool:
@@ -153,6 +157,10 @@ else:
     def title_console(title: str) -> str:
         """Return what a terminal takes for the title of its window when that is written to it (xterm's OSC 0)."""
         return "" if os.environ.get("TERM", "dumb") in ("dumb", "linux") else f"\033]0;{title}\a"
+
+    def white_on_black(text: str) -> str:
+        """Return a text in these colours, whichever the terminal has, if it takes them (xterm's SGR)."""
+        return text if os.environ.get("TERM", "dumb") in ("dumb", "linux") else f"\033[97;40m{text}\033[0m"
 
 
 def wait_for_enter(prompt: str) -> None:

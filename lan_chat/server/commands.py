@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import protocol
+from lan_chat.server.invitation import Invitation
 from lan_chat.server.membership import ConnectionState, Member
 from lan_chat.server.rules import EVERYBODY, RuleKind, network_text, parse_network
 from lan_chat.server.server import ChatServer
@@ -36,8 +37,10 @@ class Command:
 class Operator:
     """Carries out the commands that the operator types at the server's terminal. Main thread only."""
 
-    def __init__(self, server: ChatServer, words: ServerWords) -> None:
+    def __init__(self, server: ChatServer, words: ServerWords, invitation: Invitation | None = None) -> None:
         self._server = server
+        self._invitation = invitation
+        """Where browsers come in; None where they do not."""
         self._room = server.room
         self._delivery = server.delivery
         self._words = words
@@ -59,6 +62,7 @@ class Operator:
             "mute": Command(self._mute, words.usage_mute),
             "unmute": Command(self._unmute, words.usage_mute),
             "mutes": Command(self._mutes),
+            "qr": Command(self._qr),
             "stop": Command(self._help),  # without an argument the program itself carries it out: `is_stop`
         }
 
@@ -194,6 +198,9 @@ class Operator:
         lines = [words.operator_everybody if what == EVERYBODY else what for what in muted]
         count = words.operator_mutes.format(count=len(muted)) if muted else words.operator_no_mutes
         return "\n".join([*lines, count])
+
+    def _qr(self, _: str) -> str:
+        return self._words.web_is_off if self._invitation is None else self._invitation.answer()
 
     def _tell_standings(self) -> None:
         for member in self._room.members():

@@ -6,31 +6,19 @@ import contextlib
 import errno
 import ipaddress
 import os
-import re
 import socket
 import sys
-from collections.abc import Collection, Iterable
 from typing import Any
 
-from lan_chat.interfaces import Interface, IPAddress, interfaces, outgoing_addresses
+from lan_chat.interfaces import IPAddress, interfaces, likeliest_first, outgoing_addresses
 from lan_chat.server.words import ServerWords
+from lan_chat.sockets import address_label
 
 BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 LISTEN_BACKLOG = 1024
 """Connections that the system may complete before `accept`; with a full backlog the server looks dead."""
 NOT_HERE_ERRORS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL, errno.ENODEV, errno.ENXIO}
 """How systems say that an address, its family or its interface is not one of theirs."""
-
-VIRTUAL = re.compile(
-    r"br-[0-9a-f]{12}$|bridge1\d\d$|(cni|docker|incusbr|lxcbr|lxdbr|podman|vboxnet|veth|virbr|vmnet|vnic)"
-    r"|.*(hyper-v virtual ethernet|virtualbox host-only|vmware virtual ethernet)",
-    re.IGNORECASE,
-)
-"""Names and descriptions of interfaces to virtual machines and containers on this machine."""
-TUNNEL = re.compile(
-    r"(ham|ppp|tap|tun|utun|wg)\d|tap_|zt\w{8}$|.*(hamachi|tailscale|tap-windows|vpn|wireguard|zerotier)", re.IGNORECASE
-)
-"""Names and descriptions of VPNs, some of which look like a network card to the system."""
 
 
 def open_listener(host: str, port: int) -> socket.socket:
@@ -94,29 +82,6 @@ def _listen_at(family: int, address: tuple[Any, ...]) -> socket.socket:
     return listener
 
 
-def likeliest_first(found: Iterable[Interface], outgoing: Collection[IPAddress]) -> list[Interface]:
-    """Return the addresses that others may reach, those first that a neighbour on the LAN is likeliest to reach.
-
-    `outgoing` are the addresses on the default routes. A link-local IPv6 address needs to be written otherwise on each
-    machine, so it is there only if there is nothing else.
-    """
-
-    def rank(one: Interface) -> tuple[object, ...]:
-        texts = (one.name, one.description)
-        is_outgoing = one.address in outgoing
-        is_tunnel = one.is_point_to_point or any(map(TUNNEL.match, texts))
-        # A virtual switch may have taken over the card, and is on the LAN itself then.
-        is_virtual = any(map(VIRTUAL.match, texts)) and not is_outgoing
-        return (
-            *(not one.is_running, is_tunnel, is_virtual),
-            *(one.address.is_link_local, one.address.version, not one.address.is_private, not is_outgoing),
-        )
-
-    others = [one for one in found if not (one.is_loopback or one.address.is_loopback)]
-    routable = [one for one in others if one.address.version == 4 or not one.address.is_link_local]
-    return sorted(routable or others, key=rank)
-
-
 def explain_listen_error(error: OSError, host: str, port: int, words: ServerWords) -> str:
     """Return the sentence for a failure of `open_listener`: what happened, and what to do."""
     sentence = {
@@ -131,6 +96,23 @@ def explain_listen_error(error: OSError, host: str, port: int, words: ServerWord
 
 def where_to_find(listener: socket.socket, words: ServerWords) -> str:
     """Return the lines that say where clients find the server that listens there."""
+    title, hosts, port = _reached_at(listener, words)
+    lines = [words.reach_line.format(host=host, port=port) for host in hosts]
+    notes = [words.reach_scope] if any("%" in host for host in hosts) else []
+    return "\n".join([title, *lines, *notes])
+
+
+def links_to_find(listener: socket.socket, words: ServerWords) -> list[str]:
+    """Return the links under which browsers find the server that listens there, the likeliest first.
+
+    None is to a link-local address of IPv6: no browser takes its interface.
+    """
+    _, hosts, port = _reached_at(listener, words)
+    return [f"http://{address_label((host, port))}/" for host in hosts if "%" not in host]
+
+
+def _reached_at(listener: socket.socket, words: ServerWords) -> tuple[str, list[str], int]:
+    """Return what is said above the addresses where a listener is reached, these, and its port."""
     host, port, *more = listener.getsockname()
     bound = ipaddress.ip_address(host.partition("%")[0])
     if bound.is_unspecified:
@@ -142,9 +124,7 @@ def where_to_find(listener: socket.socket, words: ServerWords) -> str:
     else:
         title = words.reach_here if bound.is_loopback else words.reach_title
         hosts = [written(bound, more[1] if more else 0)]
-    lines = [words.reach_line.format(host=host, port=port) for host in dict.fromkeys(hosts)]
-    notes = [words.reach_scope] if any("%" in host for host in hosts) else []
-    return "\n".join([title, *lines, *notes])
+    return title, list(dict.fromkeys(hosts)), port
 
 
 def is_ipv6_alone(listener: socket.socket) -> bool:

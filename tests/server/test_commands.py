@@ -31,7 +31,7 @@ def test_the_operator_speaks_to_everybody_under_a_name_that_nobody_else_has(
 
 HELP = (
     "Commands: help · who · say TEXT · kick NAME [REASON] · ban NAME|ADDRESS [REASON] · unban NAME|ADDRESS · bans · "
-    "mute NAME|* · unmute NAME|* · mutes · stop"
+    "mute NAME|* · unmute NAME|* · mutes · qr · stop"
 )
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from lan_chat.interfaces import Interface, interfaces
+from lan_chat.interfaces import Interface, interfaces, likeliest_first
 from lan_chat.server import listening
 from lan_chat.server.commands import Operator
-from lan_chat.server.listening import addresses_of, likeliest_first, open_listener, where_to_find
+from lan_chat.server.listening import addresses_of, links_to_find, open_listener, where_to_find
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ENGLISH, ITALIAN
 from tests.support.peers import LinePeer, Peer
@@ -148,6 +148,26 @@ def test_without_a_network_it_says_that_and_not_that_nobody_else_can_connect(
     machine += [LO, LO6]
     assert banner_at(host) == f"{ITALIAN.reach_nowhere}\n    127.0.0.1  porta PORT"
     assert "Solo questo computer" not in banner_at(host)
+
+
+def links_at(host: str) -> list[str]:
+    """What a server on this address says of where browsers find it, without its port."""
+    with open_listener(host, 0) as listener:
+        port = f":{listener.getsockname()[1]}/"
+        links = links_to_find(listener, ITALIAN)
+    assert all(link.endswith(port) for link in links)
+    return [link.removesuffix(port) for link in links]
+
+
+def test_browsers_find_it_at_the_same_addresses_but_those_that_they_cannot_open(machine: list[Interface]) -> None:
+    assert links_at("") == ["http://127.0.0.1"]
+    machine += [LO, LINK_LOCAL]
+    assert links_at("::") == []
+    machine += [LAN, one("eth0:1", "192.168.1.20"), WIFI, IPV6]
+    assert links_at("") == ["http://192.168.1.20", "http://10.0.0.3"]
+    assert links_at("::") == ["http://192.168.1.20", "http://10.0.0.3", "http://[fd00::20]"]
+    assert links_at("127.0.0.1") == ["http://127.0.0.1"]
+    assert links_at("::1") == ["http://[::1]"]
 
 
 def test_a_link_local_address_is_shown_with_what_each_computer_has_to_write_itself(machine: list[Interface]) -> None:

@@ -25,9 +25,11 @@ def test_a_server_without_a_terminal_says_the_originals_lines_and_the_addresses_
     with Program(TOP / "chat_server.py", "--host", "127.0.0.1", "--port", "0") as program:
         opening = program.expect("porta ")
         port = program.expect("\n")
+        browsers = program.expect("/\n")
         program.interrupt()
         status, closing = program.expect_end()
     assert opening + port == f"Waiting for connections...\n{ITALIAN.reach_here}\n    127.0.0.1  porta {int(port)}\n"
+    assert browsers == f"{ITALIAN.web_title}\n    http://127.0.0.1:{int(port)}/\n"
     assert (status, closing.splitlines()[1:]) == (0, ["Server successfully closed."])
 
 
@@ -78,12 +80,15 @@ if sys.platform != "win32":  # which has no pseudo-terminals in Python
             address = words.reach_line.format(host="127.0.0.1", port=port)
             title = f"\033]0;{words.console_title.format(address=address.strip())}\a"
             room = words.room_hidden.format(room=host_name())
-            lines = [WAITING, words.reach_here, address, room, words.banner, words.banner_console + title]
+            browsers = [words.web_title, f"    http://127.0.0.1:{port}/"]
+            lines = [WAITING, words.reach_here, address, *browsers, room, words.banner, words.banner_console + title]
             opening = "".join(f"{line}\r\n" for line in lines).encode()
             program.expect(re.escape(opening[-20:]))
             assert program.output == opening
             program.type("help\n")
             program.expect(re.escape(words.operator_help.partition("{")[0].encode()))
+            program.type("qr\n")
+            program.expect(re.escape(words.qr_only_here.format(link=f"http://127.0.0.1:{port}/").encode()))
             program.type("stop\n")
             assert program.process.wait(DEADLINE_S) == 0
             program.expect(rb"\033\]0;\a$")

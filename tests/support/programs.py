@@ -140,6 +140,8 @@ class ServerProgram(Program):
         super().__init__(*program, *usual, *options, stdin=stdin)
         self.expect("127.0.0.1  port")
         self.port = int(self.expect("\n").split()[-1])
+        if not {"--web", "--code"} & set(options):
+            self.expect(f"http://127.0.0.1:{self.port}/\n")
 
 
 class OriginalServer(Program):

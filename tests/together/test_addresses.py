@@ -9,8 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from lan_chat.client.session import Session
-from lan_chat.interfaces import Interface, interfaces, outgoing_addresses
-from lan_chat.server.listening import likeliest_first
+from lan_chat.interfaces import Interface, interfaces, likeliest_first, outgoing_addresses
 from lan_chat.server.words import ITALIAN
 from tests.support.namespaces import Machine, machines
 from tests.support.peers import GREETING, Peer
@@ -24,7 +23,18 @@ class Server(Program):
     """The server's program, with what it says of where it is found."""
 
     def __init__(self, host: str, *before: str) -> None:
-        command = (*before, str(TOP / "chat_server.py"), "--host", host, "--port", "0", "--greeting-wait", "0")
+        command = (
+            *before,
+            str(TOP / "chat_server.py"),
+            "--host",
+            host,
+            "--port",
+            "0",
+            "--greeting-wait",
+            "0",
+            "--web",
+            "off",
+        )
         super().__init__(*command, stdin=subprocess.DEVNULL)
         self.expect("Waiting for connections...\n")
         banner = self.expect("  porta ")
