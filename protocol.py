@@ -1304,8 +1304,8 @@ def recognise_client(received: bytes, is_over: bool, has_ended: bool = False) ->
         return Lines
     if received in _CONTROL_BYTES:  # a client that leaves at once need not wait
         return Bare
-    if has_ended and not newline and _begins_as_event(received):
-        return Events  # a link that broke within its `hello`: half an object is ignored, and is no name
+    if has_ended and not newline and (_begins_as_event(received) or may_become_strange(received)):
+        return Events  # a link that broke within its `hello` or its request: what there is of it is no name
     if not is_over and not has_ended and len(received) <= MAX_LINE_BYTES:
         return None
     if telnet.is_in_doubt:

@@ -78,6 +78,15 @@ def test_a_client_that_has_ended_its_stream_is_waited_for_no_longer(received: by
     assert recognise_client(received, is_over=True, has_ended=True) is dialect
 
 
+@pytest.mark.parametrize("request_line", [b"GET /events HTTP/1.1", b"POST /say HTTP/1.1"])
+def test_a_request_that_a_broken_link_has_cut_is_nothing_and_no_name(request_line: bytes) -> None:
+    for length in range(1, len(request_line)):
+        begun = request_line[:length]
+        is_nobody = protocol.stranger_in(begun) is not None or recognise_client(begun, True, has_ended=True) is Events
+        assert is_nobody, begun
+        assert Events().feed(begun) == Events().finish() == []
+
+
 def test_a_hello_that_a_broken_link_has_cut_is_nothing_and_no_name() -> None:
     for size in range(1, len(HELLO)):
         dialect = recognise_client(HELLO[:size], is_over=False, has_ended=True)
