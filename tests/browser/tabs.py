@@ -1,0 +1,138 @@
+"""The tabs of a browser, and what a test does and sees in one."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from tests.support.waiting import DEADLINE_S
+
+EXPECTED = ("status of 503", "status of 4", "net::ERR_", "ERR_INCOMPLETE_CHUNKED")
+"""What a browser notes of requests that fail, which tests have happen; anything else is a fault of the page."""
+
+ROWS = """
+    return [...document.querySelectorAll("#rows .row")].map((row) =>
+        (row.querySelector(".who bdi, .spoken bdi").textContent) + ": " + row.querySelector(".text").textContent)
+"""
+
+
+class Browser:
+    """A browser, with the tabs that a test has opened."""
+
+    def __init__(self, driver: Any) -> None:
+        self.driver = driver
+        self._home = driver.current_window_handle
+
+    def open(self, port: int, kind: str = "window") -> Tab:
+        """Open the page in a window of its own, or in a tab (kind `tab`) that hides the one before it."""
+        self.driver.switch_to.new_window(kind)
+        tab = Tab(self.driver, self.driver.current_window_handle)
+        tab.load(f"http://127.0.0.1:{port}/")
+        return tab
+
+    def join(self, port: int, name: str, kind: str = "window") -> Tab:
+        """Open the page and come in under a name."""
+        tab = self.open(port, kind)
+        tab.choose(name)
+        tab.see(f"Benvenuto {name}!")
+        return tab
+
+    def close_tabs(self) -> None:
+        for handle in self.driver.window_handles:
+            if handle != self._home:
+                self.driver.switch_to.window(handle)
+                self.driver.close()
+        self.driver.switch_to.window(self._home)
+
+    def complaints(self) -> list[str]:
+        """Return what the browser has noted against a page: an exception, a policy that was not kept."""
+        noted = [entry["message"] for entry in self.driver.get_log("browser")]
+        return [message for message in noted if not any(expected in message for expected in EXPECTED)]
+
+
+class Tab:
+    """One tab; every method comes back when what it waits for is there, or fails with what the page shows."""
+
+    def __init__(self, driver: Any, handle: str) -> None:
+        self.driver = driver
+        self._handle = handle
+
+    def load(self, address: str) -> None:
+        self._switch()
+        self.driver.get(address)
+
+    def reload(self) -> None:
+        self._switch()
+        self.driver.refresh()
+
+    def close(self) -> None:
+        self._switch()
+        self.driver.close()
+
+    def run(self, script: str, *arguments: object) -> Any:
+        self._switch()
+        return self.driver.execute_script(script, *arguments)
+
+    def command(self, name: str, **parameters: object) -> Any:
+        """Carry out a command of the browser's own protocol (CDP)."""
+        self._switch()
+        return self.driver.execute_cdp_cmd(name, parameters)
+
+    def until(self, condition: str, *arguments: object) -> Any:
+        """Wait until an expression is true in the page, and return it."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not (value := self.run(f"return ({condition})", *arguments)):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{condition} {arguments} never came true; the page shows:\n{self.text}")
+            time.sleep(0.01)
+        return value
+
+    @property
+    def text(self) -> str:
+        return str(self.run("return document.title + '\\n' + document.body.innerText"))
+
+    def see(self, text: str) -> None:
+        self.until("document.body.innerText.includes(arguments[0])", text)
+
+    def miss(self, text: str) -> None:
+        """Wait until a text is no longer shown."""
+        self.until("!document.body.innerText.includes(arguments[0])", text)
+
+    def choose(self, name: str) -> None:
+        self.until("document.querySelector('#naming').checkVisibility()")
+        self._fill("name", name)
+        self.run("document.querySelector('#naming').requestSubmit()")
+
+    def say(self, text: str) -> None:
+        self.until("document.querySelector('#composer').checkVisibility()")
+        self._fill("text", text)
+        self.run("document.querySelector('#composer').requestSubmit()")
+
+    def type(self, *keys: str) -> None:
+        """Type keys where the focus is, as a person does."""
+        self._switch()
+        self.driver.switch_to.active_element.send_keys(*keys)
+
+    def click(self, what: str) -> None:
+        """Click the button that shows this text."""
+        find = "[...document.querySelectorAll('button')].find((b) => b.textContent === arguments[0] && b.checkVisibility())"
+        self.until(find, what)
+        self.run(f"{find}.click()", what)
+
+    def rows(self) -> list[str]:
+        """Return what was said, in order: `NAME: TEXT`, one's own name as `NAME (tu)`."""
+        return list(self.run(ROWS))
+
+    def focused(self) -> str:
+        return str(self.run("return document.activeElement.id"))
+
+    def _fill(self, field: str, text: str) -> None:
+        self.run(
+            f"const field = document.getElementById({json.dumps(field)}); field.value = arguments[0];"
+            "field.dispatchEvent(new Event('input', {bubbles: true}))",
+            text,
+        )
+
+    def _switch(self) -> None:
+        self.driver.switch_to.window(self._handle)
