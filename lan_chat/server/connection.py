@@ -127,6 +127,7 @@ class Connection:
         self._secured_bytes = SECURED_RECV_BYTES
         self._words = words
         self._dialect: Dialect = Bare(words)
+        self.accepted_at = time.monotonic()
         self._received = b""
         """The first bytes, as long as the dialect is not settled."""
         self._first_chunks: list[bytes] = []
@@ -261,6 +262,11 @@ class Connection:
     def may_come_in(self) -> bool:
         """Whether the client has the room's code, if that has one."""
         return self._secured is None or self._secured.is_open
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing has come, and it is not at its end."""
+        return not self._received and not self._has_ended
 
     @property
     def has_spoken(self) -> bool:

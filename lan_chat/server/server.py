@@ -49,6 +49,8 @@ JOIN_S = 5.0
 """How long stopping waits for a thread to end."""
 REQUEST_S, BUSY_REQUEST_S = 10.0, 1.0
 """How long a browser may take for a request, and where the room is full."""
+SPARE_S = 90.0
+"""How long a connection that a browser has opened in advance may be silent before it is greeted as any other."""
 ANSWER_S = 30.0
 """How long a browser may take nothing of an answer."""
 HANDSHAKE_S = 5.0
@@ -245,9 +247,12 @@ class ChatServer:
         """Process a client's input until it quits or disconnects, and return whether it quit."""
         mailbox = connection.mailbox
         connection.wait_to_be_spoken_to(self._options.greeting_wait_s)
-        if self._web is not None and connection.asks_by_http:
+        web = self._web
+        if web is not None and connection.is_silent and not connection.is_extra and web.is_spare(connection):
+            connection.wait_to_be_spoken_to(SPARE_S)
+        if web is not None and connection.asks_by_http:
             connection.is_browser = True
-            return self._serve_browser(connection, self._web)
+            return self._serve_browser(connection, web)
         self._note_connected(connection)
         if connection.begins_handshake:
             self._shake_hands(connection)
@@ -296,6 +301,8 @@ class ChatServer:
             request = connection.read_request(BUSY_REQUEST_S if connection.is_extra else REQUEST_S)
             if request is None:
                 return False
+            if request.method == "GET" and request.path != "/events":
+                web.note_load(connection.address[0], time.monotonic())
             web.check(request)
             if request.path == "/events":
                 return self._serve_guest(connection, web, request)

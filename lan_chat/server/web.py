@@ -35,6 +35,10 @@ TOKEN, NAME, LAST, ROOM = "Lan-Chat-Token", "Lan-Chat-Name", "Lan-Chat-Last", "L
 """Headers of our own, which the page of another server cannot set: a browser would ask us first, and we refuse."""
 SUFFIXES = ("", ".local", ".lan", ".home")
 """What may stand behind this host's name: a name of which nobody elsewhere can say to which address it leads."""
+LOAD_S = 0.1
+"""How close to the load of a page a browser opens the connections that it may need next, on the same or another one."""
+SPARES, MAX_LOADS = 2, 16
+"""How many of them, for so many loads at once; Chromium opens one or two, and closes them unused after a minute."""
 FILE_PIECE_BYTES = 64 * 1024
 STREAM_HEAD = write_head(HTTPStatus.OK, "text/event-stream; charset=utf-8", None)
 _NONCE = "{{nonce}}"
@@ -76,6 +80,39 @@ class WebRoom:
         """Guards the streams."""
         self._streams: dict[str, list[Stream]] = {}
         """By the guest's token, the latest last; one that is about to come in is already there."""
+
+        self._loads: dict[str, list[float]] = {}
+        """When a page was loaded, by address, once for each spare connection that this explains."""
+
+    # The connections that a browser opens in advance.
+
+    def note_load(self, host: str, now: float) -> None:
+        """Note that a browser at an address loads a page."""
+        with self._lock:
+            for other, times in list(self._loads.items()):
+                if times[-1] < now - 2 * LOAD_S:
+                    del self._loads[other]
+            self._loads[host] = [*self._loads.get(host, ()), *[now] * SPARES][-MAX_LOADS * SPARES :]
+
+    def is_spare(self, connection: Connection) -> bool:
+        """Return whether a connection on which nothing has come may be one that a browser has opened in advance.
+
+        If it were greeted, the browser would take the greeting for the answer to the next page that it loads, and show
+        its user an error, however often it is tried again. An original client would have to connect in the very moment
+        in which its own machine loads a page to be taken for one.
+        """
+        return self._explain(connection.address[0], connection.accepted_at)
+
+    def _explain(self, host: str, accepted_at: float) -> bool:
+        """Return whether a load of a page explains a connection; each explains no more than SPARES."""
+        with self._lock:
+            times = self._loads.get(host, [])
+            close = [time for time in times if abs(time - accepted_at) <= LOAD_S]
+            if close:
+                times.remove(close[0])
+                if not times:
+                    del self._loads[host]
+        return bool(close)
 
     # The streams.
 

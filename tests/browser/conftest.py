@@ -57,8 +57,8 @@ def serve() -> Iterator[Serve]:
     servers: list[ChatServer] = []
 
     def start(history: History | None = None, **options: object) -> ChatServer:
-        given = {"web": True, "rate": 0.0, "room": "Aula 3", "backlog": 50, **options}
-        server = ChatServer(open_listener("127.0.0.1", 0), limits(**given), ITALIAN, history)  # type: ignore[arg-type]
+        given = {"web": True, "rate": 0.0, "room": "Aula 3", "backlog": 50, "greeting_wait_s": 0.25, **options}
+        server = ChatServer(open_listener("127.0.0.1", 0), limits(**given), ITALIAN, history)
         server.start()
         servers.append(server)
         return server

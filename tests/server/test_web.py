@@ -397,6 +397,33 @@ def test_a_spare_connection_that_was_greeted_carries_nothing_out(room: ChatServe
         assert message.text == "di nuovo"
 
 
+def test_a_connection_that_a_browser_opens_as_it_loads_a_page_is_not_greeted_and_loads_the_next() -> None:
+    server = start(limits(greeting_wait_s=0.25))
+    try:
+        with Peer(server.port) as spare, Peer(server.port) as other:
+            assert ask(server.port, "GET", "/").status == 200
+            with LinePeer(server.port, "Lia"):  # silent, too, and greeted: a load explains two
+                for connection in (spare, other):
+                    connection.send(request_bytes(server.port, "GET", "/nothing"))
+                    assert Answer(connection.expect_end().encode()).status == 404
+    finally:
+        server.stop()
+
+
+def test_who_connects_a_little_before_or_after_a_page_is_loaded_is_greeted(room: ChatServer) -> None:
+    web = room._web
+    assert web is not None
+    web.note_load("10.0.0.9", now=100.0)
+    assert not web._explain("10.0.0.9", 99.8)
+    assert not web._explain("10.0.0.9", 100.2)
+    assert not web._explain("10.0.0.8", 100.0)
+    assert [web._explain("10.0.0.9", 100.0 + later) for later in (-0.05, 0.05, 0.0)] == [True, True, False]
+    for number in range(1000):
+        web.note_load(f"10.0.{number % 250}.1", now=200.0 + number)
+        web.note_load("10.0.0.9", now=200.0 + number)
+    assert len(web._loads) <= 2
+
+
 def test_the_rest_of_a_request_may_come_later(room: ChatServer) -> None:
     request = request_bytes(room.port, "GET", "/")
     for cut in (1, 3, 4, 10, len(request) - 1):
