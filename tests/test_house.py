@@ -41,13 +41,15 @@ WIDGETS = {
         "message_input",
         "naming",
         "people",
+        "qr_window",
         "room_list",
         "status_line",
     )
 }
 WINDOWS = {"lan_chat.client.window", "lan_chat.client.layout", "lan_chat.client.connect_dialog"}
 ON_TK = {
-    "lan_chat.client." + room for room in ("desktop", "desktop_theme", "file_dialogs", "keyboard", "theme", "wakeup")
+    "lan_chat.client." + room
+    for room in ("desktop", "desktop_theme", "file_dialogs", "keyboard", "side_window", "theme", "wakeup")
 }
 """Rooms that know Tk and no widget of ours."""
 PARTS = {"lan_chat.client." + room for room in ("discs", "drawn_text", "finding")}

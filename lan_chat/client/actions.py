@@ -91,6 +91,8 @@ class Commands:
     retry: Callable[[], object]
     connect: Callable[[], object]
     """Ask for a room, and go on in it."""
+    show_phones: Callable[[], object]
+    """Show how a phone comes into the room."""
     close: Callable[[], object]
     edit: Callable[[str], object]
     """Send a virtual event, such as `<<Cut>>`, to the widget that has the focus."""
@@ -170,6 +172,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("menu_send_again", Menu.CHAT, lambda window, here: window.send_again(None), key=_letter("R")),
     Action("retry", Menu.CHAT, lambda window, here: window.retry(), key=_letter("T")),
     Action("menu_rooms", Menu.CHAT, lambda window, here: window.connect(), key=_letter("N"), begins_group=True),
+    Action("menu_phones", Menu.CHAT, lambda window, here: window.show_phones()),
     Action("menu_quit", Menu.CHAT, lambda window, here: window.close(), key=_letter("Q")),
     Action("menu_undo", Menu.EDIT, lambda window, here: window.edit("<<Undo>>"), key=_editing("Z")),
     Action("menu_redo", Menu.EDIT, lambda window, here: window.edit("<<Redo>>"), key=_editing("Y")),

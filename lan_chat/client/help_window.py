@@ -13,6 +13,7 @@ from lan_chat.client.actions import ACTIONS
 from lan_chat.client.desktop import is_aqua
 from lan_chat.client.palette import Palette
 from lan_chat.client.settings import Settings
+from lan_chat.client.side_window import SideWindow
 from lan_chat.client.theme import pixels, set_title_bar
 from lan_chat.client.words import LANGUAGES, ClientWords
 
@@ -22,16 +23,15 @@ ROW_GAP = 2
 """Above and below each row, in pixels at 100 %."""
 
 
-class HelpWindow:
+class HelpWindow(SideWindow):
     """A window with a text to read and copy, opened by `show_keys` and `show_about`; Escape closes it."""
 
     def __init__(self, root: tk.Tk, settings: Settings, palette: Callable[[], Palette]) -> None:
-        self._root = root
+        super().__init__(root)
         self._settings = settings
         self._palette = palette
         self._show_again: Callable[[], object] | None = None
         """What shows the text that the open window has."""
-        self.window: tk.Toplevel | None = None
 
     def show_keys(self) -> None:
         """Show all keys and what they do."""
@@ -55,27 +55,11 @@ class HelpWindow:
         if self.window is not None and self._show_again is not None:
             self._show_again()
 
-    def close(self) -> None:
-        """Close the window, if it is open."""
-        if self.window is not None:
-            self.window.destroy()
-            self.window = None
-            last = self._root.focus_lastfor()
-            if last is not None:  # not every window manager gives the focus back
-                last.focus_set()
-
     def _show(self, title: str, content: str, show_again: Callable[[], object]) -> None:
-        self.close()
         self._show_again = show_again
         palette = self._palette()
-        self.window = window = tk.Toplevel(self._root, background=palette.window)
-        window.title(title)
+        window = self._open(title, palette.window)
         set_title_bar(window, palette)
-        window.transient(self._root)
-        window.protocol("WM_DELETE_WINDOW", self.close)
-        window.bind("<Escape>", lambda event: self.close())
-        window.columnconfigure(0, weight=1)
-        window.rowconfigure(0, weight=1)
         lines = content.split("\n")
         font = tkfont.nametofont("TkTextFont", root=self._root)
         key_width = max(font.measure(f"{line.partition(chr(9))[0]}    ") for line in lines) if "\t" in content else 0

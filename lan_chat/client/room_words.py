@@ -27,6 +27,12 @@ class RoomWords(ConsoleWords):
     has_left: str
     named_host: str
     menu_rooms: str
+    menu_phones: str
+    phones_how: str
+    phones_in_clear: str
+    phones_wait: str
+    phones_not_here: str
+    phones_no_address: str
     help_dialog: str
 
 
@@ -44,6 +50,15 @@ ITALIAN = RoomWords(
     has_left="Hai lasciato «{room}».",
     named_host="«{room}», {host}",
     menu_rooms="Un'altra stanza...",
+    menu_phones="Codice QR per i telefoni...",
+    phones_how="Inquadra il codice con un telefono collegato alla stessa rete, o scrivi l'indirizzo nel suo browser.",
+    phones_in_clear="Chi entra da un browser non ha bisogno del codice della stanza, e quello che scrive e legge "
+    "viaggia in chiaro.",
+    phones_wait="Non si sa ancora se in questa stanza si entra con un telefono: prima scegli un nome.",
+    phones_not_here="In questa stanza non si entra con un telefono: il server è originale, più vecchio, o avviato "
+    "senza browser. Chi lo gestisce può riavviarlo con --web on.",
+    phones_no_address="Un telefono non può entrare da qui: il browser non sa aprire l'indirizzo del server, o questo "
+    "computer non è collegato a nessuna rete.",
     help_dialog="chiede in una finestra, non sulla console",
 )
 
@@ -62,5 +77,14 @@ ENGLISH = RoomWords(
     has_left="You have left “{room}”.",
     named_host="“{room}”, {host}",
     menu_rooms="Another room...",
+    menu_phones="QR code for phones...",
+    phones_how="Point the camera of a phone in the same network at the code, or type the address in its browser.",
+    phones_in_clear="Who comes in by a browser does not need the code of the room, and what they say and read travels "
+    "in clear.",
+    phones_wait="It is not known yet whether one can come into this room by a phone: choose a name first.",
+    phones_not_here="Nobody comes into this room by a phone: the server is an original one, an older one, or was "
+    "started without browsers. Its operator can start it again with --web on.",
+    phones_no_address="No phone can come in from here: a browser cannot open the server's address, or this computer is "
+    "connected to no network.",
     help_dialog="ask in a window, not on the console",
 )

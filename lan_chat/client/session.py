@@ -147,6 +147,8 @@ class Session:
         """The key of the room's code, not changed after `connect`; None for a room without one."""
         self.address = ""
         """The server's IP address; empty before it has let the user in."""
+        self.takes_browsers: bool | None = None
+        """Whether guests by browser may come in, too; None before the server has let the user in."""
         self.events = Inbox()
         """The server's events and those of the link, and as the last one a `Disconnected`."""
         self.is_bare = False
@@ -412,7 +414,7 @@ class Session:
             self._welcomed_at = time.monotonic()
         is_known, is_first = self._state is State.RESUMING, self._state is not State.JOINED
         says, shown = self._ledger.settle_in(welcome, is_known, is_first)
-        self.address = link.peer
+        self.address, self.takes_browsers = link.peer, bool(welcome.web)
         self._room = room_of(welcome, link.place, link.peer, self.code_key is not None)
         self._told_fault = None
         if link.place != (self.host, self.port):

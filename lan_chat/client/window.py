@@ -19,6 +19,7 @@ from pathlib import Path
 import protocol
 from lan_chat.client.actions import Commands, Here, Menu
 from lan_chat.client.attention import Attention
+from lan_chat.client.browser_link import browser_link
 from lan_chat.client.connect_dialog import ConnectDialog
 from lan_chat.client.desktop import drawable, open_link, restore_geometry
 from lan_chat.client.desktop_theme import DesktopTheme
@@ -32,6 +33,7 @@ from lan_chat.client.layout import Calls, Layout
 from lan_chat.client.membership import LinkNotOpened, Membership, Screen, leave
 from lan_chat.client.menus import Menus
 from lan_chat.client.palette import SYSTEM_THEME, Palette, palette_of
+from lan_chat.client.qr_window import QrWindow
 from lan_chat.client.session import LinkBroken, Session
 from lan_chat.client.settings import MAX_FONT_SIZE, MIN_FONT_SIZE, Settings, write_whole
 from lan_chat.client.status_line import Ways
@@ -207,6 +209,7 @@ class ChatWindow:
 
         self._attention = Attention(root, self.session.host)
         self._help = HelpWindow(root, self.settings, lambda: self._palette)
+        self._qr = QrWindow(root, self.settings, lambda: self._palette)
         self._menus = Menus(root, self._commands(), self.settings)
         self._menus.attach(self.conversation.text, Menu.ON_CONVERSATION, self._look_at_conversation)
         self._menus.attach(self.message_input.text, Menu.ON_INPUT, self._look_at_input)
@@ -254,6 +257,7 @@ class ChatWindow:
             discard=lambda number: self.membership.discard(number),
             retry=self._retry,
             connect=self.connect,
+            show_phones=self._show_phones,
             close=self.close,
             edit=self._edit,
             edit_input=box.event_generate,
@@ -323,6 +327,7 @@ class ChatWindow:
             self._set_language()
         self._apply_theme()
         self._help.refresh()
+        self._qr.refresh()
         self._show_people()
 
     # Actions of the user.
@@ -347,6 +352,20 @@ class ChatWindow:
         focused = str(self._root.tk.call("focus"))
         places = [place for place, stop in enumerate(stops) if str(stop) == focused]
         stops[(places[0] + 1) % len(stops) if places else 0].focus_set()
+
+    def _show_phones(self) -> None:
+        """Show how a phone comes into the room, or why none can."""
+        session, words = self.session, self._words
+        if session.takes_browsers:
+            if link := browser_link(session.address, session.port):
+                self._qr.show(link, is_in_clear=session.code_key is not None)
+                return
+            reason = words.phones_no_address
+        else:
+            is_known = session.is_bare or session.takes_browsers is not None
+            reason = words.phones_not_here if is_known else words.phones_wait
+        self._tell(reason)
+        self.conversation.show_latest()
 
     def _on_escape(self) -> None:
         if self.find_bar.frame.winfo_ismapped():
@@ -510,6 +529,7 @@ class ChatWindow:
         self._show_status()
 
     def _show_address(self, host: str, port: int) -> None:
+        self._qr.close()  # it leads to where the user was
         self._layout.set_server(host, port)
         self._attention.set_host(host)
 

@@ -63,6 +63,7 @@ def test_every_command_of_the_menus_works(
         (words.menu_send_again, lambda: True),
         (words.retry, lambda: seat.fake.retries == 1),
         (words.menu_rooms, lambda: asked_rooms == ["Ada"]),
+        (words.menu_phones, lambda: words.phones_wait in seat.shown),
         (words.menu_copy, lambda: seat.root.clipboard_get() == "bozza"),
         (words.menu_cut, lambda: seat.draft == ""),
         (words.menu_undo, lambda: seat.draft == "bozza"),

@@ -37,6 +37,7 @@ class FakeSession:
     def __init__(self) -> None:
         self.host, self.port, self.is_bare, self.address = "lan-host", 53000, False, ""
         self.code_key: bytes | None = None
+        self.takes_browsers: bool | None = None
         self.events = Inbox()
         self.said: list[str] = []
         self.joined: list[str] = []
