@@ -214,3 +214,10 @@ def test_every_package_is_installed() -> None:
     packages = sorted(name_of(path) for path in (TOP / "lan_chat").rglob("__init__.py"))
     settings = (TOP / "pyproject.toml").read_text("utf-8")
     assert f"packages = {packages}".replace("'", '"') in settings
+
+
+def test_everything_in_the_packages_is_installed() -> None:
+    kept = [path for path in (TOP / "lan_chat").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    data = {f'"{name_of(path.parent)}" = ["{path.name}"]' for path in kept if path.suffix != ".py"}
+    settings = (TOP / "pyproject.toml").read_text("utf-8")
+    assert f"package-data = {{ {', '.join(sorted(data))} }}" in settings

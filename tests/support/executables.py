@@ -36,6 +36,7 @@ if sys.platform == "win32":
 DIST = TOP / "dist"
 SOURCES = [
     *("build.spec", "protocol.py", "chat_server.py", "chat_client.py", "tools/icon.py", "tools/windows.py"),
+    "lan_chat/server/page.html",
     *map(str, sorted(TOP.glob("lan_chat/**/*.py"))),
 ]
 """What an executable is made of: one that is older than any of these is built anew."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import http.client
 import os
 import shutil
 import signal
@@ -24,7 +26,7 @@ from lan_chat.server import words as server_words
 from lan_chat.server.words import CLOSED, CLOSING
 from tests.support.peers import GREETING, LinePeer, Peer, bind
 from tests.support.programs import OriginalClient
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEADLINE_S, wait_until
 
 if sys.platform != "linux":
     pytest.skip("these tests look for processes in Linux's /proc", allow_module_level=True)
@@ -373,6 +375,36 @@ def test_the_server_tells_who_asks_by_udp_where_its_room_is(start: Start) -> Non
     server.type("stop\r")
     assert server.expect_end()[0] == 0
     server.expect_nothing_left()
+
+
+def test_a_browser_gets_the_page_and_the_client_that_stands_beside(kind: Kind, start_server: StartServer) -> None:
+    client = kind.file("chat_server").with_name("chat_client.exe")
+    is_made_up = not client.exists()
+    if is_made_up:
+        client.write_bytes(b"MZ, as a program of Windows begins")
+    try:
+        program, digest = client.read_bytes(), hashlib.sha256(client.read_bytes()).hexdigest()
+        server, port = start_server()
+        server.expect(digest)
+        status, page = get(port, "/")
+        assert (status, page[:15].lower()) == (200, b"<!doctype html>")
+        assert get(port, "/chat_client.exe") == (200, program)
+    finally:
+        if is_made_up:
+            client.unlink()
+    assert get(port, "/chat_server.exe")[0] == 404
+    server.type("stop\r")
+    assert server.expect_end()[0] == 0
+    server.expect_nothing_left()
+
+
+def get(port: int, path: str) -> tuple[int, bytes]:
+    """Return the status and the body that a browser gets."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=DEADLINE_S)
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read()
 
 
 # --- errors ---------------------------------------------------------------------------------------------------------
