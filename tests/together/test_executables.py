@@ -166,7 +166,7 @@ def type_until_heard(text: str, peer: Peer, wanted: str) -> None:
     ("name", "unwanted"),
     [
         ("chat_server", ("tkinter", "tcl", "webbrowser")),
-        ("chat_client", ("sqlite3", "csv", "tzdata", "images", "demos")),
+        ("chat_client", ("sqlite3", "csv", "email", "http", "tzdata", "images", "demos")),
     ],
 )
 def test_nothing_is_in_them_that_is_not_used(kind: Kind, name: str, unwanted: tuple[str, ...]) -> None:
@@ -181,8 +181,6 @@ def test_nothing_is_in_them_that_is_not_used(kind: Kind, name: str, unwanted: tu
         "bz2",
         "decimal",
         "multiprocessing",
-        "email",
-        "http",
         "unittest",
         "pydoc",
         "setuptools",
