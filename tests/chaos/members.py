@@ -31,9 +31,7 @@ def number_of(event: Event) -> int:
 class Member:
     """Somebody who talks through a network that breaks, and what its window would show."""
 
-    def __init__(
-        self, author: str, port: int, key: bytes | None = None, kind: type[Session] = Session
-    ) -> None:
+    def __init__(self, author: str, port: int, key: bytes | None = None, kind: type[Session] = Session) -> None:
         self.author = author
         """What its texts bear, whatever name it comes under."""
         self.name = author
