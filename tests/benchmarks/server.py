@@ -3,6 +3,7 @@
     python -m tests.benchmarks.server                                   # the table of docs/MEASUREMENTS.md
     python -m tests.benchmarks.server --loads 100,10,1 --seconds 5      # members, talkers, messages in flight for each
     python -m tests.benchmarks.server --dialects lines,events --rate 50 # 50 messages a second in all, not flat out
+    python -m tests.benchmarks.server --dialects lines,web --rate 50    # guests by browser, a request for each message
     python3.13 -m tests.benchmarks.server --dialects lines,lines+front,lines+code --others ""    # what a code costs
     python3.13 -m tests.benchmarks.server --dialects lines,lines+code --others "" --loads 1000,10,1 --rate 100  # memory
 
@@ -43,6 +44,8 @@ if sys.platform == "win32":
 import resource
 
 from lan_chat.code import key_of, make_code, parse_code
+from tests.benchmarks.pages import Talker
+from tests.support.web_guests import request_bytes
 
 TOP = Path(__file__).resolve().parent.parent.parent
 LOADS = "10,10,1 100,10,1 100,10,20 500,10,20"
@@ -139,6 +142,21 @@ class EventWire(Wire):
         return b'{"type":"say","text":"%s","nonce":%d}\n' % (self.text(talker, number), number + 1)
 
 
+class WebWire(EventWire):
+    """Guests by browser: what they hear is not byte for byte the same, as a silent stream has a heartbeat."""
+
+    is_one_stream = False
+
+    def join(self, sock: socket.socket, number: int) -> None:
+        headers = {"Lan-Chat-Token": self.token(number), "Lan-Chat-Name": f"u{number}"}
+        sock.sendall(request_bytes(sock.getpeername()[1], "GET", "/events", headers))
+        read_until(sock, b'"welcome"')
+
+    @staticmethod
+    def token(number: int) -> str:
+        return f"u{number:019d}"
+
+
 class Irc(Wire):
     has_echo = False
     is_one_stream = False
@@ -157,7 +175,7 @@ class Irc(Wire):
         return b"PRIVMSG #c :" + self.text(talker, number) + b"\r\n"
 
 
-WIRES = {"lines": Wire, "bare": Bare, "events": EventWire, "irc": Irc}
+WIRES = {"lines": Wire, "bare": Bare, "events": EventWire, "web": WebWire, "irc": Irc}
 
 
 def read_until(sock: socket.socket, *words: bytes) -> bytes:
@@ -190,6 +208,8 @@ class Driver:
         self.order: list[float] = []
         self.sent = [0] * load.talkers
         self.outgoing = [bytearray() for _ in range(load.talkers)]
+        self.pages: list[Talker] = []
+        """What says the talkers' messages where those do not go over what they hear by."""
 
     def run(self) -> Result:
         self._join()
@@ -232,6 +252,12 @@ class Driver:
                 assert time.monotonic() < deadline, f"only {len(self.socks)} joined in {READY_S} s"
         while self._swallow(1.0):
             pass
+        if isinstance(self.wire, WebWire):
+            talkers = enumerate(self.socks[: self.load.talkers])
+            self.pages = [
+                Talker(self.load.port, sock.getsockname()[0], self.wire.token(number), self.selector)
+                for number, sock in talkers
+            ]
 
     def _connect(self, number: int) -> socket.socket:
         """Connect a member, and see it join. From a thread of the pool."""
@@ -256,7 +282,10 @@ class Driver:
         number = self.sent[talker]
         self.sent[talker] += 1
         self.sent_at[talker, number] = time.perf_counter()
-        self.outgoing[talker] += self.wire.message(talker, number)
+        if self.pages:
+            self.pages[talker].say(self.wire.message(talker, number))
+        else:
+            self.outgoing[talker] += self.wire.message(talker, number)
         if not self.wire.has_echo:
             self.counts[talker] += 1
 
@@ -268,6 +297,9 @@ class Driver:
 
     def _read(self, wait_s: float) -> None:
         for key, _ in self.selector.select(wait_s):
+            if isinstance(key.data, Talker):
+                key.data.proceed()
+                continue
             number = key.data
             data = self.socks[number].recv(1 << 17)
             if not data:
