@@ -42,3 +42,13 @@ def test_nothing_is_lost_and_nothing_comes_twice_in_a_room_with_a_code(
     plan = replace(PLANS[name], has_code=True)
     print(plan)
     print(links.run(plan))
+
+
+@pytest.mark.parametrize("name", ["killed", "in memory", "longer than the grace", "longer than the grace, in memory"])
+def test_nothing_is_lost_and_nothing_comes_twice_where_half_of_them_are_guests_by_browser(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lan_chat.client.session.MAX_PAUSE_S", 0.5)
+    plan = replace(PLANS[name], pages=4)
+    print(plan)
+    print(links.run(plan))
