@@ -1,7 +1,7 @@
 """Run the tests, from nothing: `python3 tests`, or `python3 tests --fast`.
 
     python3 tests                         # everything
-    python3 tests --fast                  # what needs no screen, wine, root, executables, and less than a minute
+    python3 tests --fast                  # what needs no screen, wine, root, browser, executables, and less than a minute
     python3 tests -k resume -x            # what pytest is given
     python3 tests -n 2 --dist loadfile    # two files at a time (pytest-xdist), as in CI
     python3 tests --packages              # print the Debian packages that are missing here, and do nothing
@@ -27,7 +27,7 @@ TOP = Path(__file__).resolve().parent.parent
 ENVIRONMENT = TOP / ".venv"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 EXTRA = "test"
-SLOW_MARKS = ("screen", "executable", "wine", "root", "slow")
+SLOW_MARKS = ("screen", "executable", "wine", "root", "slow", "browser")
 
 COMMANDS = {
     "Xvfb": ("xvfb", "the window"),
@@ -42,6 +42,8 @@ COMMANDS = {
     "objdump": ("binutils", "building the executables"),
     "zbarimg": ("zbar-tools", "QR codes that are read"),
     "wine": ("wine wine64", "everything under Windows"),
+    "chromium": ("chromium", "the page for browsers"),
+    "chromedriver": ("chromium-driver", "the page for browsers"),
 }
 """The commands that tests use: the Debian package of each, and what is skipped without it."""
 
@@ -89,7 +91,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python3 tests", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--fast", action="store_true", help="no screen, executables, wine, root, nothing slow")
+    parser.add_argument("--fast", action="store_true", help="no screen, executables, wine, root, browser, nothing slow")
     parser.add_argument("--packages", action="store_true", help="print the Debian packages that are missing")
     options, arguments = parser.parse_known_args()
     lacks_venv = importlib.util.find_spec("ensurepip") is None

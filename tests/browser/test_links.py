@@ -1,0 +1,290 @@
+"""Links that break, tabs that are loaded anew, servers that start again: nothing is lost, nothing comes twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import chat_server
+from lan_chat.server.commands import Operator
+from lan_chat.server.words import ITALIAN
+from tests.browser.conftest import Serve
+from tests.browser.tabs import Browser, Tab
+from tests.support.peers import LinePeer
+from tests.support.proxy import Proxy
+from tests.support.servers import is_away
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.browser
+
+
+def rows_until(tab: Tab, text: str) -> list[str]:
+    tab.see(text)
+    return tab.rows()
+
+
+def test_a_page_that_is_loaded_anew_is_the_same_member_and_shows_nothing_twice(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    tab = browser.join(server.port, "Ada")
+    with LinePeer(server.port, "Bob") as bob:
+        tab.say("uno")
+        bob.expect("Ada: uno\n")
+        bob.say("due")
+        tab.see("due")
+        tab.reload()
+        assert rows_until(tab, "due") == ["Ada (tu): uno", "Bob: due"]
+        tab.say("tre")
+        assert bob.expect("Ada: tre\n") == "Bob: due\nAda: tre\n"  # it has neither left nor joined
+        tab.close()
+        tab = browser.open(server.port)  # a new tab comes back as that member
+        assert rows_until(tab, "tre") == ["Ada (tu): uno", "Bob: due", "Ada (tu): tre"]
+        tab.say("quattro")
+        assert bob.expect("Ada: quattro\n") == "Ada: quattro\n"
+
+
+def test_another_tab_is_another_guest(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    ada = browser.join(server.port, "Ada")
+    other = browser.open(server.port)
+    other.until("document.querySelector('#name').value === 'Ada'")
+    other.choose("Bob")
+    other.see("Benvenuto Bob!")
+    ada.see("Bob si è unito alla chat!")
+    ada.reload()
+    ada.until("document.querySelector('#me').textContent === 'Ada'")
+    other.reload()
+    other.until("document.querySelector('#me').textContent === 'Bob'")
+
+
+def test_a_link_that_is_cut_comes_back_with_all_that_was_said_meanwhile(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    with Proxy(server.port) as proxy, LinePeer(server.port, "Bob") as bob:
+        tab = browser.join(proxy.port, "Ada")
+        proxy.refuse()
+        proxy.cut()
+        tab.see("Interrotto")
+        tab.see("Il collegamento si è interrotto. Nuovo tentativo tra ")
+        tab.see("Quello che scrivi parte appena torna.")
+        tab.say("detto nel buio")
+        tab.say("anche questo")
+        tab.see("in invio")
+        bob.say("intanto")
+        bob.expect("Bob: intanto\n")
+        proxy.allow()
+        tab.click("Riprova ora")
+        tab.see("Connesso")
+        assert bob.expect("Ada: anche questo\n") == "Ada: detto nel buio\nAda: anche questo\n"
+        tab.miss("in invio")
+        tab.miss("Riprova ora")
+        assert tab.rows() == ["Bob: intanto", "Ada (tu): detto nel buio", "Ada (tu): anche questo"]
+
+
+def test_whatever_is_cut_while_one_talks_all_is_said_once_and_in_order(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    with Proxy(server.port) as proxy, LinePeer(server.port, "Bob") as bob:
+        tab = browser.join(proxy.port, "Ada")
+        for number in range(40):
+            tab.say(f"numero {number}")
+            if number % 4 == 0:
+                proxy.cut(resets=number % 8 == 0)
+        heard = bob.expect("Ada: numero 39\n")
+        assert heard == "Ada si è unito alla chat!\n" + "".join(f"Ada: numero {number}\n" for number in range(40))
+        tab.miss("in invio")
+        assert tab.rows() == [f"Ada (tu): numero {number}" for number in range(40)]
+
+
+def test_twenty_messages_beside_a_browsers_spare_connections(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    tab = browser.join(server.port, "Ada")
+    with LinePeer(server.port, "Bob") as bob:
+        for number in range(20):
+            tab.say(f"numero {number}")
+        assert bob.expect("Ada: numero 19\n") == "".join(f"Ada: numero {number}\n" for number in range(20))
+        tab.miss("in invio")
+        assert tab.rows() == [f"Ada (tu): numero {number}" for number in range(20)]
+
+
+def test_what_was_not_confirmed_survives_loading_anew(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    with Proxy(server.port) as proxy, LinePeer(server.port, "Bob") as bob:
+        tab = browser.join(proxy.port, "Ada")
+        proxy.freeze(from_clients=False)  # what it says arrives, and nothing comes back
+        tab.say("detto una volta")
+        bob.expect("Ada: detto una volta\n")
+        proxy.thaw()
+        proxy.freeze(from_server=False)
+        tab.say("mai arrivato")
+        tab.see("in invio")
+        proxy.thaw()
+        tab.reload()
+        tab.until("document.querySelectorAll('.own.message').length === 2")
+        tab.say("fine")
+        assert bob.expect("Ada: fine\n") == "Ada: mai arrivato\nAda: fine\n"
+        assert tab.rows() == ["Ada (tu): detto una volta", "Ada (tu): mai arrivato", "Ada (tu): fine"]
+
+
+def test_a_stream_that_has_been_silent_for_too_long_is_opened_anew(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    with Proxy(server.port) as proxy, LinePeer(server.port, "Bob") as bob:
+        tab = browser.join(proxy.port, "Ada")
+        proxy.freeze()
+        bob.say("sei lì?")
+        bob.expect("sei lì?")
+        tab.run("heardAt = 0")  # as if 40 s had passed
+        tab.see("Interrotto")
+        proxy.thaw()
+        tab.see("sei lì?")
+        assert tab.rows() == ["Bob: sei lì?"]
+
+
+def test_a_phone_that_has_slept_opens_its_stream_anew(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    with Proxy(server.port) as proxy, LinePeer(server.port, "Bob") as bob:
+        tab = browser.join(proxy.port, "Ada")
+        tab.until("link === 'open'")
+        proxy.freeze(from_clients=False)
+        bob.say("mentre dormivi")
+        bob.expect("mentre dormivi")
+        links = proxy.links
+        tab.run("hiddenAt = 0; document.onvisibilitychange()")
+        wait_until(lambda: proxy.links > links)
+        proxy.thaw()
+        tab.see("mentre dormivi")
+        assert tab.rows() == ["Bob: mentre dormivi"]
+
+
+def test_a_server_that_starts_again_with_its_history_loses_nothing(
+    serve: Serve, browser: Browser, tmp_path: Path
+) -> None:
+    file = tmp_path / "history.db"
+    first = serve(chat_server.open_history(file, ITALIAN)[0])
+    with Proxy(first.port) as proxy:
+        tab = browser.join(proxy.port, "Ada")
+        tab.say("prima")
+        tab.until("document.querySelector('.own.message')")
+        proxy.refuse()
+        first.stop()
+        tab.see(ITALIAN.disconnected if hasattr(ITALIAN, "disconnected") else "Il server si è disconnesso.")
+        tab.say("durante")
+        second = serve(chat_server.open_history(file, ITALIAN)[0])
+        proxy.lead_to(second.port)
+        proxy.allow()
+        tab.click("Riprova ora")
+        tab.until("document.querySelectorAll('.own.message').length === 2")
+        tab.say("dopo")
+        tab.until("document.querySelectorAll('.own.message').length === 3")
+        assert tab.rows() == ["Ada (tu): prima", "Ada (tu): durante", "Ada (tu): dopo"]
+
+
+def test_a_server_that_has_forgotten_everything_lets_the_page_in_again(serve: Serve, browser: Browser) -> None:
+    first = serve()
+    with Proxy(first.port) as proxy:
+        tab = browser.join(proxy.port, "Ada")
+        tab.say("prima")
+        tab.until("document.querySelector('.own.message')")
+        proxy.refuse()
+        first.stop()
+        tab.say("durante")
+        second = serve()
+        proxy.lead_to(second.port)
+        proxy.allow()
+        tab.until("document.querySelectorAll('.own.message').length === 2")
+        with LinePeer(second.port, "Bob") as bob:
+            tab.say("dopo")
+            bob.expect("Ada: dopo\n")
+        assert tab.rows() == ["Ada (tu): prima", "Ada (tu): durante", "Ada (tu): dopo"]
+
+
+def test_a_page_whose_member_is_elsewhere_says_so_and_comes_back_when_one_wants(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    tab = browser.join(server.port, "Ada")
+    token = tab.run("return me.token")
+    elsewhere = browser.open(server.port)
+    elsewhere.until("view === 'naming' && isSettled")
+    elsewhere.run("Object.assign(me, {token: arguments[0], name: 'Ada', isMember: true}); connect()", token)
+    tab.see("Sei in questa chat da un'altra scheda o finestra.")
+    elsewhere.until("link === 'open'")
+    tab.click("Continua qui")
+    elsewhere.see("Sei in questa chat da un'altra scheda o finestra.")
+    tab.say("di nuovo qui")
+    tab.until("document.querySelector('.own.message')")
+
+
+def test_a_sixth_tab_says_why_it_waits_and_comes_in_when_another_closes(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    tabs = [browser.join(server.port, f"Ospite {number}") for number in range(5)]
+    waiting = [browser.open(server.port) for _ in range(2)]
+    for number, tab in enumerate(waiting):
+        tab.choose(f"In attesa {number}")
+        tab.see("Questo browser ha già cinque schede in questa chat")
+    tabs[0].say("si può ancora parlare")
+    tabs[1].see("si può ancora parlare")
+    tabs[2].close()
+    tabs[1].see("In attesa")
+    tabs[3].say("{quit}")
+    for number, tab in enumerate(waiting):
+        tab.until("link === 'open'")
+        tab.say(f"eccomi {number}")
+        tabs[1].see(f"eccomi {number}")
+
+
+def test_one_who_leaves_says_goodbye_and_may_come_back(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    tab = browser.join(server.port, "Ada")
+    with LinePeer(server.port, "Bob") as bob:
+        tab.run("document.querySelector('#leave').click()")
+        tab.see("Hai lasciato «Aula 3».")
+        bob.expect("Ada ha abbandonato la Chat.\n")
+        bob.say("peccato")
+        bob.expect("peccato")
+        tab.click("Entra di nuovo")
+        tab.choose("Ada")
+        tab.see("Benvenuto Ada!")
+        tab.see("peccato")  # what it has missed
+        tab.say("{quit}")
+        bob.expect("Ada ha abbandonato la Chat.\n")
+
+
+def test_who_is_kicked_reads_why_and_comes_in_only_by_a_button(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    tab = browser.join(server.port, "Ada")
+    with LinePeer(server.port, "Bob") as bob:
+        Operator(server, ITALIAN).answer("kick Ada basta così")
+        tab.see("L'operatore ti ha allontanato dalla chat. basta così")
+        bob.expect("Ada ha abbandonato la Chat.")
+        tab.click("Entra di nuovo")
+        tab.choose("Ada")
+        tab.see("Benvenuto Ada!")
+        tab.say("eccomi")
+        bob.expect("Ada: eccomi\n")
+
+
+def test_who_is_banned_reads_why_and_does_not_try_again(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    operator = Operator(server, ITALIAN)
+    tab = browser.join(server.port, "Ada")
+    operator.answer("ban 127.0.0.1 basta")
+    tab.see("L'operatore non ti permette di entrare in questa chat.")
+    assert not tab.run("return document.querySelector('#retry').checkVisibility()")
+    assert tab.run("return link") == "idle"
+
+
+def test_a_full_room_says_so_and_lets_the_page_in_when_there_is_room(serve: Serve, browser: Browser) -> None:
+    server = serve(max_clients=1)
+    bob = LinePeer(server.port, "Bob")
+    tab = browser.open(server.port)
+    tab.choose("Ada")
+    tab.see("La chat è al completo, riprova più tardi.")
+    bob.send("{quit}\n")
+    bob.expect_end()
+    tab.see("Benvenuto Ada!")
+    tab.miss("La chat è al completo")
+    bob.close()
+
+
+def test_a_member_whose_page_is_closed_is_away(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    tab = browser.join(server.port, "Ada")
+    tab.close()
+    wait_until(lambda: is_away(server, "Ada"))

@@ -1,0 +1,70 @@
+"""How a guest chooses a name, and what it reads when it is not taken."""
+
+from __future__ import annotations
+
+import pytest
+
+from lan_chat.server.words import ITALIAN
+from tests.browser.conftest import Serve
+from tests.browser.tabs import Browser
+from tests.support.peers import LinePeer
+
+pytestmark = pytest.mark.browser
+
+
+def test_the_page_asks_for_a_name_in_the_originals_words(serve: Serve, browser: Browser) -> None:
+    tab = browser.open(serve().port)
+    tab.see(ITALIAN.greeting)
+    assert tab.run("return document.title") == "Aula 3"
+    assert tab.focused() == "name"
+    tab.type("Ada", "\n")
+    tab.see("Benvenuto Ada! Se vuoi lasciare la Chat, scrivi {quit} per uscire.")
+    tab.see("Ada si è unito alla chat!")
+    assert tab.focused() == "text"
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"), [("BOB", ITALIAN.taken), ("a:b", ITALIAN.invalid), ("x" * 40, ITALIAN.invalid), (" ", "")]
+)
+def test_a_name_that_is_refused_stays_in_the_field(serve: Serve, browser: Browser, name: str, sentence: str) -> None:
+    server = serve()
+    with LinePeer(server.port, "Bob"):
+        tab = browser.open(server.port)
+        tab.choose(name)
+        tab.see(sentence or ITALIAN.invalid)
+        assert tab.run("return document.querySelector('#name').value") == name
+        assert tab.run("return document.querySelector('#name').ariaInvalid") == "true"
+        tab.choose("Ada")
+        tab.see("Benvenuto Ada!")
+        tab.miss(sentence or ITALIAN.invalid)
+
+
+def test_the_last_name_is_offered_again(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    tab = browser.join(server.port, "Ada")
+    tab.say("{quit}")
+    tab.see("Hai lasciato «Aula 3».")
+    tab.click("Entra di nuovo")
+    tab.until("document.querySelector('#name').value === 'Ada'")
+    tab.reload()
+    tab.until("document.querySelector('#name').value === 'Ada'")
+
+
+def test_an_english_browser_reads_english(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    tab = browser.open(server.port)
+    agent = tab.run("return navigator.userAgent")
+    tab.command("Network.setUserAgentOverride", userAgent=agent, acceptLanguage="en-GB")
+    tab.reload()
+    tab.see("Welcome! Type your name and press Enter!")
+    assert tab.run("return document.documentElement.lang") == "en"
+    tab.choose("Ada")
+    tab.see("Ada has joined the chat!")
+
+
+def test_a_name_that_is_no_ascii_comes_in_as_it_is(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    tab = browser.join(server.port, "Zoë 🙂 中文")
+    with LinePeer(server.port, "Bob") as bob:
+        tab.say("ciao")
+        bob.expect("Zoë 🙂 中文: ciao\n")
