@@ -68,7 +68,7 @@ def test_markup_is_shown_as_text(serve: Serve, browser: Browser) -> None:
         assert tab.run("return document.title") == "Aula 3"
 
 
-@pytest.mark.parametrize("name", ["constructor", "__proto__", "{count}", "$&", "a\u0301b", "ب‌ب", "[.*", "🙂", "-"])
+@pytest.mark.parametrize("name", ["constructor", "__proto__", "{count}", "$&", "\u00e1b", "ب‌ب", "[.*", "🙂", "-"])
 def test_a_strange_name_is_a_name(serve: Serve, browser: Browser, name: str) -> None:
     server = serve()
     tab = browser.join(server.port, name)
@@ -86,7 +86,7 @@ def test_many_lines_and_blanks_are_kept(serve: Serve, browser: Browser) -> None:
     with EventPeer(server.port, "Bob") as bob:
         tab.say("uno\n  due\n\ntre")
         bob.events_until("uno\n  due\n\ntre")
-        tab.until("document.querySelector('.own.message .text').textContent === 'uno\\n  due\\n\\ntre'")
+        tab.until("document.querySelector('.own.message .text')?.textContent === 'uno\\n  due\\n\\ntre'")
         assert tab.run("return document.querySelector('.own.message .text').clientHeight") >= 80
 
 
@@ -97,7 +97,7 @@ def test_a_message_that_is_too_long_is_told_before_it_is_sent_and_not_cut(serve:
         tab.see(sentence)
         assert tab.run("return document.querySelector('#text').value") == text
     tab.say("x" * 16384)
-    tab.until("document.querySelector('.own.message .text').textContent.length === 16384")
+    tab.until("document.querySelector('.own.message .text')?.textContent.length === 16384")
     tab.say("\n".join("y" * 500))
     tab.until("document.querySelectorAll('.own.message .text')[1]?.textContent.length === 999")
     assert tab.run("return document.querySelector('#hint').textContent") == ""
