@@ -13,7 +13,7 @@ EXPECTED = ("status of 503", "status of 4", "net::ERR_", "ERR_INCOMPLETE_CHUNKED
 
 ROWS = """
     return [...document.querySelectorAll("#rows .row")].map((row) =>
-        (row.querySelector(".who bdi, .spoken bdi").textContent) + ": " + row.querySelector(".text").textContent)
+        (row.querySelector(".who bdi, .unseen bdi").textContent) + ": " + row.querySelector(".text").textContent)
 """
 
 

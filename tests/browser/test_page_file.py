@@ -17,11 +17,11 @@ FORBIDDEN = (
     *("crypto.subtle", "randomUUID", "navigator.clipboard", "navigator.locks", "serviceWorker", "EventSource"),
     *(" style=", " onclick=", " onload=", "javascript:", "import(", "cookie"),
 )
-SENTENCE = re.compile(r'^\s*(\w+): \[("(?:[^"\\]|\\.)*"),\s*("(?:[^"\\]|\\.)*")\],$', re.MULTILINE)
+SENTENCE = re.compile(r"^(\w+) \| (.+) \| (.+)$", re.MULTILINE)
 
 
 def sentences() -> dict[str, tuple[str, str]]:
-    found = {key: (italian[1:-1], english[1:-1]) for key, italian, english in SENTENCE.findall(TEXT)}
+    found = {key: (italian, english) for key, italian, english in SENTENCE.findall(TEXT)}
     assert len(found) > 40
     return found
 

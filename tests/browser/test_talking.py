@@ -206,7 +206,7 @@ def test_a_flood_leaves_the_newest_rows_and_says_so(serve: Serve, browser: Brows
             bob.send("".join(f"riga {number}\n" for number in range(start, start + 500)))
         tab.see("riga 5999")
         assert 1500 < int(tab.run("return document.querySelectorAll('#rows > *').length")) <= 2000
-        tab.see("I messaggi più vecchi non sono più mostrati qui.")
+        tab.see("I messaggi più vecchi non sono più qui.")
         tab.say("si può ancora scrivere")
         bob.expect("Ada: si può ancora scrivere\n")
 
