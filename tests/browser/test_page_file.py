@@ -17,7 +17,7 @@ FORBIDDEN = (
     *("crypto.subtle", "randomUUID", "navigator.clipboard", "navigator.locks", "serviceWorker", "EventSource"),
     *(" style=", " onclick=", " onload=", "javascript:", "import(", "cookie"),
 )
-SENTENCE = re.compile(r"^(\w+) \| (.+) \| (.+)$", re.MULTILINE)
+SENTENCE = re.compile(r"^(\w+)\|(.+)\|(.+)$", re.MULTILINE)
 
 
 def sentences() -> dict[str, tuple[str, str]]:

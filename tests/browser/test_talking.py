@@ -135,28 +135,41 @@ def test_arrivals_are_folded_and_who_is_here_is_listed(serve: Serve, browser: Br
     tab.see("Zoe, Anna, Bruno e altre 3 persone sono entrate")
     tab.until("document.querySelector('#count').textContent === '6'")
     tab.until("document.querySelectorAll('#names li').length === 6 || !document.querySelector('#people').open")
-    for peer in peers[:2]:
-        peer.send("{quit}\n")
+    peers[0].send("{quit}\n")
+    peers[1].expect("Anna ha abbandonato la Chat.\n")
+    peers[1].send("{quit}\n")
     tab.see("Anna e Bruno sono usciti")
     tab.until("document.querySelector('#toggle').ariaLabel === 'Nella chat: 4'")
     for peer in peers:
         peer.close()
 
 
-def test_the_list_of_people_is_closed_by_escape_and_gives_the_focus_back(serve: Serve, browser: Browser) -> None:
+def test_the_list_of_people_is_a_panel_where_there_is_room_for_it(serve: Serve, browser: Browser) -> None:
     tab = browser.join(serve().port, "Ada")
-    for width, is_open in ((360, False), (1280, True)):
-        tab.command("Emulation.setDeviceMetricsOverride", width=width, height=740, deviceScaleFactor=1, mobile=False)
-        tab.until("document.querySelector('#people').open === arguments[0]", is_open)
-        if is_open:
-            tab.run("document.querySelector('#toggle').click()")
-        tab.run("document.querySelector('#toggle').focus(); document.querySelector('#toggle').click()")
-        tab.until("document.querySelector('#people').contains(document.activeElement)")
-        tab.see("Ada (tu)")
-        tab.type("\ue00c")  # Escape
-        tab.until("!document.querySelector('#people').open")
-        assert tab.focused() == "toggle"
-        assert tab.run("return document.querySelector('#toggle').ariaExpanded") == "false"
+    size = {"height": 740, "deviceScaleFactor": 1, "mobile": False}
+    tab.command("Emulation.setDeviceMetricsOverride", width=1280, **size)
+    tab.until(
+        "document.querySelector('#names').checkVisibility() && document.querySelector('#names').innerText.includes('Ada (tu)')"
+    )
+    assert not tab.run("return document.querySelector('#toggle').checkVisibility()")
+
+
+def test_the_list_of_people_on_a_phone_is_closed_by_escape_and_gives_the_focus_back(
+    serve: Serve, browser: Browser
+) -> None:
+    tab = browser.join(serve().port, "Ada")
+    tab.command("Emulation.setDeviceMetricsOverride", width=360, height=740, deviceScaleFactor=1, mobile=False)
+    tab.until("!document.querySelector('#names').checkVisibility()")
+    tab.run("document.querySelector('#toggle').focus()")
+    tab.type("\n")
+    tab.until("document.querySelector('#people').contains(document.activeElement)")
+    tab.until("document.querySelector('#names').innerText.includes('Ada (tu)')")
+    tab.type("\ue00c")  # Escape
+    tab.until("!document.querySelector('#people').open")
+    assert tab.focused() == "toggle"
+    tab.run("document.querySelector('#toggle').click()")
+    tab.click("✕")
+    tab.until("!document.querySelector('#people').open")
 
 
 def test_what_came_while_the_page_was_hidden_is_in_the_title_and_marked(serve: Serve, browser: Browser) -> None:
