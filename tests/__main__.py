@@ -1,7 +1,7 @@
 """Run the tests, from nothing: `python3 tests`, or `python3 tests --fast`.
 
     python3 tests                         # everything
-    python3 tests --fast                  # what needs no screen, wine, root, browser, executables, and less than a minute
+    python3 tests --fast                  # no screen, wine, root, browser, executables: less than a minute
     python3 tests -k resume -x            # what pytest is given
     python3 tests -n 2 --dist loadfile    # two files at a time (pytest-xdist), as in CI
     python3 tests --packages              # print the Debian packages that are missing here, and do nothing

@@ -24,16 +24,16 @@ class Browser:
         self.driver = driver
         self._home = driver.current_window_handle
 
-    def open(self, port: int, kind: str = "window") -> Tab:
-        """Open the page in a window of its own, or in a tab (kind `tab`) that hides the one before it."""
-        self.driver.switch_to.new_window(kind)
+    def open(self, port: int) -> Tab:
+        """Open the page in a window of its own."""
+        self.driver.switch_to.new_window("window")
         tab = Tab(self.driver, self.driver.current_window_handle)
         tab.load(f"http://127.0.0.1:{port}/")
         return tab
 
-    def join(self, port: int, name: str, kind: str = "window") -> Tab:
+    def join(self, port: int, name: str) -> Tab:
         """Open the page and come in under a name."""
-        tab = self.open(port, kind)
+        tab = self.open(port)
         tab.choose(name)
         tab.see(f"Benvenuto {name}!")
         return tab
@@ -70,6 +70,14 @@ class Tab:
         self._switch()
         self.driver.close()
         self.driver.switch_to.window(self.driver.window_handles[0])  # the next command needs one that is there
+
+    def hide(self, is_hidden: bool = True) -> None:
+        """Have the page believe that it is hidden, or shown: a browser without a screen hides none."""
+        self.run(
+            "Object.defineProperty(document, 'hidden', {configurable: true, value: arguments[0]});"
+            "document.dispatchEvent(new Event('visibilitychange'))",
+            is_hidden,
+        )
 
     def run(self, script: str, *arguments: object) -> Any:
         self._switch()

@@ -218,7 +218,7 @@ def test_a_sixth_tab_says_why_it_waits_and_comes_in_when_another_closes(serve: S
     waiting = [browser.open(server.port) for _ in range(2)]
     for number, tab in enumerate(waiting):
         tab.choose(f"In attesa {number}")
-        tab.see("Questo browser ha già cinque schede in chat")
+        tab.see("Ci sono già cinque schede in chat")
     tabs[0].say("si può ancora parlare")
     tabs[1].see("si può ancora parlare")
     tabs[2].close()
