@@ -44,6 +44,7 @@ COMMANDS = {
     "wine": ("wine wine64", "everything under Windows"),
     "chromium": ("chromium", "the page for browsers"),
     "chromedriver": ("chromium-driver", "the page for browsers"),
+    "npm": ("npm", "what axe-core finds in the page"),
 }
 """The commands that tests use: the Debian package of each, and what is skipped without it."""
 

@@ -23,16 +23,17 @@ Serve = Callable[..., ChatServer]
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """The browser that all tests use, one after the other; each server is another origin to it."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is missing (pip install selenium)")
     for program in (CHROMIUM, DRIVER):
         if not shutil.which(program):
-            pytest.skip(f"there is no {program} (Debian: apt install chromium chromium-driver)")
+            pytest.skip(f"there is no {program} (Debian Linux: apt install chromium chromium-driver)")
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is missing (pip install selenium)")
     os.environ["SE_OFFLINE"] = "true"  # selenium would look for a driver of its own
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
     usual = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--accept-lang=it-IT", "--disable-gpu")
     for argument in (*usual, "--no-first-run", "--disable-background-networking", "--disable-component-update"):
         options.add_argument(argument)
+    options.add_argument("--host-resolver-rules=MAP rebound.example 127.0.0.1")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
     driver.set_script_timeout(30)
