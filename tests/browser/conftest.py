@@ -15,6 +15,8 @@ from lan_chat.server.words import ITALIAN
 from tests.browser.tabs import Browser
 from tests.support.servers import limits
 
+REBOUND = "rebound.example"
+"""A name of somebody else that leads to this machine."""
 CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
 
 Serve = Callable[..., ChatServer]
@@ -33,7 +35,7 @@ def chromium() -> Iterator[Browser]:
     usual = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--accept-lang=it-IT", "--disable-gpu")
     for argument in (*usual, "--no-first-run", "--disable-background-networking", "--disable-component-update"):
         options.add_argument(argument)
-    options.add_argument("--host-resolver-rules=MAP rebound.example 127.0.0.1")
+    options.add_argument(f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
     driver.set_script_timeout(30)
@@ -56,7 +58,7 @@ def serve() -> Iterator[Serve]:
 
     def start(history: History | None = None, **options: object) -> ChatServer:
         given = {"web": True, "greeting_wait_s": 0.25, "rate": 0.0, "room": "Aula 3", "backlog": 50, **options}
-        server = ChatServer(open_listener("127.0.0.1", 0), limits(**given), ITALIAN, history)  # type: ignore[arg-type]
+        server = ChatServer(open_listener("127.0.0.1", 0), limits(**given), ITALIAN, history)
         server.start()
         servers.append(server)
         return server

@@ -26,9 +26,13 @@ class Browser:
 
     def open(self, port: int) -> Tab:
         """Open the page in a window of its own."""
+        return self.visit(f"http://127.0.0.1:{port}/")
+
+    def visit(self, address: str) -> Tab:
+        """Open any page in a window of its own."""
         self.driver.switch_to.new_window("window")
         tab = Tab(self.driver, self.driver.current_window_handle)
-        tab.load(f"http://127.0.0.1:{port}/")
+        tab.load(address)
         return tab
 
     def join(self, port: int, name: str) -> Tab:
@@ -82,6 +86,11 @@ class Tab:
     def run(self, script: str, *arguments: object) -> Any:
         self._switch()
         return self.driver.execute_script(script, *arguments)
+
+    def run_async(self, script: str, *arguments: object) -> Any:
+        """Run a script that calls its last argument with what it returns."""
+        self._switch()
+        return self.driver.execute_async_script(script, *arguments)
 
     def command(self, name: str, **parameters: object) -> Any:
         """Carry out a command of the browser's own protocol (CDP)."""

@@ -54,6 +54,7 @@ def foreign(browser: Browser) -> Iterator[Tab]:
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield browser.visit(f"http://localhost:{server.server_address[1]}/")
+    assert browser.complaints(), "the browser lets it do what it wants"
     server.shutdown()
     thread.join()
     server.server_close()
