@@ -410,7 +410,7 @@ ITALIAN = Words(
     stranger="Qui risponde una chat: si entra con chat_client, o con netcat.",
     needs_code="Per entrare in questa stanza serve un codice: chiedilo a chi l'ha aperta, e collegati con "
     "chat_client, che te lo domanda.",
-    superseded="Sei nella chat anche da un'altra pagina: questa non è più collegata.",
+    superseded="Sei in questa chat da un'altra scheda o finestra.",
     too_slow="Collegamento chiuso: ricevevi troppo lentamente.",
     unknown_token="Il server non ricorda più questa connessione, inserire di nuovo il nome:",
     welcome="Benvenuto {name}! Se vuoi lasciare la Chat, scrivi {{quit}} per uscire.",
@@ -445,7 +445,7 @@ ENGLISH = Words(
     stranger="A chat answers here: come in with chat_client, or with netcat.",
     needs_code="This room needs a code: ask the person who opened it for it, and connect with chat_client, which asks "
     "you for it.",
-    superseded="You are in the chat from another page, too: this one is no longer connected.",
+    superseded="You are in this chat in another tab or window.",
     too_slow="Connection closed: you received too slowly.",
     unknown_token="The server does not remember this connection any more, enter your name again:",
     welcome="Welcome {name}! To leave the chat, type {{quit}}.",
