@@ -289,3 +289,38 @@ def test_a_member_whose_page_is_closed_is_away(serve: Serve, browser: Browser) -
     tab = browser.join(server.port, "Ada")
     tab.close()
     wait_until(lambda: is_away(server, "Ada"))
+
+
+CRUMBS = """
+    const fetched = window.fetch
+    window.fetch = async (path, options) => {
+        const answer = await fetched(path, options)
+        if (path !== "/events") return answer
+        const transform = (part, to) => part.forEach((byte) => to.enqueue(Uint8Array.of(byte)))
+        return new Response(answer.body.pipeThrough(new TransformStream({transform})), answer)
+    }
+    me.last = 1
+    connect()
+"""
+
+
+def test_a_stream_that_comes_byte_by_byte_is_read_the_same(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    tab = browser.join(server.port, "Ada")
+    with LinePeer(server.port, "Bob") as bob:
+        tab.run(CRUMBS)
+        bob.say("perché no? 😀 ж 中文")
+        tab.see("perché no? 😀 ж 中文")
+        tab.say("più di un byte: è")
+        bob.expect("Ada: più di un byte: è\n")
+        tab.until("document.querySelectorAll('#rows .row').length === 2")
+        assert tab.rows() == ["Bob: perché no? 😀 ж 中文", "Ada (tu): più di un byte: è"]
+
+
+def test_what_the_room_no_longer_has_is_told(serve: Serve, browser: Browser) -> None:
+    tab = browser.join(serve().port, "Ada")
+    tab.until("me.last === 1")
+    tab.run("hear({type: 'welcome', name: 'Ada', names: ['Ada'], last: 4, room: me.room, missing: 3})")
+    tab.see("Messaggi e avvisi che mancano qui, di quando non eri collegato: 3.")
+    tab.say("eppure si parla")
+    tab.until("document.querySelector('.own.message, .pending')")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from lan_chat.server.words import ITALIAN
@@ -68,3 +70,22 @@ def test_a_name_that_is_no_ascii_comes_in_as_it_is(serve: Serve, browser: Browse
     with LinePeer(server.port, "Bob") as bob:
         tab.say("ciao")
         bob.expect("Zoë 🙂 中文: ciao\n")
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_client_for_windows_is_offered_where_it_is_there(
+    serve: Serve, browser: Browser, tmp_path: Path, is_there: bool
+) -> None:
+    file = tmp_path / "chat_client.exe"
+    file.write_bytes(b"MZ" + bytes(1_234_000))
+    tab = browser.open(serve(client_file=file if is_there else None).port)
+    tab.until("view === 'naming'")
+    shown = "return [...document.querySelectorAll('.download')].filter((one) => one.checkVisibility()).length"
+    assert tab.run(shown) == is_there
+    if is_there:
+        tab.see("chat_client.exe per Windows (1.2 MB)")
+    tab.choose("Ada")
+    tab.see("Benvenuto Ada!")
+    tab.command("Emulation.setDeviceMetricsOverride", width=1280, height=740, deviceScaleFactor=1, mobile=False)
+    tab.until("document.querySelector('#names').checkVisibility()")
+    assert tab.run(shown) == is_there
