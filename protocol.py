@@ -1308,12 +1308,14 @@ def recognise_client(received: bytes, is_over: bool, has_ended: bool = False) ->
         return Lines
     if received in _CONTROL_BYTES:  # a client that leaves at once need not wait
         return Bare
-    if has_ended and not newline and (_begins_as_event(received) or may_become_strange(received)):
-        return Events  # a link that broke within its `hello` or its request: what there is of it is no name
+    if has_ended and not newline and _begins_as_event(received):
+        return Events  # a link that broke within its `hello`: half an object is ignored, and is no name
     if not is_over and not has_ended and len(received) <= MAX_LINE_BYTES:
         return None
     if telnet.is_in_doubt:
         return Lines
+    if has_ended and may_become_strange(received):
+        return Events  # it broke within its request: likewise
     # A newline inside is either from a script, or a name that was pasted into the original's window; the latter fits
     # into the one `recv` with which the original reads a name, and does not end the stream.
     return Lines if newline and (has_ended or len(received) > BARE_RECV_BYTES) else Bare
