@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from lan_chat.server.handshakes import Handshakes
 from lan_chat.server.options import BURST, Options
@@ -18,12 +19,12 @@ from lan_chat.server.words import ServerWords
 TALK_SHARES = 5
 """For how many members' worth of talking an address is good, also over reconnections."""
 ASK_RATE, ASK_BURST = 5.0, 100.0
-"""How often an address may ask to be let in: so many a second sustained, and at once."""
+"""How often an address may ask to be let in: sustained rate, in units a second, and burst."""
 GUESS_RATE, GUESS_BURST = 2.0, 20.0
-"""How many wrong codes an address may try: so many a second sustained, and at once."""
+"""How many wrong codes an address may try: sustained rate, in tries a second, and burst."""
 FAILURE_RATE, FAILURE_BURST = 200.0, 50.0
-"""How many handshakes of all addresses may fail, so that who talks in the room does not feel it: so many a second
-sustained, and at once."""
+"""How many handshakes of all addresses may fail, so that the members do not feel it: sustained rate, in handshakes a
+second, and burst."""
 FORGET_S = 60.0
 """How often the addresses that have nobody here any more are looked through."""
 
@@ -48,12 +49,12 @@ class Hosts:
     def __init__(self, options: Options, words: ServerWords) -> None:
         self._options = options
         self._words = words
-        self._lock = threading.Lock()
-        """Guards all that follows, and what a Host counts."""
-        self._hosts: dict[str, Host] = {}
-        self._looked_at = time.monotonic()
         self.handshakes = Handshakes(self.are_limited)
         self._failing = Allowance(FAILURE_RATE, FAILURE_BURST)
+        self._lock = threading.Lock()
+        """Guards all that follows, and a Host's `connections` and `told`; an allowance has a lock of its own."""
+        self._hosts: dict[str, Host] = {}
+        self._looked_at = time.monotonic()
 
     @property
     def are_limited(self) -> bool:
@@ -79,36 +80,15 @@ class Hosts:
 
     def talk(self, address: str, units: float) -> float:
         """Charge an address with what it said, and return how many seconds that has to wait."""
-        if not self.are_limited:
-            return 0.0
-        with self._lock:
-            host = self._host(address)
-        wait_s = host.talking.take(units, time.monotonic())
-        if wait_s:
-            self.tell(address, self._words.limit_talking)
-        return wait_s
+        return self._charge(address, units, lambda host: host.talking, limit=self._words.limit_talking)
 
     def ask(self, address: str, units: float = 1.0) -> float:
         """Charge an address with asking to be let in, and return how many seconds that has to wait."""
-        if not self.are_limited:
-            return 0.0
-        with self._lock:
-            host = self._host(address)
-        wait_s = host.asking.take(units, time.monotonic())
-        if wait_s:
-            self.tell(address, self._words.limit_asking)
-        return wait_s
+        return self._charge(address, units, lambda host: host.asking, limit=self._words.limit_asking)
 
     def guess(self, address: str, units: float) -> float:
         """Charge an address with wrong codes, and return how many seconds its next handshake has to wait."""
-        if not self.are_limited:
-            return 0.0
-        with self._lock:
-            host = self._host(address)
-        wait_s = host.guessing.take(units, time.monotonic())
-        if wait_s:
-            self.tell(address, self._words.limit_guessing)
-        return wait_s
+        return self._charge(address, units, lambda host: host.guessing, limit=self._words.limit_guessing)
 
     def fail(self) -> float:
         """Count a handshake that has failed, of any address, and return how many seconds its answer has to wait."""
@@ -122,6 +102,20 @@ class Hosts:
                 return
             host.told.add(limit)
         log.warning(self._words.log_host_limit.format(host=address, limit=limit))
+
+    def _charge(self, address: str, units: float, allowance_of: Callable[[Host], Allowance], *, limit: str) -> float:
+        """Take units from one of the allowances of an address, and return how many seconds they have to wait.
+
+        Where they have to, the operator is told which limit was met.
+        """
+        if not self.are_limited:
+            return 0.0
+        with self._lock:
+            host = self._host(address)
+        wait_s = allowance_of(host).take(units, time.monotonic())
+        if wait_s:
+            self.tell(address, limit)
+        return wait_s
 
     def _host(self, address: str) -> Host:
         host = self._hosts.get(address)
