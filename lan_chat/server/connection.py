@@ -1,6 +1,7 @@
 """One connection, as its own thread has it: it reads and frames what the client says, and closes the socket.
 
-What it read it hands over in a `Mailbox`; it writes nothing, and knows nothing of the room.
+What it read it hands over in a `Mailbox`; it knows nothing of the room. It writes only what goes out before the
+delivery thread is told of the connection: a handshake, or the answer to a browser's request.
 """
 
 from __future__ import annotations
@@ -164,7 +165,7 @@ class Connection:
     def shake_hands(self, limit_s: float, compute: Callable[[Callable[[bytes], bytes], bytes], bytes]) -> None:
         """Do the handshake that the client has begun with. What is to be told of its failure is not sent yet.
 
-        `compute` calls a function in a thread made for that.
+        `compute` calls a function with its argument, in a thread made for that.
 
         Raises:
             WrongCodeError: The client has another code.
@@ -240,7 +241,7 @@ class Connection:
         return None
 
     def answer(self, pieces: Iterable[bytes], piece_s: float) -> None:
-        """Send an answer to one that is not greeted, so that its own thread is the only one that writes to it.
+        """Send the answer to a request. Such a connection is not greeted, so no other thread writes to it.
 
         Raises OSError, also where it takes nothing for `piece_s`.
         """
@@ -248,8 +249,8 @@ class Connection:
         for piece in pieces:
             self._sock.sendall(piece)
 
-    def speak(self, dialect: Dialect) -> None:
-        """Have what the client says from here on be read in a dialect."""
+    def set_dialect(self, dialect: Dialect) -> None:
+        """Read what the client says from here on in this dialect."""
         self._dialect = dialect
 
     @property

@@ -1,8 +1,9 @@
 """The server: it accepts connections, and reads what their clients say, no faster than they may speak.
 
 Threads: accept takes connections in and starts a thread for each client; a client's thread reads that client alone,
-hands what it said to the delivery thread, and closes its socket. In a room with a code, one thread does what all
-handshakes have to compute. Main starts and stops the server with its finder, and closes the listener.
+hands what it said to the delivery thread, and closes its socket. A browser's request has such a thread, too, which
+answers it. In a room with a code, one thread does what all handshakes have to compute. Main starts and stops the server
+with its finder, and closes the listener.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from lan_chat.server.options import BURST, Options
 from lan_chat.server.rate import Allowance, cost
 from lan_chat.server.room import Room
 from lan_chat.server.timeline import Timeline
-from lan_chat.server.web import STREAM_HEAD, Stream, WebRoom, entry_of, nothing, said_in, token_of
+from lan_chat.server.web import STREAM_HEAD, Stream, WebRoom, entry_of, no_content, said_in, token_of
 from lan_chat.server.words import HAS_CONNECTED, HAS_LEFT, ITALIAN, ServerWords
 from lan_chat.sockets import Address, address_label, host_label, peer_address, tune
 from protocol import EndConn, Event, Events, Notice, Quit, Reason, Resume, Stranger, Web
@@ -245,14 +246,15 @@ class ChatServer:
 
     def _process_input(self, connection: Connection) -> bool:
         """Process a client's input until it quits or disconnects, and return whether it quit."""
-        mailbox = connection.mailbox
+        mailbox, host = connection.mailbox, connection.address[0]
         connection.wait_to_be_spoken_to(self._options.greeting_wait_s)
-        web = self._web
-        if web is not None and connection.is_silent and not connection.is_extra and web.is_spare(connection):
+        web, may_wait = self._web, connection.is_silent and not connection.is_extra
+        if web is not None and may_wait and web.is_spare(host, connection.accepted_at):
             connection.wait_to_be_spoken_to(SPARE_S)
         if web is not None and connection.asks_by_http:
             connection.is_browser = True
-            return self._serve_browser(connection, web)
+            self._serve_browser(connection, web)
+            return False
         self._note_connected(connection)
         if connection.begins_handshake:
             self._shake_hands(connection)
@@ -291,47 +293,44 @@ class ChatServer:
             connection.is_logged = True
             log.info(HAS_CONNECTED, host_label(connection.address[0]), connection.address[1])
 
-    def _serve_browser(self, connection: Connection, web: WebRoom) -> bool:
-        """Answer a browser's request, or have it hear the room, and return whether a guest quit.
-
-        Raises OSError where the connection fails.
-        """
+    def _serve_browser(self, connection: Connection, web: WebRoom) -> None:
+        """Answer a browser's request, or have it hear the room. Raises OSError where the connection fails."""
         request = None
         try:
             request = connection.read_request(BUSY_REQUEST_S if connection.is_extra else REQUEST_S)
             if request is None:
-                return False
+                return
             if request.method == "GET" and request.path != "/events":
                 web.note_load(connection.address[0], time.monotonic())
             web.check(request)
             if request.path == "/events":
-                return self._serve_guest(connection, web, request)
+                self._serve_guest(connection, web, request)
+                return
             if request.method != "POST":
                 answer = web.get(request)
             elif self._take_from_guest(web.find(request), said_in(request)):
-                answer = nothing()
+                answer = no_content()
             else:
                 raise HttpError(HTTPStatus.CONFLICT)
         except HttpError as error:
             answer = web.refuse(error, is_head=request is not None and request.is_head)
         log.debug("%s: %s: %s", connection.recipient, request, answer.status)
         connection.answer(answer.pieces, ANSWER_S)
-        return False
 
-    def _serve_guest(self, connection: Connection, web: WebRoom, request: Request) -> bool:
-        """Have a guest hear the room until its stream ends, and return whether it quit. Raises HttpError, OSError."""
+    def _serve_guest(self, connection: Connection, web: WebRoom, request: Request) -> None:
+        """Have a guest hear the room until its stream ends. Raises HttpError, OSError."""
         entry, mailbox = entry_of(request), connection.mailbox
         if connection.is_extra and not self._make_room():
             raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE)
         self._note_connected(connection)
-        connection.speak(Web())
+        connection.set_dialect(Web())
         mailbox.hand_over([Connected(Web, STREAM_HEAD)])
         token, stream = token_of(request), Stream(connection, self._options.rate)
         web.open(token, stream)
         try:
             self._ask_to_join(connection, [entry], names_may_be_said=False)
             if not mailbox.is_joined:
-                return False
+                return
             for events in connection.incoming():  # a page says nothing here; whatever comes costs the guest
                 for _ in self._grant(connection, stream.allowance, events):
                     pass
@@ -339,7 +338,6 @@ class ChatServer:
                     break
         finally:
             web.close(token, stream)
-        return False
 
     def _take_from_guest(self, stream: Stream, said: list[Event]) -> bool:
         """Hand over what a guest says, no faster than it may, and return whether its stream was still open."""

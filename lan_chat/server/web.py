@@ -77,10 +77,9 @@ class WebRoom:
             page = page.replace(field, html.escape(value))
         self._page = page
         self._lock = threading.Lock()
-        """Guards the streams."""
+        """Guards the streams and the loads."""
         self._streams: dict[str, list[Stream]] = {}
         """By the guest's token, the latest last; one that is about to come in is already there."""
-
         self._loads: dict[str, list[float]] = {}
         """When a page was loaded, by address, once for each spare connection that this explains."""
 
@@ -94,17 +93,15 @@ class WebRoom:
                     del self._loads[other]
             self._loads[host] = [*self._loads.get(host, ()), *[now] * SPARES][-MAX_LOADS * SPARES :]
 
-    def is_spare(self, connection: Connection) -> bool:
+    def is_spare(self, host: str, accepted_at: float) -> bool:
         """Return whether a connection on which nothing has come may be one that a browser has opened in advance.
+
+        A load of a page at its address explains no more than SPARES of them.
 
         If it were greeted, the browser would take the greeting for the answer to the next page that it loads, and show
         its user an error, however often it is tried again. An original client would have to connect in the very moment
         in which its own machine loads a page to be taken for one.
         """
-        return self._explain(connection.address[0], connection.accepted_at)
-
-    def _explain(self, host: str, accepted_at: float) -> bool:
-        """Return whether a load of a page explains a connection; each explains no more than SPARES."""
         with self._lock:
             times = self._loads.get(host, [])
             close = [time for time in times if abs(time - accepted_at) <= LOAD_S]
@@ -232,7 +229,7 @@ _TARGETS = {
 """What there is, and the methods that it takes."""
 
 
-def nothing() -> Answer:
+def no_content() -> Answer:
     """Return the answer to what was done and has nothing to tell."""
     return Answer(HTTPStatus.NO_CONTENT, iter([write_head(HTTPStatus.NO_CONTENT, "", None)]))
 
@@ -246,12 +243,12 @@ def token_of(request: Request) -> str:
 
 
 def entry_of(request: Request) -> Join | Resume:
-    """Return what one says who opens a stream. Raises HttpError."""
+    """Return the `join` or `resume` with which a guest opens a stream. Raises HttpError."""
     token, headers = token_of(request), request.headers
     last, room, name = headers.get(LAST), headers.get(ROOM), headers.get(NAME)
     number = None
     if last is not None:
-        if not (last.isascii() and last.isdecimal() and len(last) <= 16):
+        if not (last.isascii() and last.isdecimal() and len(last) <= len(str(protocol.MAX_NUMBER))):
             raise HttpError(HTTPStatus.BAD_REQUEST)
         number = int(last)
     said: dict[str, object] = {"token": token, "last": number, "room": room}

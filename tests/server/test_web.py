@@ -414,10 +414,10 @@ def test_who_connects_a_little_before_or_after_a_page_is_loaded_is_greeted(room:
     web = room._web
     assert web is not None
     web.note_load("10.0.0.9", now=100.0)
-    assert not web._explain("10.0.0.9", 99.8)
-    assert not web._explain("10.0.0.9", 100.2)
-    assert not web._explain("10.0.0.8", 100.0)
-    assert [web._explain("10.0.0.9", 100.0 + later) for later in (-0.05, 0.05, 0.0)] == [True, True, False]
+    assert not web.is_spare("10.0.0.9", 99.8)
+    assert not web.is_spare("10.0.0.9", 100.2)
+    assert not web.is_spare("10.0.0.8", 100.0)
+    assert [web.is_spare("10.0.0.9", 100.0 + later) for later in (-0.05, 0.05, 0.0)] == [True, True, False]
     for number in range(1000):
         web.note_load(f"10.0.{number % 250}.1", now=200.0 + number)
         web.note_load("10.0.0.9", now=200.0 + number)
