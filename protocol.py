@@ -4,13 +4,15 @@ Pure: bytes in, events out; events in, bytes out. No socket, no tkinter and no c
 them. Server and client share this module, so that both keep the same rules. Any thread may call its functions; a
 decoder belongs to one thread at a time.
 
-One TCP connection carries one conversation, in one of three dialects:
+One TCP connection carries one conversation, in one of four dialects:
 
 * bare, of the original's two scripts: no framing, a message is what one `recv` returned;
 * lines, of netcat, telnet and scripts: a message is a line; what a telnet negotiates (RFC 854) is taken out;
-* events, of our own client and server: a line is one JSON object.
+* events, of our own client and server: a line is one JSON object;
+* web, of a page in a browser: these objects as Server-Sent Events; what it says comes by requests of their own.
 
-In all three a control word (`{quit}`, `{end_conn}`) stands alone as a whole message, and is just text anywhere else.
+In the first three a control word (`{quit}`, `{end_conn}`) stands alone as a whole message, and is just text anywhere
+else.
 """
 
 from __future__ import annotations
@@ -76,7 +78,7 @@ link may cut a `hello`. As long as it takes until such a link is noticed: a peer
 
 
 MARK = "\N{NO-BREAK SPACE}"
-"""Ends the greeting of a server that knows all three dialects; blank on the screen of one that does not."""
+"""Ends the greeting of a server that knows all dialects; blank on the screen of one that does not."""
 
 RECORDED = "recorded"
 """What a `Notice` is about: this room is recorded in a file."""

@@ -70,7 +70,7 @@ class Channel:
         self.is_open = False
         """Whether the other side has proved that it has the key."""
         self.has_ended = False
-        """Whether the other side has said that nothing more comes; without that, an end may be somebody else's work."""
+        """Whether the other side has said that nothing more comes; without that, an end may be forged."""
         self._record_bytes, self._splits = FIRST_RECORD_BYTES, 0
         """How much goes into one record, and how many times something had to be split."""
         if not is_server:

@@ -105,7 +105,7 @@ class Delivery:
         self._greeted: dict[Recipient, None] = {}
         """The connections that were greeted and have not left; a dict for its order."""
         self._choosing: dict[Recipient, None] = {}
-        """Those of them that have no name yet; the first to run out of time is first."""
+        """The connections that have no name yet; the first to run out of time is first."""
         self._places = Places(options.grace_s, hosts, words, grace_web_s=options.grace_web_s)
         self._former = FormerMembers(timeline.former, is_recorded=timeline.path is not None)
         self._leaving = Leaving(self._broadcast)

@@ -1,7 +1,7 @@
 """Whose turn it is to do a handshake, in a room with a code: not too many at once, and not too many of one address.
 
-Each client's thread waits for its turn, which the thread gives it whose handshake has ended: that wakes no other one.
-One thread more does what all of them have to compute. Main starts and stops it.
+Each client's thread waits for its turn; the thread whose handshake has ended calls the next one, and wakes no other.
+One more thread does what all of them have to compute. Main starts and stops it.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ class Handshakes:
 
     def __init__(self, are_hosts_limited: bool) -> None:
         self._are_hosts_limited = are_hosts_limited
+        self._computing = ThreadPoolExecutor(1, "handshakes")
+        """Its one thread: the stack and the allocator's cache that a handshake takes would stay with each client's."""
         self._lock = threading.Lock()
         """Guards all that follows."""
         self._under_way: dict[Turn, None] = {}
@@ -50,8 +52,6 @@ class Handshakes:
         self._count_of: Counter[str] = Counter()
         """How many are under way of each address that has any."""
         self._waiting: deque[Turn] = deque()
-        self._computing = ThreadPoolExecutor(1, "handshakes")
-        """Its one thread: the stack and the allocator's cache that a handshake takes would stay with each client's."""
 
     def start(self) -> None:
         """Start the thread that computes."""

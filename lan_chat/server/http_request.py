@@ -22,6 +22,8 @@ MAX_HEAD_BYTES = 16 * 1024
 MAX_TARGET_CHARACTERS = 2048
 MAX_BODY_BYTES = protocol.MAX_LINE_BYTES
 """No message that is short enough has more bytes in JSON."""
+MAX_LENGTH_DIGITS = 18
+"""Of a `Content-Length`: `int` takes no number with thousands of digits."""
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"))
 """The methods that are known; which of them a target takes is decided with the target."""
 
@@ -101,7 +103,7 @@ class RequestReader:
                 HTTPStatus.REQUEST_URI_TOO_LONG if line_end is None else HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             )
         if end is None and not self._has_line and (line := _LINE_END.search(self._received)):
-            parse_line(bytes(self._received[: line.start()]))  # who has said no more than that may wait for an answer
+            parse_line(bytes(self._received[: line.start()]))  # a client may wait for the answer before it sends more
             self._has_line = True
         self._searched = len(self._received)
         if end is None:
@@ -170,13 +172,13 @@ def body_length(headers: Message) -> int:
     length = lengths.pop().strip()
     if lengths or not (length.isascii() and length.isdecimal()):
         raise HttpError(HTTPStatus.BAD_REQUEST)
-    if len(length) > 18 or int(length) > MAX_BODY_BYTES:
+    if len(length) > MAX_LENGTH_DIGITS or int(length) > MAX_BODY_BYTES:
         raise HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     return int(length)
 
 
 def write_head(status: HTTPStatus, content_type: str, length: int | None, **more: str) -> bytes:
-    """Return the head of an answer; `more` are headers with `_` for `-`. Without a length the end ends it."""
+    """Return the head of an answer; `more`: headers, with `_` for `-`. Without a length its end is the connection's."""
     headers = {"Date": formatdate(usegmt=True), "Content-Security-Policy": NOTHING_ALLOWED, **_ALWAYS}
     if content_type:
         headers["Content-Type"] = content_type

@@ -1,6 +1,6 @@
 """How guests by browser are invited: the links to the room, the first one as a QR code, the client to download.
 
-Main thread and delivery thread; nothing to close.
+Main thread, but `sum_of`, which may take a while: any thread. Nothing to close.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Options:
     web_name: str = ""
     """One more name by which browsers may ask for this host; empty for none."""
     grace_web_s: float = 600.0
-    """As `grace_s`, for a guest by browser: phones sleep."""
+    """How long a guest by browser whose link broke may take to come back, in seconds: phones sleep."""
     client_file: Path | None = None
     """The client's program for Windows, which the page offers; None where there is none."""
     code_key: bytes | None = field(default=None, repr=False)

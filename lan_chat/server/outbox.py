@@ -62,7 +62,7 @@ class Outbox:
             self._sock.shutdown(socket.SHUT_WR)
 
     def say_end(self) -> None:
-        """Say in TLS that nothing more comes, if all was sent: without that, an end may be somebody else's work."""
+        """Say in TLS that nothing more comes, if all was sent: without that, an end may be forged."""
         with contextlib.suppress(OSError):
             if self._secured is not None and not self._chunks and self._send_sealed():
                 self._sealed = memoryview(self._secured.close())
