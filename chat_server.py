@@ -5,12 +5,15 @@ Threads:
 * main waits for a signal, and for what the operator types, which console reads; then it stops everything in order;
 * terminal alone writes to the terminal: the log, and the answers to the operator; log file to the file of `--log-file`;
 * accept takes connections in and starts a thread for each, or turns them away in words;
-* one thread per client reads that client alone, and is the one that closes its socket;
+* one thread per client reads that client alone, and is the one that closes its socket; a browser's request it answers;
+* handshakes does what those of a room with a code have to compute;
+* sum reads the client's program that is offered for download, and shows its SHA-256;
 * finder answers who asks by UDP where the room is;
 * delivery alone numbers what is said, records it, and writes to clients: so there is one order, nobody is shown what is
   not recorded, and no write waits for another.
 
-A client's thread hands what its client did to the delivery thread, and never writes to a socket itself.
+A client's thread hands what its client did to the delivery thread. It writes to a socket only what goes out before the
+delivery thread knows of it: a handshake, or the answer to a request.
 """
 
 from __future__ import annotations
@@ -74,8 +77,8 @@ except ModuleNotFoundError as error:
     sys.exit(2)
 
 
-ASKED = "-"
-"""What is given in place of a code that is to be asked for: others on this machine can see a command line."""
+ASK = "-"
+"""The code on the command line that has the operator asked for it: others on this machine can see a command line."""
 HOST_NAME = re.compile(r"(?!.{254})[\w-]{1,63}(\.[\w-]{1,63})*", re.ASCII)
 """A name as a browser sends it, without a port; the underscore is no host's by the RFCs, but Windows has some."""
 
@@ -117,7 +120,7 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
     set_up_logging(writers, arguments.log_level, LogLimit(words) if arguments.max_per_host else None)
     if arguments.export is not None:
         return export(arguments, words)
-    code = ask_code(words) if arguments.code == ASKED else arguments.code and parse_code(arguments.code)
+    code = ask_code(words) if arguments.code == ASK else arguments.code and parse_code(arguments.code)
     if code is None and arguments.code is not None:
         print(f"\n{words.code_not_given}", file=sys.stderr)
         return 2
@@ -288,7 +291,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         parser.error(words.bad_room)
     if arguments.code is not None and not secure.IS_AVAILABLE:
         parser.error(words.code_needs_python.format(version=platform.python_version()))
-    if arguments.code not in (None, ASKED) and parse_code(arguments.code) is None:
+    if arguments.code not in (None, ASK) and parse_code(arguments.code) is None:
         parser.error(words.bad_code.format(example=make_code()))
     if arguments.max_per_host < 0 or not 0 <= arguments.greeting_wait <= 10:
         parser.error(words.bad_waits)

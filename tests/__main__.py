@@ -82,7 +82,7 @@ def make_environment() -> None:
     if not PYTHON.exists():
         print(f"Making {ENVIRONMENT.name} ...", flush=True)
         venv.create(ENVIRONMENT, with_pip=True)
-    print("Installing the project, pytest, hypothesis, PyInstaller and segno ...", flush=True)
+    print("Installing the project, pytest, hypothesis, PyInstaller, segno and selenium ...", flush=True)
     subprocess.run([PYTHON, "-m", "pip", "install", "-q", "-e", f".[{EXTRA}]"], cwd=TOP, check=True)
     done.write_text(wanted)
 
