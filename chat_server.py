@@ -43,7 +43,7 @@ try:
 
     import protocol
     from lan_chat import rooms, secure
-    from lan_chat.code import key_of, make_code, parse_code, written
+    from lan_chat.code import format_code, key_of, make_code, parse_code
     from lan_chat.command_line import CommandLine, language_of
     from lan_chat.process import (
         POLL_S,
@@ -157,7 +157,7 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
     addresses = [where_to_find(listener, words), *([invitation.banner()] if invitation is not None else [])]
     show_where(terminal, server, "\n".join(addresses), words)
     if code is not None:
-        terminal.show(words.room_code.format(code=written(code)))  # no log has it
+        terminal.show(words.room_code.format(code=format_code(code)))  # no log has it
         if is_web:
             terminal.show(words.web_in_clear)
     server.start()

@@ -16,7 +16,7 @@ VOWELS = "aeiou"
 GROUPS = 4
 GROUP_LETTERS = 4
 FORM = re.compile(f"([{CONSONANTS}][{VOWELS}]){{{GROUPS * GROUP_LETTERS // 2}}}")
-MAX_TYPED = 1000
+MAX_TYPED_CHARACTERS = 1000
 """How many characters of an answer are looked at."""
 MINUS = "\u2212"
 
@@ -27,9 +27,9 @@ KEY_BYTES = 32
 
 
 def make_code() -> str:
-    """Return a new code, as it is written."""
+    """Return a new code, as people read it."""
     letters = [secrets.choice(VOWELS if at % 2 else CONSONANTS) for at in range(GROUPS * GROUP_LETTERS)]
-    return written("".join(letters))
+    return format_code("".join(letters))
 
 
 def parse_code(text: str) -> str | None:
@@ -38,12 +38,12 @@ def parse_code(text: str) -> str | None:
     Case, blanks, hyphens of any kind and invisible characters do not matter, nor what stands before a colon: the
     server's own line can be pasted.
     """
-    folded = unicodedata.normalize("NFKC", text[:MAX_TYPED]).casefold()
+    folded = unicodedata.normalize("NFKC", text[:MAX_TYPED_CHARACTERS]).casefold()
     letters = "".join(char for char in folded.rpartition(":")[2] if not _is_passed_over(char))
     return letters if FORM.fullmatch(letters) else None
 
 
-def written(code: str) -> str:
+def format_code(code: str) -> str:
     """Return a code as people read it: in groups, with hyphens."""
     return "-".join(code[at : at + GROUP_LETTERS] for at in range(0, len(code), GROUP_LETTERS))
 

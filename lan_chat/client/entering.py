@@ -13,7 +13,7 @@ Target = Found | Place
 
 
 def place_of(target: Target) -> Place:
-    """Return where that is."""
+    """Return the host and the port of a target."""
     return (target.host, target.room.port) if isinstance(target, Found) else target
 
 

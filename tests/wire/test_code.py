@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lan_chat.code import CONSONANTS, VOWELS, key_of, make_code, parse_code, written
+from lan_chat.code import CONSONANTS, VOWELS, format_code, key_of, make_code, parse_code
 from tests.support.wire import anything_goes
 
 LETTERS = "babacocodidifofo"
@@ -24,7 +24,7 @@ def test_made_code_has_the_form_and_is_another_each_time() -> None:
     assert len(made) == 100
     for code in made:
         assert re.fullmatch(r"(?:[bcdfgklmnprstv][aeiou]){2}(?:-(?:[bcdfgklmnprstv][aeiou]){2}){3}", code)
-        assert written(parse_code(code) or "") == code
+        assert format_code(parse_code(code) or "") == code
 
 
 @anything_goes
