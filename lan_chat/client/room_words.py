@@ -79,10 +79,10 @@ ENGLISH = RoomWords(
     menu_rooms="Another room...",
     menu_phones="QR code for phones...",
     phones_how="Point the camera of a phone in the same network at the code, or type the address in its browser.",
-    phones_in_clear="Who comes in by a browser does not need the code of the room, and what they say and read travels "
-    "in clear.",
-    phones_wait="It is not known yet whether one can come into this room by a phone: choose a name first.",
-    phones_not_here="Nobody comes into this room by a phone: the server is an original one, an older one, or was "
+    phones_in_clear="Those who come in by a browser do not need the code of the room, and what they say and read "
+    "travels in clear.",
+    phones_wait="It is not known yet whether phones can come into this room: choose a name first.",
+    phones_not_here="Phones cannot come into this room: the server is an original one, an older one, or was "
     "started without browsers. Its operator can start it again with --web on.",
     phones_no_address="No phone can come in from here: a browser cannot open the server's address, or this computer is "
     "connected to no network.",

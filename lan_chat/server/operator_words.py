@@ -147,7 +147,7 @@ ENGLISH = OperatorWords(
     room_code="The code of the room, to be told to those who may come in: {code}",
     bad_code="--code: a code has four groups of four letters, like {example}; --code alone makes one",
     code_needs_python="--code needs Python 3.13 or later, and this is {version}: install it from python.org, use the "
-    "program chat_server that needs none, or start without --code",
+    "ready-made program chat_server, or start without --code",
     code_prompt="Code of the room: ",
     code_not_given="No code: type it when you are asked, or start with --code alone, which makes one.",
     banner="Leave this window open: when it closes, the chat ends for everybody.",
