@@ -17,14 +17,17 @@ from lan_chat.client.session import Session
 from lan_chat.client.settings import Settings
 from lan_chat.client.whereabouts import NewSearch
 from lan_chat.client.words import ITALIAN
+from lan_chat.code import key_of
 from lan_chat.server.server import ChatServer
 from protocol import Greeting, Welcome
+from tests.support.coded_front import CODE, CodedFront
 from tests.support.fake_search import FakeSearch
 from tests.support.peers import GREETING, bind
 from tests.support.played_server import Play, PlayedServer
 from tests.support.seats import HAS_XDOTOOL, FakeSession, Reader, ReaderSit, Seat, Sit
 from tests.support.session_seats import SessionSeat, SessionSit
 from tests.support.sessions import Meet
+from tests.support.waiting import DEADLINE_S
 
 try:
     import tkinter as tk
@@ -52,6 +55,14 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[FakeSearch]:
 def no_late_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have nobody wait long for a played server to say that a code is needed."""
     monkeypatch.setattr("lan_chat.client.link.REFUSAL_S", 0.02)
+
+
+@pytest.fixture
+def coded_front(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[CodedFront]:
+    """A room with the code CODE, which says for sure at once that one is needed."""
+    monkeypatch.setattr("lan_chat.client.link.REFUSAL_S", DEADLINE_S)
+    with contextlib.closing(CodedFront(server.port, key_of(CODE))) as front:
+        yield front
 
 
 @pytest.fixture

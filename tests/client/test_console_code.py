@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import builtins
-import contextlib
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,26 +19,18 @@ from lan_chat.client.session import Session
 from lan_chat.client.settings import Settings, load_settings
 from lan_chat.client.words import ENGLISH, ITALIAN
 from lan_chat.code import key_of
-from lan_chat.rooms import Found, Remembered, Room
+from lan_chat.rooms import Remembered
 from lan_chat.server.server import ChatServer
 from protocol import Joined
-from tests.support.coded_front import CodedFront
+from tests.support.coded_front import CODE, OTHER_CODE, CodedFront, found_at
 from tests.support.played_server import Play
 from tests.support.sessions import events_until
-from tests.support.waiting import DEADLINE_S, wait_until
+from tests.support.waiting import wait_until
 
-CODE, OTHER = "babacocodidifofo", "babacocodidifofi"
 QUESTION = "Codice della stanza: "
 HERE = "127.0.0.1"
 
 Answer = Callable[..., list[str]]
-
-
-@pytest.fixture
-def room(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[CodedFront]:
-    monkeypatch.setattr("lan_chat.client.link.REFUSAL_S", DEADLINE_S)
-    with contextlib.closing(CodedFront(server.port, key_of(CODE))) as front:
-        yield front
 
 
 @pytest.fixture
@@ -68,10 +59,6 @@ def close(session: Session | None) -> Session:
     return session
 
 
-def at(port: int, needs_code: bool = True, room_id: str = "a") -> Found:
-    return Found(Room(room_id, "Aula 3", port, 2, needs_code), HERE)
-
-
 def had_code(port: int, room_id: str = "a") -> Settings:
     return Settings(rooms=(Remembered(room_id, "Aula 3", HERE, port, had_code=True),))
 
@@ -79,64 +66,66 @@ def had_code(port: int, room_id: str = "a") -> Settings:
 @pytest.mark.psk
 @pytest.mark.parametrize("typed", [CODE, " BABA coco-Didi – fo fo ", "\u200bbaba‑coco‑didi‑fofo"])
 def test_the_code_is_asked_for_when_the_server_wants_one_and_its_form_is_forgiven(
-    answer: Answer, room: CodedFront, typed: str, capsys: pytest.CaptureFixture[str]
+    answer: Answer, coded_front: CodedFront, typed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    questions = answer(HERE, str(room.port), typed)
+    questions = answer(HERE, str(coded_front.port), typed)
     session = close(chat_client.connect_by_console(None, None, Settings()))
     assert questions == ["Inserire il Server host: ", "Inserire la porta del server host: ", QUESTION]
-    assert session.code_key == room.key
+    assert session.code_key == coded_front.key
     assert ITALIAN.code_needed in capsys.readouterr().out
 
 
 @pytest.mark.psk
 @pytest.mark.parametrize("words", [ITALIAN, ENGLISH])
 def test_a_wrong_code_is_said_in_words_and_asked_again(
-    answer: Answer, room: CodedFront, words: object, capsys: pytest.CaptureFixture[str]
+    answer: Answer, coded_front: CodedFront, words: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     language = "it" if words is ITALIAN else "en"
     said = ITALIAN if words is ITALIAN else ENGLISH
-    questions = answer("my code", OTHER, CODE)
-    close(chat_client.connect_by_console(HERE, room.port, Settings(language=language)))
+    questions = answer("my code", OTHER_CODE, CODE)
+    close(chat_client.connect_by_console(HERE, coded_front.port, Settings(language=language)))
     assert questions == [said.ask_code] * 3
     out = capsys.readouterr().out
     places = [out.index(text) for text in (said.code_needed, said.code_form)]
-    places.append(out.index(said.code_wrong.format(host=HERE, port=room.port)))
+    places.append(out.index(said.code_wrong.format(host=HERE, port=coded_front.port)))
     assert places == sorted(places)
 
 
 @pytest.mark.psk
-def test_enter_alone_goes_back_to_the_question_for_the_server(answer: Answer, room: CodedFront, play: Play) -> None:
+def test_enter_alone_goes_back_to_the_question_for_the_server(
+    answer: Answer, coded_front: CodedFront, play: Play
+) -> None:
     questions = answer("", "", "")
     with pytest.raises(EOFError):
-        chat_client.connect_by_console(HERE, room.port, Settings(host=HERE, port=room.port))
+        chat_client.connect_by_console(HERE, coded_front.port, Settings(host=HERE, port=coded_front.port))
     assert questions == [QUESTION, "Inserire il Server host: ", QUESTION, "Inserire il Server host: "]
 
 
 @pytest.mark.psk
-def test_a_room_that_was_found_with_a_code_is_never_spoken_to_without(answer: Answer, room: CodedFront) -> None:
+def test_a_room_that_was_found_with_a_code_is_never_spoken_to_without(answer: Answer, coded_front: CodedFront) -> None:
     questions = answer(CODE)
-    close(reach(at(room.port), Settings()))
+    close(reach(found_at(coded_front.port), Settings()))
     assert questions == [QUESTION]
-    assert b"hello" not in room.heard
+    assert b"hello" not in coded_front.heard
 
 
 @pytest.mark.psk
-def test_where_a_room_had_a_code_it_is_asked_for_before_a_word_is_said(answer: Answer, room: CodedFront) -> None:
+def test_where_a_room_had_a_code_it_is_asked_for_before_a_word_is_said(answer: Answer, coded_front: CodedFront) -> None:
     questions = answer(CODE)
-    close(reach((HERE, room.port), had_code(room.port)))
+    close(reach((HERE, coded_front.port), had_code(coded_front.port)))
     assert questions == [QUESTION]
-    assert b"hello" not in room.heard
+    assert b"hello" not in coded_front.heard
 
 
 @pytest.mark.psk
 def test_a_code_is_remembered_by_the_program_and_in_no_file(
-    answer: Answer, room: CodedFront, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    answer: Answer, coded_front: CodedFront, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     path = tmp_path / "settings.json"
     settings, _ = load_settings(path)
     questions = answer(CODE)
-    session = reach(at(room.port), settings)
+    session = reach(found_at(coded_front.port), settings)
     assert session is not None
     session.start()
     session.join("Ada")
@@ -145,13 +134,13 @@ def test_a_code_is_remembered_by_the_program_and_in_no_file(
     settings.code_keys.keep(session.code_key or b"", remembered)
     settings.remember(remembered)
     session.close()
-    close(reach(at(room.port, room_id=remembered.id), settings))  # asked only once
-    close(reach((HERE, room.port), settings))
+    close(reach(found_at(coded_front.port, room_id=remembered.id), settings))  # asked only once
+    close(reach((HERE, coded_front.port), settings))
     assert questions == [QUESTION]
     kept = path.read_text("utf-8")
     assert json.loads(kept)["rooms"][0]["had_code"] is True
     for place in (kept, repr(settings), caplog.text, repr(session)):
-        for secret in (CODE, CODE[:4] + "-" + CODE[4:8], room.key.hex(), repr(room.key)):
+        for secret in (CODE, CODE[:4] + "-" + CODE[4:8], coded_front.key.hex(), repr(coded_front.key)):
             assert secret not in place
 
 
@@ -186,11 +175,11 @@ def test_who_gave_a_code_on_the_command_line_enters_no_open_server(
 
 
 @pytest.mark.psk
-def test_a_code_on_the_command_line_opens_the_room_unasked(answer: Answer, room: CodedFront) -> None:
+def test_a_code_on_the_command_line_opens_the_room_unasked(answer: Answer, coded_front: CodedFront) -> None:
     questions = answer()
     settings = Settings()
     settings.code_keys.given, settings.code_keys.is_required = key_of(CODE), True
-    assert close(chat_client.connect_by_console(HERE, room.port, settings)).code_key == room.key
+    assert close(chat_client.connect_by_console(HERE, coded_front.port, settings)).code_key == coded_front.key
     assert questions == []
 
 
@@ -230,7 +219,7 @@ def test_before_python_3_13_a_room_with_a_code_is_not_asked_for_it(
     monkeypatch.setattr(secure, "IS_AVAILABLE", False)
     questions = answer()
     with pytest.raises(UnreachableError, match=r"serve Python 3\.13"):
-        reach(at(9), Settings())
+        reach(found_at(9), Settings())
     assert questions == []
 
 

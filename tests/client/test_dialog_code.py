@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import threading
 from collections.abc import Iterator
@@ -14,27 +13,18 @@ from lan_chat import secure
 from lan_chat.client.settings import Settings
 from lan_chat.client.words import ENGLISH, ITALIAN
 from lan_chat.code import key_of
-from lan_chat.rooms import Found, Remembered, Room
+from lan_chat.rooms import Remembered
 from lan_chat.server.server import ChatServer
 from protocol import Reason, Refused
-from tests.support.coded_front import CodedFront
+from tests.support.coded_front import CODE, OTHER_CODE, CodedFront, found_at
 from tests.support.fake_search import FakeSearch
 from tests.support.played_server import Play
 from tests.support.seats import Ask, DialogHands
 from tests.support.session_seats import SessionSit
-from tests.support.waiting import DEADLINE_S
 
 pytestmark = pytest.mark.screen
 
-CODE, OTHER = "babacocodidifofo", "babacocodidifofi"
 HERE = "127.0.0.1"
-
-
-@pytest.fixture
-def room(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[CodedFront]:
-    monkeypatch.setattr("lan_chat.client.link.REFUSAL_S", DEADLINE_S)
-    with contextlib.closing(CodedFront(server.port, key_of(CODE))) as front:
-        yield front
 
 
 @pytest.fixture
@@ -58,10 +48,6 @@ def ask(display: None) -> Iterator[Ask]:
     gc.collect()
 
 
-def at(port: int, needs_code: bool = True, room_id: str = "a") -> Found:
-    return Found(Room(room_id, "Aula 3", port, 2, needs_code), HERE)
-
-
 def has_field(hands: DialogHands) -> bool:
     hands.root.update()
     return bool(hands.dialog.code_field.winfo_ismapped())
@@ -81,7 +67,7 @@ def code_at(hands: DialogHands) -> str:
 def test_the_field_for_the_code_is_there_only_when_the_room_needs_one(ask: Ask, searches: list[FakeSearch]) -> None:
     hands = ask()
     assert not has_field(hands)
-    searches[0].end_look(at(9), at(10, needs_code=False, room_id="b"))
+    searches[0].end_look(found_at(9), found_at(10, needs_code=False, room_id="b"))
     hands.wait(lambda: not hands.dialog._has_news.is_set())
     hands.dialog.rooms.select("a")
     hands.dialog._on_select()
@@ -93,44 +79,44 @@ def test_the_field_for_the_code_is_there_only_when_the_room_needs_one(ask: Ask, 
 
 @pytest.mark.psk
 def test_a_typed_server_that_wants_a_code_gets_the_field_and_a_wrong_code_stays_in_it(
-    ask: Ask, room: CodedFront
+    ask: Ask, coded_front: CodedFront
 ) -> None:
     hands = ask()
-    hands.fill(HERE, room.port)
+    hands.fill(HERE, coded_front.port)
     hands.dialog.submit()
     hands.wait(lambda: hands.problem == ITALIAN.code_needed)
     assert has_field(hands)
     hands.wait(lambda: hands.focus == str(hands.dialog.code_field))
     enter_code(hands, "my code")
     assert hands.problem == ITALIAN.code_form
-    enter_code(hands, OTHER)
-    hands.wait(lambda: hands.problem == ITALIAN.code_wrong.format(host=HERE, port=room.port))
-    assert code_at(hands) == OTHER
+    enter_code(hands, OTHER_CODE)
+    hands.wait(lambda: hands.problem == ITALIAN.code_wrong.format(host=HERE, port=coded_front.port))
+    assert code_at(hands) == OTHER_CODE
     assert has_field(hands)
     assert not hands.is_busy
     enter_code(hands, " Baba-COCO didi fofo")
     hands.wait(lambda: hands.dialog.session is not None)
     assert hands.dialog.session is not None
-    assert hands.dialog.session.code_key == room.key
+    assert hands.dialog.session.code_key == coded_front.key
 
 
 @pytest.mark.psk
 def test_an_empty_code_is_asked_for_and_nothing_is_said_to_the_room(
-    ask: Ask, searches: list[FakeSearch], room: CodedFront
+    ask: Ask, searches: list[FakeSearch], coded_front: CodedFront
 ) -> None:
     hands = ask()
-    searches[0].end_look(at(room.port))
+    searches[0].end_look(found_at(coded_front.port))
     hands.wait(lambda: has_field(hands))
     hands.dialog.submit()
     assert hands.problem == ITALIAN.code_needed
     enter_code(hands, CODE)
     hands.wait(lambda: hands.dialog.session is not None)
-    assert b"hello" not in room.heard
+    assert b"hello" not in coded_front.heard
 
 
 @pytest.mark.psk
 def test_the_key_is_not_made_in_the_thread_of_the_window(
-    ask: Ask, room: CodedFront, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, coded_front: CodedFront, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads: list[str] = []
 
@@ -139,7 +125,7 @@ def test_the_key_is_not_made_in_the_thread_of_the_window(
         return key_of(code)
 
     monkeypatch.setattr("lan_chat.client.attempt.key_of", make)
-    hands = ask(None, HERE, str(room.port), why_code=ITALIAN.code_needed)
+    hands = ask(None, HERE, str(coded_front.port), why_code=ITALIAN.code_needed)
     assert hands.problem == ITALIAN.code_needed
     enter_code(hands, CODE)
     hands.wait(lambda: hands.dialog.session is not None)
@@ -147,11 +133,13 @@ def test_the_key_is_not_made_in_the_thread_of_the_window(
 
 
 @pytest.mark.psk
-def test_a_room_whose_code_is_known_needs_no_field(ask: Ask, searches: list[FakeSearch], room: CodedFront) -> None:
+def test_a_room_whose_code_is_known_needs_no_field(
+    ask: Ask, searches: list[FakeSearch], coded_front: CodedFront
+) -> None:
     settings = Settings()
-    settings.code_keys.keep(room.key, Remembered("a", "Aula 3", HERE, room.port, had_code=True))
+    settings.code_keys.keep(coded_front.key, Remembered("a", "Aula 3", HERE, coded_front.port, had_code=True))
     hands = ask(settings)
-    searches[0].end_look(at(room.port))
+    searches[0].end_look(found_at(coded_front.port))
     hands.wait(lambda: hands.dialog.rooms.selected is not None)
     assert not has_field(hands)
     hands.dialog.submit()
@@ -160,17 +148,17 @@ def test_a_room_whose_code_is_known_needs_no_field(ask: Ask, searches: list[Fake
 
 @pytest.mark.psk
 def test_a_code_that_a_room_takes_no_more_is_asked_for_again(
-    ask: Ask, searches: list[FakeSearch], room: CodedFront
+    ask: Ask, searches: list[FakeSearch], coded_front: CodedFront
 ) -> None:
     settings = Settings()
-    settings.code_keys.keep(key_of(OTHER), Remembered("a", "Aula 3", HERE, room.port, had_code=True))
+    settings.code_keys.keep(key_of(OTHER_CODE), Remembered("a", "Aula 3", HERE, coded_front.port, had_code=True))
     hands = ask(settings)
-    searches[0].end_look(at(room.port))
+    searches[0].end_look(found_at(coded_front.port))
     hands.wait(lambda: hands.dialog.rooms.selected is not None)
     hands.dialog.submit()
-    hands.wait(lambda: hands.problem == ITALIAN.code_wrong.format(host=HERE, port=room.port))
+    hands.wait(lambda: hands.problem == ITALIAN.code_wrong.format(host=HERE, port=coded_front.port))
     assert has_field(hands)
-    assert settings.code_keys.find("a", HERE, room.port) is None
+    assert settings.code_keys.find("a", HERE, coded_front.port) is None
 
 
 @pytest.mark.psk
@@ -197,7 +185,7 @@ def test_an_open_room_that_is_found_in_the_place_of_one_with_a_code_is_asked_abo
     ask: Ask, searches: list[FakeSearch], server: ChatServer, room_id: str
 ) -> None:
     hands = ask(Settings(rooms=(Remembered("a", "Aula 3", HERE, server.port, had_code=True),)))
-    searches[0].end_look(at(server.port, needs_code=False, room_id=room_id))
+    searches[0].end_look(found_at(server.port, needs_code=False, room_id=room_id))
     hands.wait(lambda: hands.dialog.rooms.selected is not None)
     assert not has_field(hands)
     hands.dialog.submit()
@@ -224,7 +212,7 @@ def test_before_python_3_13_the_dialog_says_what_is_needed_and_asks_for_no_code(
 ) -> None:
     monkeypatch.setattr(secure, "IS_AVAILABLE", False)
     hands = ask()
-    searches[0].end_look(at(9))
+    searches[0].end_look(found_at(9))
     hands.wait(lambda: hands.dialog.rooms.selected is not None)
     assert not has_field(hands)
     hands.dialog.submit()
@@ -246,7 +234,7 @@ def test_the_dialog_with_its_field_fits_the_screen(ask: Ask, size: int) -> None:
 
 @pytest.mark.psk
 def test_the_window_asks_for_the_code_that_the_room_wants_and_goes_on_in_it(
-    session_sit: SessionSit, play: Play, room: CodedFront
+    session_sit: SessionSit, play: Play, coded_front: CodedFront
 ) -> None:
     played = play()
     seat = session_sit(played)
@@ -258,7 +246,7 @@ def test_the_window_asks_for_the_code_that_the_room_wants_and_goes_on_in_it(
             seat.root.after(10, enter)
             return
         seen.append((dialog.problem["text"], dialog.host.get(), dialog.port.get(), dialog._has_code_field))
-        for field, text in ((dialog.port, str(room.port)), (dialog.code_field, CODE)):
+        for field, text in ((dialog.port, str(coded_front.port)), (dialog.code_field, CODE)):
             field.delete(0, "end")
             field.insert(0, text)
         dialog.submit()  # the field has gone with the address, and comes with the refusal
@@ -277,7 +265,7 @@ def test_the_window_asks_for_the_code_that_the_room_wants_and_goes_on_in_it(
     played.peer.tell(Refused(Reason.CODE.value))
     played.peer.end()
     session = seat.session
-    seat.wait(lambda: seat.window.session.code_key == room.key)
+    seat.wait(lambda: seat.window.session.code_key == coded_front.key)
     assert seen == [(ITALIAN.code_needed, HERE, str(played.port), True)]
     assert ITALIAN.code_needed in seat.shown
     seat.session = seat.window.session
@@ -286,6 +274,6 @@ def test_the_window_asks_for_the_code_that_the_room_wants_and_goes_on_in_it(
     seat.see("Ada si è unito alla chat!")
     settings = seat.window.settings
     assert settings.rooms[0].had_code
-    assert settings.code_keys.find("", HERE, room.port) == room.key
+    assert settings.code_keys.find("", HERE, coded_front.port) == coded_front.key
     seat.close_window()
     seat.window.session.close()

@@ -17,10 +17,9 @@ from lan_chat.client.session import CodeTrouble, Disconnected, LinkBroken, Sessi
 from lan_chat.client.whereabouts import AddressChanged, RoomMoved
 from lan_chat.client.words import ENGLISH, ITALIAN
 from lan_chat.code import key_of, make_code, parse_code
-from lan_chat.rooms import Found, Room
 from lan_chat.server.server import ChatServer
 from protocol import EndConn, Event, Greeting, Hello, Joined, Message, Reason, Refused, Welcome
-from tests.support.coded_front import CodedFront
+from tests.support.coded_front import CodedFront, found_at
 from tests.support.peers import GREETING
 from tests.support.played_server import Play
 from tests.support.searches import Searches
@@ -211,10 +210,6 @@ def test_a_room_that_is_open_now_is_not_gone_back_to(front: Front, enter: Enter,
     assert data.startswith(b"\x16\x03")
 
 
-def at(port: int, needs_code: bool = True, room_id: str = "") -> Found:
-    return Found(Room(room_id, "Aula 3", port, 2, needs_code), "127.0.0.1")
-
-
 def room_id_of(session: Session) -> str:
     return session._room.id
 
@@ -226,7 +221,7 @@ def test_a_room_that_has_moved_proves_itself_by_its_code_and_needs_no_question(f
     session = come_in_here(enter, room.port, new_search=sought)
     room_id = room_id_of(session)
     room.close()
-    sought.next().hear(at(new_place.port, room_id=room_id))
+    sought.next().hear(found_at(new_place.port, room_id=room_id))
     seen = events_until(session, AddressChanged)
     assert not any(isinstance(event, RoomMoved) for event in seen)
     assert (session.host, session.port) == ("127.0.0.1", new_place.port)
@@ -243,11 +238,11 @@ def test_a_liar_that_claims_the_room_cannot_prove_it_and_the_room_itself_is_foun
     room_id = room_id_of(session)
     room.close()
     search = sought.next()
-    search.hear(at(liar.port, room_id=room_id))
+    search.hear(found_at(liar.port, room_id=room_id))
     wait_until(lambda: liar.heard)
-    search.hear(at(liar.port, needs_code=False, room_id=room_id))
+    search.hear(found_at(liar.port, needs_code=False, room_id=room_id))
     wait_until(lambda: not search.rooms())  # it is believed no more
-    search.hear(at(new_place.port, room_id=room_id))
+    search.hear(found_at(new_place.port, room_id=room_id))
     seen = events_until(session, AddressChanged)
     assert not any(isinstance(event, RoomMoved | CodeTrouble) for event in seen)
     assert liar.links == 0
@@ -260,7 +255,7 @@ def test_an_open_room_that_claims_the_id_is_not_even_asked_about(front: Front, e
     session = come_in_here(enter, room.port, new_search=sought)
     room_id = room_id_of(session)
     room.close()
-    sought.next().hear(at(liar.port, needs_code=False, room_id=room_id))
+    sought.next().hear(found_at(liar.port, needs_code=False, room_id=room_id))
     session.quit()
     assert not any(isinstance(event, RoomMoved) for event in events_until(session, Disconnected))
     assert liar.is_alone

@@ -7,10 +7,13 @@ import select
 import socket
 import threading
 
+from lan_chat.rooms import Found, Room
 from lan_chat.secure import Channel
 from protocol import EndConn, Events, Reason, Refused
 from tests.support.peers import GREETING, bind, reset
 
+CODE, OTHER_CODE = "babacocodidifofo", "babacocodidifofi"
+"""The room's code, and one that a person may have heard instead."""
 LOOK_S = 0.02
 GREETING_WAIT_S = 0.05
 
@@ -94,3 +97,8 @@ class CodedFront:
                     else:
                         sock.sendall(channel.encrypt(more))
             reset(sock)
+
+
+def found_at(port: int, needs_code: bool = True, room_id: str = "a") -> Found:
+    """Return a room as a search finds it on this machine."""
+    return Found(Room(room_id, "Aula 3", port, 2, needs_code), "127.0.0.1")

@@ -11,12 +11,11 @@ from lan_chat.client.ledger import LinkRestored
 from lan_chat.client.link import CodeError, CodeFault, UnreachableError
 from lan_chat.client.session import CodeTrouble, Disconnected, Session
 from lan_chat.client.words import ITALIAN
-from lan_chat.server.listening import open_listener
 from lan_chat.server.server import ChatServer
 from protocol import EndConn, Joined, Message
 from tests.support.proxy import Proxy
 from tests.support.secure_peers import KEY, OTHER_KEY
-from tests.support.servers import limits
+from tests.support.servers import limits, start
 from tests.support.sessions import events_until
 from tests.support.waiting import DEADLINE_S
 
@@ -27,9 +26,7 @@ Enter = Callable[..., Session]
 
 @pytest.fixture
 def coded() -> Iterator[ChatServer]:
-    options = limits(rate=0, grace_s=30.0, backlog=0, code_key=KEY)
-    server = ChatServer(open_listener("127.0.0.1", 0), options)
-    server.start()
+    server = start(limits(rate=0, grace_s=30.0, backlog=0, code_key=KEY))
     yield server
     server.stop()
 
