@@ -135,7 +135,7 @@ class Connection:
         self._has_ended = False
         """Whether the client has ended its stream before the dialect was settled."""
         self.slowed_until = -math.inf
-        """When this client may speak again that was too fast, on the monotonic clock."""
+        """When this client, which was too fast, may speak again (monotonic clock); a guest's requests write it, too."""
         self.is_extra = False
         """Whether it came when the room was full; written by the accept thread before this one starts."""
         self.is_browser = False

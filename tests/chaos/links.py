@@ -92,16 +92,8 @@ class Machine:
         self.record = RecordFile(folder / "chat.db") if plan.has_history else None
         self.lost: Counter[str] = Counter()
         self._stack = stack
-        self._options = [
-            "--grace",
-            str(plan.grace_s),
-            "--grace-web",
-            str(plan.grace_s),
-            "--rate",
-            "0",
-            "--log-level",
-            "warning",
-        ]
+        self._options = ["--rate", "0", "--log-level", "warning"]
+        self._options += ["--grace", str(plan.grace_s), "--grace-web", str(plan.grace_s)]
         self._options += ["--history", str(self.record.path)] if self.record else []
         self._options += ["--code", CODE, "--web", "on"] if plan.has_code else []
         self._program = ["-c", SMALL_ROOM.format(kept=plan.kept)] if plan.kept else [TOP / "chat_server.py"]

@@ -24,7 +24,7 @@ from tests.support.coded_front import CODE, CodedFront
 from tests.support.fake_search import FakeSearch
 from tests.support.peers import GREETING, bind
 from tests.support.played_server import Play, PlayedServer
-from tests.support.seats import HAS_XDOTOOL, FakeSession, Reader, ReaderSit, Seat, Sit
+from tests.support.seats import HAS_XDOTOOL, Ask, DialogHands, FakeSession, Reader, ReaderSit, Seat, Sit
 from tests.support.session_seats import SessionSeat, SessionSit
 from tests.support.sessions import Meet
 from tests.support.waiting import DEADLINE_S
@@ -100,6 +100,27 @@ def meet() -> Iterator[Meet]:
             return session
 
         yield meet
+
+
+@pytest.fixture
+def ask(display: None) -> Iterator[Ask]:
+    """Open the question for the server in a window."""
+    asked: list[DialogHands] = []
+
+    def ask(settings: Settings | None = None, host: str = "", port: str = "", **more: Any) -> DialogHands:
+        asked.append(DialogHands(settings or Settings(), host, port, **more))
+        return asked[-1]
+
+    yield ask
+    for hands in asked:
+        if hands.is_open and hands.dialog.session is None:
+            hands.dialog.close()
+        elif hands.is_open:
+            hands.root.destroy()
+        if hands.dialog.session is not None:
+            hands.dialog.session.close()
+    asked.clear()
+    gc.collect()
 
 
 @pytest.fixture

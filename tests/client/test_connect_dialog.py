@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import socket
 import threading
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from lan_chat.server.server import ChatServer
 from protocol import Hello
 from tests.support.peers import GREETING
 from tests.support.played_server import Play
-from tests.support.seats import Ask, DialogHands, answer, texts_of
+from tests.support.seats import Ask, answer, texts_of
 from tests.support.waiting import DEADLINE_S, wait_until
 
 try:
@@ -32,27 +31,6 @@ try:
 except ImportError:  # what needs it is skipped aloud, for want of a display
     if not TYPE_CHECKING:
         tk = None
-
-
-@pytest.fixture
-def ask(display: None) -> Iterator[Ask]:
-    """Open the question for the server."""
-    asked: list[DialogHands] = []
-
-    def ask(settings: Settings | None = None, host: str = "", port: str = "") -> DialogHands:
-        asked.append(DialogHands(settings or Settings(), host, port))
-        return asked[-1]
-
-    yield ask
-    for hands in asked:
-        if hands.is_open and hands.dialog.session is None:
-            hands.dialog.close()
-        elif hands.is_open:
-            hands.root.destroy()
-        if hands.dialog.session is not None:
-            hands.dialog.session.close()
-    asked.clear()
-    gc.collect()
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,27 +23,6 @@ from tests.support.session_seats import SessionSit
 pytestmark = pytest.mark.screen
 
 HERE = "127.0.0.1"
-
-
-@pytest.fixture
-def ask(display: None) -> Iterator[Ask]:
-    """Open the dialog."""
-    asked: list[DialogHands] = []
-
-    def ask(settings: Settings | None = None, host: str = "", port: str = "", **more: Any) -> DialogHands:
-        asked.append(DialogHands(settings or Settings(), host, port, **more))
-        return asked[-1]
-
-    yield ask
-    for hands in asked:
-        if hands.is_open and hands.dialog.session is None:
-            hands.dialog.close()
-        elif hands.is_open:
-            hands.root.destroy()
-        if hands.dialog.session is not None:
-            hands.dialog.session.close()
-    asked.clear()
-    gc.collect()
 
 
 def has_field(hands: DialogHands) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -23,27 +21,6 @@ AULA = Found(Room("a", "Aula 3", 53000, 12), "192.0.2.20")
 LAB = Found(Room("b", "Laboratorio", 53000, 4, True), "192.0.2.7")
 OFFICE = Found(Room("c", "Ufficio", 53001, 0), "192.0.2.9")
 KNOWN = Remembered("a", "Aula 3", "192.0.2.20", 53000)
-
-
-@pytest.fixture
-def ask(display: None) -> Iterator[Ask]:
-    """Open the dialog."""
-    asked: list[DialogHands] = []
-
-    def ask(settings: Settings | None = None, **more: Any) -> DialogHands:
-        asked.append(DialogHands(settings or Settings(), "", "", **more))
-        return asked[-1]
-
-    yield ask
-    for hands in asked:
-        if hands.is_open and hands.dialog.session is None:
-            hands.dialog.close()
-        elif hands.is_open:
-            hands.root.destroy()
-        if hands.dialog.session is not None:
-            hands.dialog.session.close()
-    asked.clear()
-    gc.collect()
 
 
 def knows_aula() -> Settings:
