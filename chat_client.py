@@ -39,7 +39,7 @@ try:
     from lan_chat.client.session import Session
     from lan_chat.client.settings import Settings, load_settings, settings_path
     from lan_chat.client.words import LANGUAGES
-    from lan_chat.code import key_of, parse_code
+    from lan_chat.code import ASK, key_of, parse_code
     from lan_chat.command_line import CommandLine, language_of
     from lan_chat.process import (
         exit_with,
@@ -65,10 +65,6 @@ else:
     from lan_chat.client.connect_dialog import ConnectDialog
     from lan_chat.client.desktop import open_root
     from lan_chat.client.window import ChatWindow
-
-
-ASK = "-"
-"""The code on the command line that has the user asked for it."""
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -43,7 +43,7 @@ try:
 
     import protocol
     from lan_chat import rooms, secure
-    from lan_chat.code import format_code, key_of, make_code, parse_code
+    from lan_chat.code import ASK, format_code, key_of, make_code, parse_code
     from lan_chat.command_line import CommandLine, language_of
     from lan_chat.process import (
         POLL_S,
@@ -77,8 +77,6 @@ except ModuleNotFoundError as error:
     sys.exit(2)
 
 
-ASK = "-"
-"""The code on the command line that has the operator asked for it: others on this machine can see a command line."""
 HOST_NAME = re.compile(r"(?!.{254})[\w-]{1,63}(\.[\w-]{1,63})*", re.ASCII)
 """A name as a browser sends it, without a port; the underscore is no host's by the RFCs, but Windows has some."""
 

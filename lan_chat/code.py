@@ -16,6 +16,8 @@ VOWELS = "aeiou"
 GROUPS = 4
 GROUP_LETTERS = 4
 FORM = re.compile(f"([{CONSONANTS}][{VOWELS}]){{{GROUPS * GROUP_LETTERS // 2}}}")
+ASK = "-"
+"""What stands on a command line for a code that is asked for: others on this machine can read command lines."""
 MAX_TYPED_CHARACTERS = 1000
 """How many characters of an answer are looked at."""
 MINUS = "\u2212"

@@ -28,7 +28,7 @@ class Mailbox:
         self.is_joined = False
         """Whether this client is a member; written by the delivery thread, read by the other without the lock."""
 
-    # The connection's thread.
+    # The connection's thread; `hand_over` also those of a guest's requests.
 
     def hand_over(self, events: list[Event]) -> None:
         """Hand over what the client said. Waits while too much waits: a client faster than the room is not read."""
