@@ -410,7 +410,8 @@ class Membership:
     def _note_room(self, welcome: Welcome) -> None:
         """Show and remember which room this is."""
         session = self._session
-        self.room = room_of(welcome, (session.host, session.port), session.address, session.code_key is not None)
+        place, has_code = (session.host, session.port), session.code_key is not None
+        self.room = room_of(welcome, place, session.address, has_code=has_code)
         if session.code_key is not None:
             self._settings.code_keys.keep(session.code_key, self.room)
         self._settings.remember(self.room)

@@ -415,7 +415,7 @@ class Session:
         is_known, is_first = self._state is State.RESUMING, self._state is not State.JOINED
         says, shown = self._ledger.settle_in(welcome, is_known, is_first)
         self.address, self.takes_browsers = link.peer, bool(welcome.web)
-        self._room = room_of(welcome, link.place, link.peer, self.code_key is not None)
+        self._room = room_of(welcome, link.place, link.peer, has_code=self.code_key is not None)
         self._told_fault = None
         if link.place != (self.host, self.port):
             self.host, self.port = link.place

@@ -69,7 +69,7 @@ NewSearch = Callable[[Sequence[Remembered], Callable[[], object]], AnySearch]
 whenever there is something new."""
 
 
-def room_of(welcome: Welcome, place: Address, address: str, has_code: bool = False) -> Remembered:
+def room_of(welcome: Welcome, place: Address, address: str, *, has_code: bool = False) -> Remembered:
     """Return the room that a server has let the user into: where that was asked for, and its IP address."""
     room_id, title = welcome.room or "", rooms.room_name(welcome.title or "")
     return Remembered(

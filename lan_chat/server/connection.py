@@ -113,6 +113,7 @@ class Connection:
         sock: socket.socket,
         address: Address,
         words: Words,
+        *,
         announce: Callable[[Recipient], object],
         code_key: bytes | None = None,
     ) -> None:

@@ -27,7 +27,7 @@ from lan_chat.server.options import Options
 from lan_chat.server.places import Places
 from lan_chat.server.room import Room
 from lan_chat.server.timeline import Timeline
-from lan_chat.server.turned_away import Doorstep, answer_stranger
+from lan_chat.server.turned_away import Doorstep, refuse_stranger
 from lan_chat.server.words import ServerWords
 from lan_chat.server.work import Collector, Result, Work, call
 from lan_chat.sockets import Address
@@ -307,7 +307,8 @@ class Delivery:
         recipient.end_because(self._words.why_stranger)
         if not is_greeted or stranger is Stranger.OTHER:
             has_code = self._options.code_key is not None
-            self._broadcast.answer(recipient, answer_stranger(stranger, strange.is_full, has_code, self._words))
+            refusal = refuse_stranger(stranger, self._words, is_full=strange.is_full, has_code=has_code)
+            self._broadcast.answer(recipient, refusal)
         self._dismiss(recipient)
 
     def _turn_away(self, recipient: Recipient, turned_away: TurnAway) -> None:

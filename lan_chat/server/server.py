@@ -182,7 +182,8 @@ class ChatServer:
             self.delivery.turn_away(sock, address, words.host_full)
         else:
             try:
-                connection = Connection(sock, address, words, self.delivery.note_mail, self._options.code_key)
+                announce, code_key = self.delivery.note_mail, self._options.code_key
+                connection = Connection(sock, address, words, announce=announce, code_key=code_key)
             except BaseException:  # the caller closes the socket
                 self.hosts.leave(address[0])
                 raise

@@ -22,7 +22,7 @@ PAUSE_S = 0.005
 RECV_BYTES = 16 * 1024
 
 
-def answer_stranger(stranger: Stranger, is_full: bool, has_code: bool, words: ServerWords) -> bytes:
+def refuse_stranger(stranger: Stranger, words: ServerWords, *, is_full: bool, has_code: bool) -> bytes:
     """Return what a client of another protocol is answered, in that: why it may not come in."""
     if is_full:
         return protocol.answer_stranger(stranger, 503, "Service Unavailable", words.full)
@@ -46,7 +46,7 @@ class Stage(Enum):
 class TurnedAway:
     """One connection that is told why, then `{end_conn}`, and then closed. No call blocks."""
 
-    def __init__(self, sock: socket.socket, address: Address, sentence: str, wait_s: float, has_code: bool) -> None:
+    def __init__(self, sock: socket.socket, address: Address, sentence: str, *, wait_s: float, has_code: bool) -> None:
         self.address = address
         self.stage = Stage.HEARD
         self._sock = sock
@@ -129,7 +129,7 @@ class Doorstep:
         if len(self._waiting) >= MAX_WAITING or hosts[address[0]] >= MAX_WAITING_PER_HOST:
             sock.close()
             return
-        self._waiting.append(TurnedAway(sock, address, sentence, wait_s, self._has_code))
+        self._waiting.append(TurnedAway(sock, address, sentence, wait_s=wait_s, has_code=self._has_code))
 
     def proceed(self) -> None:
         """Do what is due for each, but not in each turn: that would be a system call for each of them."""
