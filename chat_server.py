@@ -82,7 +82,7 @@ HOST_NAME = re.compile(r"(?!.{254})[\w-]{1,63}(\.[\w-]{1,63})*", re.ASCII)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the server until Ctrl+C or SIGTERM; gives the exit status.
+    """Run the server until Ctrl+C or SIGTERM, and return the exit status.
 
     A console that closes with the program stays until an error, or the help, was read.
     """
@@ -100,7 +100,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace, words: ServerWords) -> int:
-    """Do what the command line asks for; gives the exit status."""
+    """Do what the command line asks for, and return the exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace", line_buffering=True)  # a console may lack a letter
     # A SimpleQueue, because its `put` may interrupt its own `get` in the same thread; an Event's `set` could deadlock.
@@ -128,42 +128,28 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
         print(explain_listen_error(error, arguments.host, arguments.port, words), file=sys.stderr)
         return 2
 
-    is_web = arguments.web == "on" if code is not None else arguments.web != "off"
     history, notice = open_history(arguments.history, words)
-    options = Options(
-        max_clients=arguments.max_clients,
-        max_per_host=arguments.max_per_host,
-        rate=arguments.rate,
-        grace_s=arguments.grace,
-        backlog=arguments.backlog,
-        greeting_wait_s=arguments.greeting_wait,
-        room=rooms.room_name(arguments.room) if arguments.room is not None else host_name(),
-        udp_port=0 if arguments.hidden else udp_port(rooms.PORT),
-        web=is_web,
-        web_name=arguments.web_name,
-        grace_web_s=arguments.grace_web,
-        client_file=client_beside_this() if is_web else None,
-        code_key=key_of(code) if code is not None else None,
-    )
+    options = options_of(arguments, code)
     server = ChatServer(listener, options, words, history, notice)
     has_stopped = threading.Event()
     watch_signals(requests.put, has_stopped)  # until here a signal ends the program at once
     for writer in writers:
         writer.start()
-    invitation = Invitation(links_to_find(listener, words), words) if is_web else None
+    invitation = Invitation(links_to_find(listener, words), words) if options.web else None
     terminal.show(WAITING)
     addresses = [where_to_find(listener, words), *([invitation.banner()] if invitation is not None else [])]
     show_where(terminal, server, "\n".join(addresses), words)
     if code is not None:
         terminal.show(words.room_code.format(code=format_code(code)))  # no log has it
-        if is_web:
+        if options.web:
             terminal.show(words.web_in_clear)
     server.start()
-    if options.client_file is not None and invitation is not None and invitation.links:
-        link = f"{invitation.links[0]}{CLIENT_NAME}"
-        show_sum = partial(show_client, terminal, options.client_file, link, words)
-        threading.Thread(target=show_sum, name="sum", daemon=True).start()  # it may take a while, as from a USB stick
     try:
+        if options.client_file is not None and invitation is not None and invitation.links:
+            link = f"{invitation.links[0]}{CLIENT_NAME}"
+            show_sum = partial(show_client, terminal, options.client_file, link, words)
+            # It may take a while, as from a USB stick.
+            threading.Thread(target=show_sum, name="sum", daemon=True).start()
         if is_terminal(sys.stdin):
             threading.Thread(target=read_console, args=(requests,), name="console", daemon=True).start()
         operator = Operator(server, words, invitation)
@@ -178,6 +164,26 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
     if False in is_all_written:
         os._exit(0)  # one takes nothing, and Python's own end would wait for it
     return 0
+
+
+def options_of(arguments: argparse.Namespace, code: str | None) -> Options:
+    """Return the room's options, with the key of its code, if it has one: to make that takes 0.1 s."""
+    is_web = arguments.web == "on" if code is not None else arguments.web != "off"
+    return Options(
+        max_clients=arguments.max_clients,
+        max_per_host=arguments.max_per_host,
+        rate=arguments.rate,
+        grace_s=arguments.grace,
+        backlog=arguments.backlog,
+        greeting_wait_s=arguments.greeting_wait,
+        room=rooms.room_name(arguments.room) if arguments.room is not None else host_name(),
+        udp_port=0 if arguments.hidden else udp_port(rooms.PORT),
+        web=is_web,
+        web_name=arguments.web_name,
+        grace_web_s=arguments.grace_web,
+        client_file=client_beside_this() if is_web else None,
+        code_key=key_of(code) if code is not None else None,
+    )
 
 
 def show_where(terminal: Terminal, server: ChatServer, addresses: str, words: ServerWords) -> None:
@@ -209,7 +215,7 @@ def ask_code(words: ServerWords) -> str | None:
 
 
 def open_history(path: Path | None, words: ServerWords) -> tuple[History | None, Notice | None]:
-    """Open the history, if one is wanted, and give what everybody is told of it; where that fails, go on without."""
+    """Return the history, if one is wanted, and what everybody is told of it; where that fails, go on without."""
     if path is None:
         return None, None
     try:
