@@ -250,7 +250,7 @@ class ChatServer:
         mailbox, host = connection.mailbox, connection.address[0]
         connection.wait_to_be_spoken_to(self._options.greeting_wait_s)
         web, may_wait = self._web, connection.is_silent and not connection.is_extra
-        if web is not None and may_wait and web.is_spare(host, connection.accepted_at):
+        if web is not None and may_wait and web.spares.take(host, connection.accepted_at):
             connection.wait_to_be_spoken_to(SPARE_S)
         if web is not None and connection.asks_by_http:
             connection.is_browser = True
@@ -302,7 +302,7 @@ class ChatServer:
             if request is None:
                 return
             if request.method == "GET" and request.path != "/events":
-                web.note_load(connection.address[0], time.monotonic())
+                web.spares.note_load(connection.address[0], time.monotonic())
             web.check(request)
             if request.path == "/events":
                 self._serve_guest(connection, web, request)

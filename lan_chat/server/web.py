@@ -8,9 +8,11 @@ Every public method is for any thread.
 
 from __future__ import annotations
 
+import contextlib
 import html
 import ipaddress
 import json
+import os
 import re
 import secrets
 import socket
@@ -26,6 +28,7 @@ from lan_chat.server.connection import Connection
 from lan_chat.server.http_request import HttpError, Request, write_head
 from lan_chat.server.options import BURST, Options
 from lan_chat.server.rate import Allowance
+from lan_chat.server.spares import Spares
 from lan_chat.server.words import ServerWords
 from protocol import Event, Events, Fault, Join, Quit, Resume, Say
 
@@ -35,10 +38,6 @@ TOKEN, NAME, LAST, ROOM = "Lan-Chat-Token", "Lan-Chat-Name", "Lan-Chat-Last", "L
 """Headers of our own, which the page of another server cannot set: a browser would ask us first, and we refuse."""
 SUFFIXES = ("", ".local", ".lan", ".home")
 """What may stand behind this host's name: a name of which nobody elsewhere can say to which address it leads."""
-LOAD_S = 0.1
-"""How close to the load of a page a browser opens the connections that it may need next, on the same or another one."""
-SPARES, MAX_LOADS = 2, 16
-"""How many of them, for so many loads at once; Chromium opens one or two, and closes them unused after a minute."""
 FILE_PIECE_BYTES = 64 * 1024
 STREAM_HEAD = write_head(HTTPStatus.OK, "text/event-stream; charset=utf-8", None)
 _NONCE = "{{nonce}}"
@@ -72,44 +71,18 @@ class WebRoom:
         if options.web_name:
             self._hosts.add(options.web_name.lower())
         page = PAGE.read_text("utf-8")
-        size = f"{options.client_file.stat().st_size / 1e6:.1f}" if options.client_file is not None else ""
+        size = ""
+        if options.client_file is not None:
+            with contextlib.suppress(OSError):  # then it is not offered
+                size = f"{options.client_file.stat().st_size / 1e6:.1f}"
         for field, value in (("{{room}}", options.room), ("{{client}}", size)):
             page = page.replace(field, html.escape(value))
         self._page = page
         self._lock = threading.Lock()
-        """Guards the streams and the loads."""
+        """Guards the streams."""
         self._streams: dict[str, list[Stream]] = {}
         """By the guest's token, the latest last; one that is about to come in is already there."""
-        self._loads: dict[str, list[float]] = {}
-        """When a page was loaded, by address, once for each spare connection that this explains."""
-
-    # The connections that a browser opens in advance.
-
-    def note_load(self, host: str, now: float) -> None:
-        """Note that a browser at an address loads a page."""
-        with self._lock:
-            for other, times in list(self._loads.items()):
-                if times[-1] < now - 2 * LOAD_S:
-                    del self._loads[other]
-            self._loads[host] = [*self._loads.get(host, ()), *[now] * SPARES][-MAX_LOADS * SPARES :]
-
-    def is_spare(self, host: str, accepted_at: float) -> bool:
-        """Return whether a connection on which nothing has come may be one that a browser has opened in advance.
-
-        A load of a page at its address explains no more than SPARES of them.
-
-        If it were greeted, the browser would take the greeting for the answer to the next page that it loads, and show
-        its user an error, however often it is tried again. An original client would have to connect in the very moment
-        in which its own machine loads a page to be taken for one.
-        """
-        with self._lock:
-            times = self._loads.get(host, [])
-            close = [time for time in times if abs(time - accepted_at) <= LOAD_S]
-            if close:
-                times.remove(close[0])
-                if not times:
-                    del self._loads[host]
-        return bool(close)
+        self.spares = Spares()
 
     # The streams.
 
@@ -204,7 +177,7 @@ class WebRoom:
             raise HttpError(HTTPStatus.NOT_FOUND)
         try:
             file = self._client_file.open("rb")
-            size = self._client_file.stat().st_size
+            size = os.fstat(file.fileno()).st_size
         except OSError:
             raise HttpError(HTTPStatus.NOT_FOUND) from None
         disposition = f'attachment; filename="{CLIENT_NAME}"'

@@ -1,0 +1,42 @@
+"""The connections that a browser opens in advance, and may use for the next page that it loads. Any thread.
+
+If one of them were greeted, the browser would take the greeting for the answer to that page, and show its user an error,
+however often it is tried again. An original client says nothing, too; it would have to connect in the very moment in
+which its own machine loads a page to be taken for one.
+"""
+
+from __future__ import annotations
+
+import threading
+
+LOAD_S = 0.1
+"""How close to the load of a page a browser opens such connections."""
+SPARES, MAX_LOADS = 2, 16
+"""How many of them, for so many loads at once; Chromium opens one or two, and closes them unused after a minute."""
+
+
+class Spares:
+    """When pages were loaded, and which silent connections that explains."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        """Guards the loads."""
+        self._loads: dict[str, list[float]] = {}
+        """When a page was loaded, by address, once for each connection that this explains; on the monotonic clock."""
+
+    def note_load(self, host: str, now: float) -> None:
+        """Note that a browser at an address loads a page."""
+        with self._lock:
+            for other, times in list(self._loads.items()):
+                if not times or times[-1] < now - 2 * LOAD_S:
+                    del self._loads[other]
+            self._loads[host] = [*self._loads.get(host, ()), *[now] * SPARES][-MAX_LOADS * SPARES :]
+
+    def take(self, host: str, accepted_at: float) -> bool:
+        """Return whether a connection on which nothing has come may be one; each load explains no more than SPARES."""
+        with self._lock:
+            times = self._loads.get(host, [])
+            close = [time for time in times if abs(time - accepted_at) <= LOAD_S]
+            if close:
+                times.remove(close[0])
+        return bool(close)
