@@ -246,10 +246,7 @@ class Delivery:
         if waits_s:
             return min(waits_s)
         deadlines = [recipient.deadline for recipient in itertools.islice(self._choosing, 1)]
-        if self._places.next_deadline is not None:
-            deadlines.append(self._places.next_deadline)
-        if self._heartbeats.next_at is not None:
-            deadlines.append(self._heartbeats.next_at)
+        deadlines += [at for at in (self._places.next_deadline, self._heartbeats.next_at) if at is not None]
         return max(TICK_S, min(deadlines) - time.monotonic()) if deadlines else None
 
     def _carry_out_all(self, recipient: Recipient) -> None:
@@ -339,9 +336,14 @@ class Delivery:
             token = said.token if isinstance(said, Join) else None
             last = self._last_seen(said)
             member = self._room.member_with(token)
-            if member is not None and member.name == proposed.name and not self._is_late(recipient, member):
-                self._resume(recipient, member, last or 0, token)  # a link broke before it heard that it was let in
-                return
+            if member is not None and not self._is_late(recipient, member):
+                if member.name == proposed.name:  # a link broke before it heard that it was let in
+                    self._resume(recipient, member, last or 0, token)
+                    return
+                if recipient.kind is Web:  # a link broke before its goodbye came; a page has one token
+                    log.info(self._words.log_left.format(who=member.name, why=self._words.why_quit))
+                    self._supersede(member)
+                    self._leave(member)
             former = self._former.find(token) if last is not None else None
             admitted = self._room.admit(proposed.name, proposed.key, token, recipient)
             if isinstance(admitted, Reason):
@@ -478,8 +480,7 @@ class Delivery:
 
     def _resume(self, recipient: Recipient, member: Member, last: int, token: str | None) -> None:
         """Let a member hear the room over another connection, after all that it has missed."""
-        if member.state is MemberState.PRESENT and member.recipient is not None:
-            self._supersede(member.recipient)
+        self._supersede(member)
         self._places.give_up(member)
         member.state, member.recipient, member.linked_at = MemberState.PRESENT, recipient, time.monotonic()
         recipient.token = token or ""
@@ -509,13 +510,14 @@ class Delivery:
         self._broadcast.record()  # a token that was given away works whatever happens to the server
         names = tuple(present.name for present in self._room.members())
         nonce = member.last_nonce if member.last_nonce >= 0 else None
-        room_id, title = self._timeline.room_id, self._options.room or None
-        web = self._options.web or None
+        room_id, title, web = self._timeline.room_id, self._options.room or None, self._options.web or None
         welcome = Welcome(member.name, recipient.token, names, last, nonce, room_id, missing, title, web)
         self._broadcast.tell(recipient, welcome)
 
-    def _supersede(self, recipient: Recipient) -> None:
-        """Close a connection whose member came back over another one."""
+    def _supersede(self, member: Member) -> None:
+        """Close the connection of a member that came back over another one, unless that is known to be broken."""
+        if (recipient := member.recipient) is None or member.state is not MemberState.PRESENT:
+            return
         recipient.end_because(self._words.why_superseded)
         if recipient.kind is Web:  # a page that comes back by itself would take the member away again, and so on
             self._broadcast.tell(recipient, Error(Reason.SUPERSEDED.value))
@@ -582,11 +584,9 @@ class Delivery:
         """Tell everybody that the server closes, whatever dialect it speaks, and close it."""
         self._is_over = True
         self._broadcast.send_now()
-        for recipient in self._greeted:
-            self._broadcast.tell_last(recipient, EndConn())
         new = [connection.recipient for connection in self._room.connections()]
         new = [recipient for recipient in new if recipient.state is ConnectionState.NEW]
-        for recipient in new:
+        for recipient in (*self._greeted, *new):
             self._broadcast.tell_last(recipient, EndConn())
         members = self._room.members()
         for member in members:

@@ -1,7 +1,7 @@
 """The connections that a browser opens in advance, and may use for the next page that it loads. Any thread.
 
-If one of them were greeted, the browser would take the greeting for the answer to that page, and show its user an error,
-however often it is tried again. An original client says nothing, too; it would have to connect in the very moment in
+If one of them were greeted, the browser would take the greeting for the answer to that page, and show its user an
+error, however often it is tried again. An original client says nothing, too; it would have to connect in the very moment in
 which its own machine loads a page to be taken for one.
 """
 
@@ -11,6 +11,8 @@ import threading
 
 LOAD_S = 0.1
 """How close to the load of a page a browser opens such connections."""
+LOAD_KEPT_S = 10.0
+"""How long a load is remembered: a connection is asked about only when it has been silent, on a busy machine later."""
 SPARES, MAX_LOADS = 2, 16
 """How many of them, for so many loads at once; Chromium opens one or two, and closes them unused after a minute."""
 
@@ -28,7 +30,7 @@ class Spares:
         """Note that a browser at an address loads a page."""
         with self._lock:
             for other, times in list(self._loads.items()):
-                if not times or times[-1] < now - 2 * LOAD_S:
+                if not times or times[-1] < now - LOAD_KEPT_S:
                     del self._loads[other]
             self._loads[host] = [*self._loads.get(host, ()), *[now] * SPARES][-MAX_LOADS * SPARES :]
 
