@@ -1,8 +1,8 @@
 """The connections that a browser opens in advance, and may use for the next page that it loads. Any thread.
 
 If one of them were greeted, the browser would take the greeting for the answer to that page, and show its user an
-error, however often it is tried again. An original client says nothing, too; it would have to connect in the very moment in
-which its own machine loads a page to be taken for one.
+error, however often it is tried again. An original client says nothing, too; it would have to connect in the very
+moment in which its own machine loads a page to be taken for one.
 """
 
 from __future__ import annotations
