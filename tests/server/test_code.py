@@ -33,7 +33,7 @@ from tests.support.secure_peers import (
     SecurePeer,
     SecureSocket,
 )
-from tests.support.servers import IT, is_away, limits, member_of, start, talk_to
+from tests.support.servers import IT, SPEAK_S, is_away, limits, member_of, start, talk_to
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.psk
@@ -44,7 +44,7 @@ SENTENCE = protocol.ITALIAN.needs_code
 @pytest.fixture
 def room() -> Iterator[ChatServer]:
     """A room with a code."""
-    chat = start(limits(rate=0, grace_s=60.0, backlog=0, code_key=KEY))
+    chat = start(limits(rate=0, grace_s=60.0, backlog=0, code_key=KEY, greeting_wait_s=SPEAK_S))
     yield chat
     chat.stop()
 
@@ -119,7 +119,7 @@ def test_long_texts_and_many_of_them_come_whole_and_in_order(room: ChatServer) -
 
 def test_client_that_reads_too_slowly_is_told_and_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broadcast, "MAX_UNSENT_BYTES", 200_000)
-    chat = start(limits(rate=0, code_key=KEY))
+    chat = start(limits(rate=0, code_key=KEY, greeting_wait_s=SPEAK_S))
     try:
         with SecureLinePeer(chat.port, "Lento") as slow, SecureEventPeer(chat.port, "Ada") as ada:
             ada.say("x" * 15_000)
@@ -222,7 +222,7 @@ def test_garbage_in_place_of_a_handshake_is_closed(room: ChatServer, garbage: by
 
 def test_handshake_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "HANDSHAKE_S", 0.2)
-    chat = start(limits(code_key=KEY))
+    chat = start(limits(code_key=KEY, greeting_wait_s=SPEAK_S))
     try:
         with Peer(chat.port) as peer:
             peer.send(Channel(KEY, is_server=False).take_outgoing()[:50])
@@ -267,7 +267,7 @@ def test_wrong_codes_slow_their_address_down_and_the_operator_is_told(caplog: py
 def test_who_has_tried_wrong_codes_waits_before_the_next_try(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosts, "GUESS_BURST", 1.0)
     monkeypatch.setattr(hosts, "GUESS_RATE", 1e-6)
-    chat = start(Options(greeting_wait_s=0.02, code_key=KEY))
+    chat = start(Options(greeting_wait_s=SPEAK_S, code_key=KEY))
     try:
         for _ in range(2):
             with pytest.raises(WrongCodeError):
@@ -290,7 +290,7 @@ def test_who_gives_way_while_it_waits_for_its_try_is_gone_and_has_tried_nothing(
     monkeypatch.setattr(hosts, "GUESS_RATE", 1e-6)
     monkeypatch.setattr(handshakes, "MAX_HANDSHAKES_PER_HOST", 1)
     monkeypatch.setattr(handshakes, "LONG_HANDSHAKE_S", 0.0)
-    chat = start(Options(greeting_wait_s=0.02, code_key=KEY))
+    chat = start(Options(greeting_wait_s=SPEAK_S, code_key=KEY))
     try:
         chat.hosts.guess("127.0.0.1", 2.0)
         with Peer(chat.port) as first, Peer(chat.port) as second:
@@ -307,7 +307,7 @@ def test_who_gives_way_while_it_waits_for_its_try_is_gone_and_has_tried_nothing(
 
 def test_handshakes_at_once_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handshakes, "MAX_HANDSHAKES_PER_HOST", 2)
-    chat = start(Options(greeting_wait_s=0.02, code_key=KEY))
+    chat = start(Options(greeting_wait_s=SPEAK_S, code_key=KEY))
     begun = Channel(KEY, is_server=False).take_outgoing()
     try:
         with Peer(chat.port) as first, Peer(chat.port) as second, Peer(chat.port) as third:
@@ -328,7 +328,7 @@ def test_handshakes_at_once_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None
 def test_handshake_that_takes_long_gives_way_to_one_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handshakes, "MAX_HANDSHAKES", 2)
     monkeypatch.setattr(handshakes, "LONG_HANDSHAKE_S", 0.0)
-    chat = start(limits(code_key=KEY))
+    chat = start(limits(code_key=KEY, greeting_wait_s=SPEAK_S))
     begun = Channel(KEY, is_server=False).take_outgoing()
     try:
         with Peer(chat.port) as first, Peer(chat.port) as second:
@@ -407,7 +407,7 @@ def test_nothing_of_a_connection_is_left_for_the_garbage_collector(room: ChatSer
 def test_handshake_whose_turn_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handshakes, "MAX_HANDSHAKES", 0)
     monkeypatch.setattr(handshakes, "HANDSHAKE_WAIT_S", 0.0)
-    chat = start(limits(code_key=KEY))
+    chat = start(limits(code_key=KEY, greeting_wait_s=SPEAK_S))
     try:
         with Peer(chat.port) as peer:
             peer.send(Channel(KEY, is_server=False).take_outgoing())
@@ -417,7 +417,7 @@ def test_handshake_whose_turn_does_not_come_is_given_up(monkeypatch: pytest.Monk
 
 
 def test_client_of_a_full_room_is_told_inside_tls() -> None:
-    chat = start(limits(max_clients=1, code_key=KEY))
+    chat = start(limits(max_clients=1, code_key=KEY, greeting_wait_s=SPEAK_S))
     try:
         with SecureLinePeer(chat.port, "Ada"), SecurePeer(chat.port) as peer:
             assert protocol.ITALIAN.full in peer.expect_end()
@@ -427,7 +427,7 @@ def test_client_of_a_full_room_is_told_inside_tls() -> None:
 
 def test_plain_client_takes_nobodys_place_in_a_full_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lan_chat.server.delivery.SILENT_S", 0.0)
-    chat = start(limits(max_clients=1, code_key=KEY))
+    chat = start(limits(max_clients=1, code_key=KEY, greeting_wait_s=SPEAK_S))
     try:
         with SecurePeer(chat.port) as silent, Peer(chat.port) as peer:
             silent.expect(GREETING)

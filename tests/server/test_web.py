@@ -20,7 +20,7 @@ from lan_chat.server.spares import LOAD_KEPT_S, Spares
 from lan_chat.server.words import ENGLISH, ITALIAN
 from protocol import EndConn, Error, Event, Join, Joined, Message, Refused, Resume, Welcome
 from tests.support.peers import GREETING, BarePeer, EventPeer, LinePeer, Peer
-from tests.support.servers import is_away, lose, start
+from tests.support.servers import SPEAK_S, is_away, lose, start
 from tests.support.servers import limits as usual_limits
 from tests.support.waiting import wait_until
 from tests.support.web_guests import Answer, Guest, ask, ask_raw, come_in, request_bytes, token_for
@@ -30,7 +30,7 @@ SAY = b'{"type":"say","text":"ciao","nonce":0}'
 
 
 def limits(**given: object) -> Options:
-    return usual_limits(web=True, room="Aula 3", **given)
+    return usual_limits(**{"web": True, "room": "Aula 3", "greeting_wait_s": SPEAK_S, **given})
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_a_head_is_a_get_without_the_body(room: ChatServer) -> None:
 
 
 def test_a_rooms_name_is_text_in_the_page() -> None:
-    server = start(usual_limits(web=True, room='<img src=x onerror="alert(1)">'))
+    server = start(limits(room='<img src=x onerror="alert(1)">'))
     try:
         assert "<img" not in ask(server.port, "GET", "/").text
     finally:

@@ -15,7 +15,7 @@ from lan_chat.server.server import ChatServer
 from protocol import EndConn, Joined, Message
 from tests.support.proxy import Proxy
 from tests.support.secure_peers import KEY, OTHER_KEY
-from tests.support.servers import limits, start
+from tests.support.servers import SPEAK_S, limits, start
 from tests.support.sessions import events_until
 from tests.support.waiting import DEADLINE_S
 
@@ -26,7 +26,7 @@ Enter = Callable[..., Session]
 
 @pytest.fixture
 def coded() -> Iterator[ChatServer]:
-    server = start(limits(rate=0, grace_s=30.0, backlog=0, code_key=KEY))
+    server = start(limits(rate=0, grace_s=30.0, backlog=0, code_key=KEY, greeting_wait_s=SPEAK_S))
     yield server
     server.stop()
 
