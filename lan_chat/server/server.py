@@ -301,9 +301,9 @@ class ChatServer:
             request = connection.read_request(BUSY_REQUEST_S if connection.is_extra else REQUEST_S)
             if request is None:
                 return
+            web.check(request)
             if request.method == "GET" and request.path != "/events":
                 web.spares.note_load(connection.address[0], time.monotonic())
-            web.check(request)
             if request.path == "/events":
                 self._serve_guest(connection, web, request)
                 return

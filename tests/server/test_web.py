@@ -450,6 +450,13 @@ def test_who_connects_a_little_before_or_after_a_page_is_loaded_is_greeted() -> 
     assert len(spares._loads) <= 2 + LOAD_KEPT_S
 
 
+def test_who_connects_as_its_machine_asks_for_what_is_no_page_is_greeted(room: ChatServer) -> None:
+    for target, headers in (("/nothing", {}), ("/", {"Host": "evil.example"})):
+        with Peer(room.port) as silent:
+            assert ask(room.port, "GET", target, headers).status in (404, 421)
+            silent.expect(GREETING)
+
+
 def test_the_rest_of_a_request_may_come_later(room: ChatServer) -> None:
     request = request_bytes(room.port, "GET", "/")
     for cut in (1, 3, 4, 10, len(request) - 1):
