@@ -70,6 +70,10 @@ class Tab:
         self._switch()
         self.driver.refresh()
 
+    def back(self) -> None:
+        self._switch()
+        self.driver.back()
+
     def close(self) -> None:
         self._switch()
         self.driver.close()

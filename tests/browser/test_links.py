@@ -247,6 +247,65 @@ def test_one_who_leaves_says_goodbye_and_may_come_back(serve: Serve, browser: Br
         bob.expect("Ada ha abbandonato la Chat.\n")
 
 
+def test_who_leaves_while_the_link_is_broken_comes_back_under_another_name_and_stays_that(
+    serve: Serve, browser: Browser
+) -> None:
+    server = serve()
+    with Proxy(server.port) as proxy, LinePeer(server.port, "Bob") as bob:
+        tab = browser.join(proxy.port, "Ada")
+        proxy.refuse()
+        proxy.cut()
+        tab.see("Riprova ora")
+        tab.say("{quit}")
+        tab.see("Hai lasciato «Aula 3».")
+        proxy.allow()
+        tab.click("Entra di nuovo")
+        tab.choose("Bea")
+        tab.see("Benvenuto Bea!")
+        bob.expect("Ada ha abbandonato la Chat.\nBea si è unito alla chat!\n")
+        tab.until("link === 'open'")
+        links = proxy.links
+        proxy.cut()
+        wait_until(lambda: proxy.links > links)
+        tab.until("link === 'open'")
+        tab.say("sono sempre io")
+        bob.expect("Bea: sono sempre io\n")
+
+
+def test_a_page_that_one_goes_back_to_goes_on(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    tab = browser.join(server.port, "Ada")
+    with LinePeer(server.port, "Bob") as bob:
+        tab.load("about:blank")
+        bob.say("intanto")
+        bob.expect("intanto")
+        tab.back()
+        tab.see("intanto")
+        tab.say("di nuovo qui")
+        bob.expect("Ada: di nuovo qui\n")
+        tab.until("document.querySelectorAll('#rows .row').length === 2")
+        assert tab.rows() == ["Bob: intanto", "Ada (tu): di nuovo qui"]
+
+
+def test_a_name_that_somebody_took_meanwhile_is_asked_for_anew_and_nothing_that_waits_is_lost(
+    serve: Serve, browser: Browser
+) -> None:
+    server = serve(grace_web_s=0.1)
+    with Proxy(server.port) as proxy:
+        tab = browser.join(proxy.port, "Ada")
+        proxy.refuse()
+        proxy.cut()
+        tab.say("nel buio")
+        wait_until(lambda: not server.room.members())
+        with LinePeer(server.port, "Ada") as other:
+            proxy.allow()
+            tab.see(ITALIAN.taken)
+            tab.reload()
+            tab.choose("Bea")
+            tab.see("Benvenuto Bea!")
+            other.expect("Bea: nel buio\n")
+
+
 def test_who_is_kicked_reads_why_and_comes_in_only_by_a_button(serve: Serve, browser: Browser) -> None:
     server = serve()
     tab = browser.join(server.port, "Ada")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,48 @@ def test_a_name_that_is_refused_stays_in_the_field(serve: Serve, browser: Browse
         tab.choose("Ada")
         tab.see("Benvenuto Ada!")
         tab.miss(sentence or ITALIAN.invalid)
+
+
+def test_half_a_character_is_no_name(serve: Serve, browser: Browser) -> None:
+    tab = browser.open(serve().port)
+    tab.until("view === 'naming'")
+    tab.run("ui.name.value = '\\ud83d'; ui.naming.requestSubmit()")
+    tab.see(ITALIAN.invalid)
+    tab.choose("Ada")
+    tab.see("Benvenuto Ada!")
+
+
+KEPT = {"token": "t" * 32, "name": "Ada", "isMember": True, "last": 1, "room": "r", "nonce": 0, "unsent": []}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"token": "no token"},
+        {"token": None},
+        {"name": None},
+        {"last": "x"},
+        {"last": 1e300},
+        {"room": "\u4e2d"},
+        {"nonce": None},
+        {"unsent": None},
+        {"unsent": [None]},
+        {"unsent": [{"text": 5}]},
+    ],
+    ids=str,
+)
+def test_what_no_page_of_ours_has_kept_makes_a_newcomer(
+    serve: Serve, browser: Browser, wrong: dict[str, object]
+) -> None:
+    tab = browser.open(serve().port)
+    tab.until("view === 'naming'")
+    keep = "onpagehide = document.onvisibilitychange = null; for (const one of STORES) window[one][KEY] = arguments[0]"
+    tab.run(keep, json.dumps(KEPT | wrong))
+    tab.reload()
+    tab.choose("Zoe")
+    tab.see("Benvenuto Zoe!")
+    tab.say("eccomi")
+    tab.until("document.querySelector('.own.message')")
 
 
 def test_the_last_name_is_offered_again(serve: Serve, browser: Browser) -> None:

@@ -53,6 +53,19 @@ def test_two_tabs_netcat_an_original_client_and_a_session_see_the_same_in_the_sa
         session.close()
 
 
+def test_enter_that_ends_composing_sends_nothing(serve: Serve, browser: Browser) -> None:
+    tab = browser.join(serve().port, "Ada")
+    tab.until("document.activeElement.id === 'text'")
+    tab.type("にほん")
+    # Safari says that composing is over by then; the number is what it has in common with the others.
+    enter = "{key: 'Enter', keyCode: 229, isComposing: arguments[0], bubbles: true, cancelable: true}"
+    for is_composing in (True, False):
+        tab.run(f"ui.text.dispatchEvent(new KeyboardEvent('keydown', {enter}))", is_composing)
+        assert tab.run("return ui.text.value") == "にほん"
+    tab.type("\n")
+    tab.until("document.querySelector('.own.message .text')?.textContent === 'にほん'")
+
+
 def test_markup_is_shown_as_text(serve: Serve, browser: Browser) -> None:
     server = serve()
     tab = browser.join(server.port, "Ada")
