@@ -267,6 +267,10 @@ class ChatServer:
                 return False
             mailbox.hand_over([Connected()])
         kind = connection.settle()
+        if (
+            kind is Stranger.WEB and web is not None
+        ):  # a spare one that was greeted, for a page that its user tries again
+            web.spares.note_load(host, time.monotonic())
         if isinstance(kind, Stranger):
             mailbox.hand_over([Strange(kind, connection.is_extra)])
             return False

@@ -70,6 +70,16 @@ class Tab:
         self._switch()
         self.driver.refresh()
 
+    def load_again(self) -> None:
+        """Reload a page until it is there, as a browser with a screen does by itself: see `lan_chat/server/spares.py`.
+
+        Only after a page that was refused: what a browser had opened beside it may have been greeted.
+        """
+        deadline = time.monotonic() + DEADLINE_S
+        self.reload()
+        while "ERR_INVALID_HTTP_RESPONSE" in self.text and time.monotonic() < deadline:
+            self.reload()
+
     def back(self) -> None:
         self._switch()
         self.driver.back()

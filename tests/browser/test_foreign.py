@@ -135,7 +135,7 @@ def test_a_name_that_was_made_to_lead_here_opens_nothing(browser: Browser, serve
         headers = {"Lan-Chat-Token": TOKEN, "Lan-Chat-Name": "Mallory"}
         # Its own page would be of this very origin, and without the policy of our answers: it may ask for everything.
         tab.command("Page.setBypassCSP", enabled=True)
-        tab.reload()
+        tab.load_again()
         assert answered(tab, f"{origin}/events", headers=headers) == "basic 421"
         assert answered(tab, f"{origin}/say", method="POST", headers=headers, body="{}") == "basic 421"
         assert answered(tab, f"{origin}/") == "basic 421"

@@ -450,6 +450,22 @@ def test_who_connects_a_little_before_or_after_a_page_is_loaded_is_greeted() -> 
     assert len(spares._loads) <= 2 + LOAD_KEPT_S
 
 
+def test_who_tries_a_page_again_that_met_a_greeted_connection_is_not_met_by_the_next() -> None:
+    server = start(limits(greeting_wait_s=0.25))
+    try:
+        with Peer(server.port) as greeted:
+            greeted.expect(GREETING)
+            with Peer(server.port) as first, Peer(server.port) as second:
+                greeted.send(request_bytes(server.port, "GET", "/"))
+                assert greeted.expect_end() == ""
+                with LinePeer(server.port, "Lia"):  # a try explains two
+                    for opened_beside in (first, second):
+                        opened_beside.send(request_bytes(server.port, "GET", "/"))
+                        assert Answer(opened_beside.expect_end().encode()).status == 200
+    finally:
+        server.stop()
+
+
 def test_who_connects_as_its_machine_asks_for_what_is_no_page_is_greeted(room: ChatServer) -> None:
     for target, headers in (("/nothing", {}), ("/", {"Host": "evil.example"})):
         with Peer(room.port) as silent:
