@@ -267,9 +267,8 @@ class ChatServer:
                 return False
             mailbox.hand_over([Connected()])
         kind = connection.settle()
-        if (
-            kind is Stranger.WEB and web is not None
-        ):  # a spare one that was greeted, for a page that its user tries again
+        if kind is Stranger.WEB and web is not None:
+            # A spare one that was greeted: its user tries again, on one that the browser opens beside it.
             web.spares.note_load(host, time.monotonic())
         if isinstance(kind, Stranger):
             mailbox.hand_over([Strange(kind, connection.is_extra)])
