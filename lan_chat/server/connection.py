@@ -241,6 +241,10 @@ class Connection:
             received = more
         return None
 
+    def first_request(self) -> Request | None:
+        """Return the HTTP request that the first bytes are, None where they are not all of it. Raises HttpError."""
+        return RequestReader().feed(self._received)
+
     def answer(self, pieces: Iterable[bytes], piece_s: float) -> None:
         """Send the answer to a request. Such a connection is not greeted, so no other thread writes to it.
 

@@ -268,8 +268,7 @@ class ChatServer:
             mailbox.hand_over([Connected()])
         kind = connection.settle()
         if kind is Stranger.WEB and web is not None:
-            # A spare one that was greeted: its user tries again, on one that the browser opens beside it.
-            web.spares.note_load(host, time.monotonic())
+            self._note_try(connection, web)
         if isinstance(kind, Stranger):
             mailbox.hand_over([Strange(kind, connection.is_extra)])
             return False
@@ -297,6 +296,15 @@ class ChatServer:
             connection.is_logged = True
             log.info(HAS_CONNECTED, host_label(connection.address[0]), connection.address[1])
 
+    @staticmethod
+    def _note_try(connection: Connection, web: WebRoom) -> None:
+        """Note a page that was asked for where we had greeted: its user tries again, on one opened beside it."""
+        with contextlib.suppress(HttpError):
+            request = connection.first_request()
+            if request is not None:
+                web.check(request)
+                web.note_load(connection.address[0], request)
+
     def _serve_browser(self, connection: Connection, web: WebRoom) -> None:
         """Answer a browser's request, or have it hear the room. Raises OSError where the connection fails."""
         request = None
@@ -305,8 +313,7 @@ class ChatServer:
             if request is None:
                 return
             web.check(request)
-            if request.method == "GET" and request.path != "/events":
-                web.spares.note_load(connection.address[0], time.monotonic())
+            web.note_load(connection.address[0], request)
             if request.path == "/events":
                 self._serve_guest(connection, web, request)
                 return

@@ -17,6 +17,7 @@ import re
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -126,6 +127,11 @@ class WebRoom:
         is_said = request.method == "POST"
         if (origin is None and is_said) or (origin is not None and origin.lower() != f"http://{host.lower()}"):
             raise HttpError(HTTPStatus.FORBIDDEN)
+
+    def note_load(self, host: str, request: Request) -> None:
+        """Note that a browser at an address loads a page, if that is what it asks for."""
+        if request.method == "GET" and request.path != "/events":
+            self.spares.note_load(host, time.monotonic())
 
     def get(self, request: Request) -> Answer:
         """Return what a target holds that anybody may read. Raises HttpError."""
