@@ -11,7 +11,7 @@ import pytest
 
 import protocol
 from lan_chat.code import key_of, make_code, parse_code
-from lan_chat.server import heartbeats
+from lan_chat.server import heartbeats, spares
 from lan_chat.server import server as server_module
 from lan_chat.server.commands import Operator
 from lan_chat.server.options import Options
@@ -22,7 +22,7 @@ from protocol import EndConn, Error, Event, Join, Joined, Message, Refused, Resu
 from tests.support.peers import GREETING, BarePeer, EventPeer, LinePeer, Peer
 from tests.support.servers import SPEAK_S, is_away, lose, start
 from tests.support.servers import limits as usual_limits
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEADLINE_S, wait_until
 from tests.support.web_guests import Answer, Guest, ask, ask_raw, come_in, request_bytes, token_for
 
 NEVER = {"Lan-Chat-Token": token_for("Nobody")}
@@ -424,44 +424,61 @@ def test_a_spare_connection_that_was_greeted_carries_nothing_out(room: ChatServe
         assert message.text == "di nuovo"
 
 
-def test_a_connection_that_a_browser_opens_as_it_loads_a_page_is_not_greeted_and_loads_the_next() -> None:
-    server = start(limits(greeting_wait_s=0.25))
+def test_connections_that_a_browser_opens_as_it_loads_a_page_are_not_greeted_and_load_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(spares, "LOAD_S", DEADLINE_S)
+    server = start(limits())
     try:
-        with Peer(server.port) as spare, Peer(server.port) as other:
+        with Peer(server.port) as first, Peer(server.port) as second:
             assert ask(server.port, "GET", "/").status == 200
-            with LinePeer(server.port, "Lia"):  # silent, too, and greeted: a load explains two
-                for connection in (spare, other):
-                    connection.send(request_bytes(server.port, "GET", "/nothing"))
-                    assert Answer(connection.expect_end().encode()).status == 404
+            load_the_next(server, first, second)
     finally:
         server.stop()
 
 
+def load_the_next(server: ChatServer, *opened_beside: Peer) -> None:
+    """Wait until these were taken for what a browser has opened beside a load, and load a page over each."""
+    web = server._web
+    assert web is not None
+    wait_until(lambda: web.spares._loads.get("127.0.0.1") == [])
+    for peer in opened_beside:
+        peer.send(request_bytes(server.port, "GET", "/nothing"))
+        assert Answer(peer.expect_end().encode()).status == 404
+
+
 def test_who_connects_a_little_before_or_after_a_page_is_loaded_is_greeted() -> None:
-    spares = Spares()
-    spares.note_load("10.0.0.9", now=100.0)
-    assert not spares.take("10.0.0.9", 99.8)
-    assert not spares.take("10.0.0.9", 100.2)
-    assert not spares.take("10.0.0.8", 100.0)
-    assert [spares.take("10.0.0.9", 100.0 + later) for later in (-0.05, 0.05, 0.0)] == [True, True, False]
+    seen = Spares()
+    seen.note_load("10.0.0.9", now=100.0)
+    assert not seen.take("10.0.0.9", 99.8)
+    assert not seen.take("10.0.0.9", 100.2)
+    assert not seen.take("10.0.0.8", 100.0)
+    assert [seen.take("10.0.0.9", 100.0 + later) for later in (-0.05, 0.05, 0.0)] == [True, True, False]
     for number in range(1000):
-        spares.note_load(f"10.0.{number % 250}.1", now=200.0 + number)
-        spares.note_load("10.0.0.9", now=200.0 + number)
-    assert len(spares._loads) <= 2 + LOAD_KEPT_S
+        seen.note_load(f"10.0.{number % 250}.1", now=200.0 + number)
+        seen.note_load("10.0.0.9", now=200.0 + number)
+    assert len(seen._loads) <= 2 + LOAD_KEPT_S
 
 
-def test_who_tries_a_page_again_that_met_a_greeted_connection_is_not_met_by_the_next() -> None:
-    server = start(limits(greeting_wait_s=0.25))
+def test_a_load_is_remembered_until_its_spare_connections_are_asked_about_whoever_else_loads() -> None:
+    seen = Spares()
+    seen.note_load("10.0.0.9", now=100.0)
+    seen.note_load("10.0.0.8", now=100.0 + 2 * Options.greeting_wait_s)
+    assert seen.take("10.0.0.9", 100.0)
+
+
+def test_who_tries_a_page_again_that_met_a_greeted_connection_is_not_met_by_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(spares, "LOAD_S", DEADLINE_S)
+    server = start(limits())
     try:
         with Peer(server.port) as greeted:
             greeted.expect(GREETING)
             with Peer(server.port) as first, Peer(server.port) as second:
                 greeted.send(request_bytes(server.port, "GET", "/"))
                 assert greeted.expect_end() == ""
-                with LinePeer(server.port, "Lia"):  # a try explains two
-                    for opened_beside in (first, second):
-                        opened_beside.send(request_bytes(server.port, "GET", "/"))
-                        assert Answer(opened_beside.expect_end().encode()).status == 200
+                load_the_next(server, first, second)
     finally:
         server.stop()
 
