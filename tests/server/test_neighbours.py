@@ -75,6 +75,7 @@ def test_a_backlog_of_newline_bombs_keeps_no_newcomer_out() -> None:
     server.stop()
 
 
+@pytest.mark.slow
 def test_what_a_bare_peer_waits_for_because_of_our_pauses_does_not_count_against_it() -> None:
     server = start(limits(rate=0))
     with BarePeer(server.port, "Ugo") as ugo, EventPeer(server.port, "Eva") as eva:

@@ -140,6 +140,7 @@ def test_a_link_that_nobody_noticed_to_be_dead_is_taken_over_and_hears_no_more()
         assert member_of(server, "Ada").said == 1
 
 
+@pytest.mark.slow
 def test_of_many_links_that_come_back_at_once_one_is_the_member_and_the_others_are_closed() -> None:
     with room() as server, LinePeer(server.port, "Bob") as bob:
         alive = EventPeer(server.port, "Ada")
@@ -497,6 +498,7 @@ def test_who_does_not_come_back_in_time_has_left(serve: Serve) -> None:
         EventPeer(server.port, "Ada").close()
 
 
+@pytest.mark.slow
 def test_the_grace_and_the_coming_back_may_meet(serve: Serve) -> None:
     server = serve(grace_s=0.02)
     with EventPeer(server.port, "Bob") as bob:
