@@ -114,7 +114,7 @@ class Member:
             case Refused(reason):
                 assert reason == Reason.TAKEN.value, f"{self} was told {event}"
                 self.refusals += 1
-                self.session.join(self.author if self.name != self.author else f"{self.author} {self.refusals}")
+                self.session.join(f"{self.author} {self.refusals}")  # another each time: any of them may be taken
             case Gap():
                 self.shown.append(event)
             case Message() | Announcement() | Joined() | Left():
