@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import threading
 
+from lan_chat.server.rate import Allowance
+
 LOAD_S = 0.1
 """How close to the load of a page a browser opens such connections."""
 LOAD_KEPT_S = 10.0
 """How long a load is remembered: a connection is asked about only when it has been silent, on a busy machine later."""
-SPARES, MAX_LOADS = 2, 16
-"""How many of them, for so many loads at once; Chromium opens one or two, and closes them unused after a minute."""
+SPARES = 2
+"""How many of them; Chromium opens one or two, and closes them unused after a minute."""
+LOAD_RATE, LOAD_BURST = 0.1, 16.0
+"""How many loads of an address count: so many a second sustained, and at once. Any page in a browser can have it load
+ours again and again, and then no silent client at that address would be greeted."""
 
 
 class Spares:
@@ -22,17 +27,23 @@ class Spares:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        """Guards the loads."""
+        """Guards all that follows."""
         self._loads: dict[str, list[float]] = {}
         """When a page was loaded, by address, once for each connection that this explains; on the monotonic clock."""
+        self._allowances: dict[str, Allowance] = {}
+        """How many more loads count, by address."""
 
     def note_load(self, host: str, now: float) -> None:
-        """Note that a browser at an address loads a page."""
+        """Note that a browser at an address loads a page, unless that loads them in a loop."""
         with self._lock:
             for other, times in list(self._loads.items()):
                 if not times or times[-1] < now - LOAD_KEPT_S:
                     del self._loads[other]
-            self._loads[host] = [*self._loads.get(host, ()), *[now] * SPARES][-MAX_LOADS * SPARES :]
+            for other, allowance in list(self._allowances.items()):
+                if allowance.is_full(now):
+                    del self._allowances[other]
+            if self._allowances.setdefault(host, Allowance(LOAD_RATE, LOAD_BURST)).take_now(1.0, now):
+                self._loads[host] = [*self._loads.get(host, ()), *[now] * SPARES]
 
     def take(self, host: str, accepted_at: float) -> bool:
         """Return whether a connection on which nothing has come may be one; each load explains no more than SPARES."""

@@ -16,7 +16,7 @@ from lan_chat.server import server as server_module
 from lan_chat.server.commands import Operator
 from lan_chat.server.options import Options
 from lan_chat.server.server import ChatServer
-from lan_chat.server.spares import LOAD_KEPT_S, Spares
+from lan_chat.server.spares import LOAD_BURST, LOAD_KEPT_S, LOAD_RATE, Spares
 from lan_chat.server.words import ENGLISH, ITALIAN
 from protocol import EndConn, Error, Event, Join, Joined, Message, Refused, Resume, Welcome
 from tests.support.peers import GREETING, BarePeer, EventPeer, LinePeer, Peer
@@ -458,6 +458,16 @@ def test_who_connects_a_little_before_or_after_a_page_is_loaded_is_greeted() -> 
         seen.note_load(f"10.0.{number % 250}.1", now=200.0 + number)
         seen.note_load("10.0.0.9", now=200.0 + number)
     assert len(seen._loads) <= 2 + LOAD_KEPT_S
+    assert len(seen._allowances) <= 2 + LOAD_BURST / LOAD_RATE
+
+
+def test_an_address_that_loads_the_page_in_a_loop_keeps_nobody_from_the_greeting() -> None:
+    seen = Spares()
+    for number in range(1000):
+        seen.note_load("10.0.0.9", now=100.0 + number / 100)
+    assert not any(seen.take("10.0.0.9", 105.0 + number / 100) for number in range(400))
+    seen.note_load("10.0.0.9", now=200.0)  # a person, a while later
+    assert seen.take("10.0.0.9", 200.0)
 
 
 def test_a_load_is_remembered_until_its_spare_connections_are_asked_about_whoever_else_loads() -> None:
