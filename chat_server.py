@@ -150,12 +150,7 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
             show_sum = partial(show_client, terminal, options.client_file, link, words)
             # It may take a while, as from a USB stick.
             threading.Thread(target=show_sum, name="sum", daemon=True).start()
-        if is_terminal(sys.stdin):
-            threading.Thread(target=read_console, args=(requests,), name="console", daemon=True).start()
-        operator = Operator(server, words, invitation)
-        while isinstance(request := wait_for(requests), str) and not operator.is_stop(request):
-            terminal.show(operator.answer(request))
-        terminal.show(CLOSING if request == signal.SIGINT else CLOSING_OTHERWISE)
+        operate(Operator(server, words, invitation), terminal, requests)
     finally:
         server.stop()
         has_stopped.set()
@@ -164,6 +159,15 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
     if False in is_all_written:
         os._exit(0)  # one takes nothing, and Python's own end would wait for it
     return 0
+
+
+def operate(operator: Operator, terminal: Terminal, requests: queue.SimpleQueue[int | str]) -> None:
+    """Answer the operator's commands until a signal or `stop` ends the server."""
+    if is_terminal(sys.stdin):
+        threading.Thread(target=read_console, args=(requests,), name="console", daemon=True).start()
+    while isinstance(request := wait_for(requests), str) and not operator.is_stop(request):
+        terminal.show(operator.answer(request))
+    terminal.show(CLOSING if request == signal.SIGINT else CLOSING_OTHERWISE)
 
 
 def options_of(arguments: argparse.Namespace, code: str | None) -> Options:

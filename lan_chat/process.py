@@ -164,7 +164,7 @@ else:
 
 
 def wait_for_enter(prompt: str) -> None:
-    """Give the user time to read the console, until Enter."""
+    """Wait until the user has read the console, and presses Enter."""
     show_console(True)
     with contextlib.suppress(EOFError, KeyboardInterrupt, OSError, RuntimeError, ValueError):  # no user is there
         input(prompt)

@@ -92,7 +92,7 @@ def nothing_left_behind(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.Mo
 
 @pytest.fixture(autouse=True)
 def own_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give each test a folder of its own for settings, which its processes inherit, and none of its user's."""
+    """Make a folder for the settings of each test, which its processes inherit, and none of its user's."""
     # Not `tmp_path`: pytest would keep the folders of thousands of tests, and clear them away run by run.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         for name in ("XDG_CONFIG_HOME", "APPDATA", *(["HOME"] if sys.platform == "darwin" else [])):

@@ -92,7 +92,7 @@ def find_command(name: str) -> str | None:
 
 
 def environment() -> dict[str, str]:
-    """Give wine's programs an environment of their own: nothing that is meant for this Python, or another prefix."""
+    """Set an environment of their own for wine's programs: nothing that is meant for this Python, or another prefix."""
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -36,7 +36,7 @@ class Kind(Enum):
     CHECK = "checkbutton"
     """Turns a setting on and off."""
     RADIO = "radiobutton"
-    """Gives a setting one of its values."""
+    """Sets a setting to one of its values."""
 
 
 @dataclass(frozen=True)

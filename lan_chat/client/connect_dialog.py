@@ -123,7 +123,7 @@ class ConnectDialog:
         return self.session
 
     def close(self) -> None:
-        """Give up and destroy the root window; a connection that succeeds later is closed."""
+        """Abandon the attempt and destroy the root window; a connection that succeeds later is closed."""
         if self._attempt is not None:
             self._attempt.give_up()
         if self._search is not None:
@@ -379,10 +379,10 @@ class ConnectDialog:
         self.code_field.focus_set()
         self.code_field.selection_range(0, "end")
 
-    def _on_failed(self, attempt: Attempt | None, error: UnreachableError) -> None:
+    def _on_failed(self, attempt: Attempt, error: UnreachableError) -> None:
         """Tell why a room was not reached; ask for its code, or whether to enter without one where there was one."""
         target, fault = self._tried, error.fault if isinstance(error, CodeError) else None
-        if attempt and target and fault in (CodeFault.NEEDED, CodeFault.WRONG):
+        if target and fault in (CodeFault.NEEDED, CodeFault.WRONG):
             self._settings.code_keys.forget(attempt.session.code_key)
             self._coded.add(entering.place_of(target))
             self._ask_for_code(str(error))
@@ -414,11 +414,10 @@ class ConnectDialog:
         if self.wants_to_close:  # first: a connection that has just succeeded is not wanted any more
             self.close()
             return
-        attempt, found = self._attempt, self._attempt.take() if self._attempt else None
-        if isinstance(found, Session):
-            self._finish(found)
-            return
-        if found is not None:
+        if (attempt := self._attempt) is not None and (found := attempt.take()) is not None:
+            if isinstance(found, Session):
+                self._finish(found)
+                return
             self._attempt = None
             self._on_failed(attempt, found)
         if self._has_news.is_set() and time.monotonic() >= self._shows_at:

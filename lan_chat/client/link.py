@@ -109,26 +109,15 @@ class Link:
         self._secure: SecureStream | None = None
         if code_key is not None and not secure.IS_AVAILABLE:
             raise UnreachableError(code_needs_python(words))
-        self._sock = sock = self._open(RETURN_S if is_known else CONNECT_S)
+        self._early: bytes | None = None
+        """What the server said behind its greeting; None where it does not speak events."""
+        self._sock = self._open(RETURN_S if is_known else CONNECT_S)
         try:
-            if code_key is not None:
-                self._secure = self._shake_hands(code_key, is_known)
-                sock = self._sock
-            stream = self._secure or sock
-            is_known = is_known or self._secure is not None
-            if is_known:
-                stream.sendall(Events().encode(hello))
-            received = self._read_greeting(stream)
-            self._early = protocol.behind_greeting(received) if is_known else None
-            """What the server said behind its greeting; None where it does not speak events."""
-            if not is_known and protocol.recognise_server(received, is_over=True) is Events:
-                stream.sendall(Events().encode(hello))
-                self._early = self._read_refusal(sock)
-            self._check_refusal(self._early or b"")
-            tune(sock, is_watching=True)
-            self.peer, _ = peer_address(sock.getpeername())
+            received = self._meet(hello, is_known, code_key)
+            tune(self._sock, is_watching=True)
+            self.peer, _ = peer_address(self._sock.getpeername())
             """The server's IP address."""
-            sock.setblocking(False)  # `incoming` and `_send_all` wait with `select`, each in its thread
+            self._sock.setblocking(False)  # `incoming` and `_send_all` wait with `select`, each in its thread
         except OSError as error:
             self._sock.close()
             raise UnreachableError(self._explain(words.unreachable_network, error)) from error
@@ -203,6 +192,26 @@ class Link:
             raise UnreachableError(self._explain(words.unreachable_silent, error)) from error
         except OSError as error:
             raise UnreachableError(self._explain(words.unreachable_network, error)) from error
+
+    def _meet(self, hello: Hello, is_known: bool, code_key: bytes | None) -> bytes:
+        """Shake hands in a room with a code, say `hello` to a server that speaks events, and return its greeting.
+
+        Raises OSError, CodeError, UnreachableError.
+        """
+        if code_key is not None:
+            self._secure = self._shake_hands(code_key, is_known)
+        stream = self._secure or self._sock
+        is_known = is_known or self._secure is not None
+        if is_known:
+            stream.sendall(Events().encode(hello))
+        received = self._read_greeting(stream)
+        if is_known:
+            self._early = protocol.behind_greeting(received)
+        elif protocol.recognise_server(received, is_over=True) is Events:
+            stream.sendall(Events().encode(hello))
+            self._early = self._read_refusal(self._sock)
+        self._check_refusal(self._early or b"")
+        return received
 
     def _shake_hands(self, key: bytes, is_known: bool) -> SecureStream:
         """Return the connection in TLS, perhaps a new one. Raises OSError, CodeError, UnreachableError."""

@@ -80,7 +80,7 @@ class Menus:
         bind_letters(self._root, letters)
 
     def attach(self, text: tk.Text, place: Menu, look: Callable[[str], Here]) -> None:
-        """Give a text field its context menu, on a secondary click or the menu key, and the keys of the window.
+        """Add the context menu to a text field, on a secondary click or the menu key, and the keys of the window.
 
         `look` says what there is at an index of the text.
         """

@@ -166,7 +166,7 @@ def open_target(target: Path, words: ServerWords, encoding: str, newline: str | 
 
 
 def _take_after(new: Path, old: Path) -> None:
-    """Give a new file the owner and the permissions of the one whose place it takes. Raises OSError."""
+    """Set the owner and the permissions of a new file to those of the file that it replaces. Raises OSError."""
     if not old.exists():
         return
     if not os.access(old, os.W_OK):

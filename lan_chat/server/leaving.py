@@ -38,7 +38,7 @@ class Leaving:
         self._recipients[recipient] = None
 
     def proceed(self) -> None:
-        """Give the connections back that are done.
+        """Hand the connections back that are done.
 
         Each has first been sent the rest, then our side is closed, then it has read that and closed its own, or has had
         its time.
@@ -57,7 +57,7 @@ class Leaving:
                 self.close(recipient)
 
     def close(self, recipient: Recipient) -> None:
-        """Give a connection back to its thread, whatever it lacks."""
+        """Hand a connection back to its thread, whatever it lacks."""
         recipient.outbox.say_end()
         self._broadcast.forget(recipient)
         recipient.state = ConnectionState.CLOSED

@@ -89,7 +89,7 @@ class Mailbox:
             self._changed.notify_all()
 
     def finish(self) -> None:
-        """Give the connection back to its own thread, which closes it. May be called twice."""
+        """Hand the connection back to its own thread, which closes it. May be called twice."""
         with self._changed:
             self._is_shut = self._is_done = True
             self._changed.notify_all()

@@ -52,7 +52,7 @@ class Outbox:
         return self._chunks_bytes + len(self._sealed)
 
     def detach(self) -> None:
-        """Give up the descriptor. Has to be called before the connection closes its socket."""
+        """Release the descriptor. Has to be called before the connection closes its socket."""
         self._sock.detach()
 
     def shut_down(self) -> None:

@@ -115,7 +115,7 @@ class Room:
             return self._tokens.get(token_key(token))
 
     def restore(self, members: list[Member], names_gone: Iterable[str] = ()) -> None:
-        """Give those their names back who were here when the server ended without a goodbye, and know who had left."""
+        """Restore the members who were here when the server ended without a goodbye, and know who had left."""
         with self._lock:
             for name in names_gone:
                 _remember(self._gone, protocol.name_key(name), (name, ""))

@@ -45,7 +45,7 @@ class Terminal(Writer):
             self.show((words.banner_console if is_terminal(sys.stdin) else words.banner_end) + title)
 
     def finish(self) -> bool:
-        """Give the window its title back, and show the rest, as `Writer.finish` does."""
+        """Restore the window's title, and show the rest, as `Writer.finish` does."""
         if self._title_before is not None:
             with contextlib.suppress(queue.Full):
                 self.put(title_console(self._title_before), FINISH_S)

@@ -735,6 +735,20 @@ def run(plan: Plan) -> None:
         end_in_order(server)
 
 
+def hold(play: Callable[[], object], seed: int) -> int:
+    """Play a chaos, say whether it held, and return the exit status."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended on the way out
+    print(f"seed {seed}", flush=True)
+    try:
+        play()
+    except (AssertionError, OSError):
+        traceback.print_exc()
+        print(f"It did not hold, with --seed {seed}.", flush=True)
+        return 1
+    print("It held.", flush=True)
+    return 0
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=1800.0, help="default: %(default)g")
@@ -749,16 +763,7 @@ def main(argv: list[str] | None = None) -> int:
     is_limited = arguments.announced or arguments.neighbours > 0
     times, people = (arguments.seconds, arguments.every), (arguments.clients, arguments.neighbours)
     plan = Plan(*times, *people, is_limited, arguments.seed)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended on the way out
-    print(f"seed {arguments.seed}", flush=True)
-    try:
-        run(plan)
-    except (AssertionError, OSError):
-        traceback.print_exc()
-        print(f"It did not hold, with --seed {arguments.seed}.", flush=True)
-        return 1
-    print("It held.", flush=True)
-    return 0
+    return hold(lambda: run(plan), plan.seed)
 
 
 if __name__ == "__main__":

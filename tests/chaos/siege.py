@@ -22,11 +22,9 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import random
-import signal
 import sys
 import threading
 import time
-import traceback
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -46,6 +44,7 @@ from tests.chaos.room import (
     conversation_apart,
     end_in_order,
     figures_of,
+    hold,
     look_through_output,
     quantiles_of,
 )
@@ -205,16 +204,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--only", choices=names, nargs="+", default=names, help="kinds of intruders (default: all)")
     given = parser.parse_args(argv)
     plan = Plan(given.guesses, given.seconds, given.seed, tuple(names.index(name) for name in given.only))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended on the way out
-    print(f"seed {plan.seed}", flush=True)
-    try:
-        run(plan)
-    except (AssertionError, OSError):
-        traceback.print_exc()
-        print(f"It did not hold, with --seed {plan.seed}.", flush=True)
-        return 1
-    print("It held.", flush=True)
-    return 0
+    return hold(lambda: run(plan), plan.seed)
 
 
 if __name__ == "__main__":

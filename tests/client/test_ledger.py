@@ -492,7 +492,7 @@ class Play:
         self.link()
 
     def leave_numbers_out(self) -> None:
-        """Give some numbers to nothing, after the link was lost."""
+        """Use up some numbers for nothing, after the link was lost."""
         self.last += 5
         self.link()
 

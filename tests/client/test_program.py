@@ -138,7 +138,7 @@ CLIENT = TOP / "chat_client.py"
 
 @pytest.fixture
 def own_signals() -> Iterator[None]:
-    """Give the signals that the client takes for itself back to the tests."""
+    """Restore the signals that the client takes for itself."""
     names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
     before = {name: signal.getsignal(getattr(signal, name)) for name in names}
     yield

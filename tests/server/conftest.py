@@ -51,7 +51,7 @@ def file(own_settings: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def own_logging() -> Iterator[None]:
-    """Give the log back as it was: `chat_server.main` sets its level and adds handlers."""
+    """Restore the log as it was: `chat_server.main` sets its level and adds handlers."""
     log = logging.getLogger("lan_chat")
     level, handlers = log.level, log.handlers[:]
     yield

@@ -60,9 +60,9 @@ class Kind:
     missing: Callable[[], str]
     """Says what this machine lacks to build or to run them, if anything."""
     unpacking_folders: Callable[[Path], list[Path]]
-    """Gives where they unpack themselves, when they were given a folder for it."""
+    """Return where they unpack themselves, if they were given a folder for it."""
     settings: Callable[[], list[Path]]
-    """Gives what they remember in spite of the environment of a test, to be forgotten before the next one."""
+    """Return what they remember in spite of the environment of a test, to be forgotten before the next one."""
     double_click: tuple[str, ...] = ()
     """What stands before a file to open it as a double-click does, where that is a console of its own."""
     console_tool: tuple[str, ...] = ()

@@ -54,7 +54,7 @@ def lan() -> Iterator[Lan]:
 
 
 def set_firewall(machine: Machine, rules: str) -> None:
-    """Give a machine a firewall, or skip the test aloud where there is no `nft`. Raises CalledProcessError."""
+    """Set up a firewall on a machine, or skip the test aloud where there is no `nft`. Raises CalledProcessError."""
     if not shutil.which("nft"):
         pytest.skip("a firewall needs Linux and its `nft` (Debian: apt install nftables)")
     with machine.at():

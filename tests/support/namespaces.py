@@ -55,7 +55,7 @@ class Machine:
         other.ip("link", "set", other_card, "up")
 
     def add_address(self, card: str, address: str) -> None:
-        """Give a card an address, which counts at once. Raises CalledProcessError."""
+        """Add an address to a card, which counts at once. Raises CalledProcessError."""
         self.ip("address", "add", address, "dev", card, *(["nodad"] if ":" in address else []))
 
     @contextlib.contextmanager

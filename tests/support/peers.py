@@ -113,7 +113,28 @@ class BarePeer(Peer):
         self.send(text)
 
 
-class EventPeer(Peer):
+class HearingPeer(Peer):
+    """A client that is told events, in whatever format."""
+
+    def next_event(self) -> Event:
+        """Return the next event; fail when the stream ends."""
+        raise NotImplementedError
+
+    def expect_event(self, kind: type[Wanted]) -> Wanted:
+        """Return the next event, which must be of this kind."""
+        event = self.next_event()
+        assert isinstance(event, kind), event
+        return event
+
+    def events_until(self, last_text: str) -> list[Event]:
+        """Return all events up to the message with this text, that included."""
+        events = [self.next_event()]
+        while getattr(events[-1], "text", None) != last_text:
+            events.append(self.next_event())
+        return events
+
+
+class EventPeer(HearingPeer):
     """A client that speaks events; a member if it has a name."""
 
     def __init__(self, port: int, name: str = "") -> None:
@@ -150,19 +171,6 @@ class EventPeer(Peer):
             assert data, "the server closed the connection"
             self.waiting = self.decoder.feed(data)
         return self.waiting.pop(0)
-
-    def expect_event(self, kind: type[Wanted]) -> Wanted:
-        """The next event, which must be of this kind."""
-        event = self.next_event()
-        assert isinstance(event, kind), event
-        return event
-
-    def events_until(self, last_text: str) -> list[Event]:
-        """All events up to the message with this text, that included."""
-        events = [self.next_event()]
-        while getattr(events[-1], "text", None) != last_text:
-            events.append(self.next_event())
-        return events
 
 
 class BackPeer(EventPeer):

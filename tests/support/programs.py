@@ -159,3 +159,17 @@ class OriginalClient(Program):
     def __init__(self, port: int, *options: str) -> None:
         super().__init__(ORIGINAL / "chat_client.py", "--headless", *options)
         self.type(f"127.0.0.1\n{port}\n")
+
+
+def hold(module: str, *options: str) -> None:
+    """Run a chaos program, and fail where it did not hold, with what it printed."""
+    chaos = subprocess.run(
+        [sys.executable, "-m", module, *options],
+        cwd=TOP,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=180,
+    )
+    assert chaos.returncode == 0, chaos.stdout
+    assert chaos.stdout.endswith("It held.\n")

@@ -425,7 +425,7 @@ class Reader(Seat):
         self.wait(lambda: self.conversation.tag_ranges("sel"))
 
     def look_away(self) -> None:
-        """Give the focus to another program, or what is one to Tk."""
+        """Move the focus to another program, or what is one to Tk."""
         self.other = self.other or tk.Tk()
         self.other.geometry("80x40+1180+840")
         self.other.update()

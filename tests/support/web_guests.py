@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import protocol
 from protocol import Event, Events, Join, Resume, Say, Welcome
-from tests.support.peers import Peer
+from tests.support.peers import HearingPeer, Peer
 
 END = b"\r\n\r\n"
 
@@ -54,7 +54,7 @@ def ask_raw(port: int, data: bytes) -> Answer:
         return Answer(peer.expect_end().encode())
 
 
-class Guest(Peer):
+class Guest(HearingPeer):
     """A page's stream; what it says goes over other connections."""
 
     def __init__(self, port: int, entry: Join | Resume, source: str = "") -> None:
@@ -92,13 +92,6 @@ class Guest(Peer):
         (event,) = self.decoder.feed(data.encode() + b"\n")
         assert getattr(event, "id", None) == self.numbers[-1]
         return event
-
-    def events_until(self, last_text: str) -> list[Event]:
-        """Return all events up to the message with this text, that included."""
-        events = [self.next_event()]
-        while getattr(events[-1], "text", None) != last_text:
-            events.append(self.next_event())
-        return events
 
     def post(self, target: str, body: bytes = b"", **headers: str | None) -> Answer:
         """Make a request as this guest."""

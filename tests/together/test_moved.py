@@ -40,7 +40,7 @@ class Place:
     bob: EventPeer
 
     def move(self, old: str, new: str) -> None:
-        """Give the server's machine another address."""
+        """Change the address of the server's machine."""
         self.near.ip("address", "del", f"{old}/24", "dev", "lan0")
         self.near.add_address("lan0", f"{new}/24")
 
