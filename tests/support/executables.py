@@ -21,7 +21,7 @@ import sysconfig
 import termios
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -67,6 +67,8 @@ class Kind:
     """What stands before a file to open it as a double-click does, where that is a console of its own."""
     console_tool: tuple[str, ...] = ()
     """What stands before a file to do something with that console: `read`, or `close`."""
+    keeper: tuple[str, ...] = ()
+    """What keeps the system under them up until its input ends, and prints a line once it is up."""
     pipe_encoding: str = "utf-8"
     """How they write where there is no console; on Windows as the system's older programs do."""
 
@@ -114,6 +116,7 @@ KINDS = [
         lambda: list(windows.PREFIX.glob("drive_c/users/*/AppData/Roaming/lan-chat")),
         (*WINDOWS, "run", "start", "/wait", "/unix"),
         (*WINDOWS, "python", str(TOP / "tools" / "windows_console.py")),
+        (*WINDOWS, "python", "-c", "print('up', flush=True); import sys; sys.stdin.read()"),
         "cp1252",
     ),
 ]
@@ -129,6 +132,26 @@ def build(kind: Kind) -> None:
         kind.build, cwd=TOP, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     assert built.returncode == 0, built.stdout.decode(errors="replace")
+
+
+@contextlib.contextmanager
+def system_kept_up(kind: Kind) -> Iterator[None]:
+    """Keep the system under the executables running meanwhile.
+
+    Wine ends some seconds after its last program and starts with its first one. A program that comes in between can
+    meet half of it: once the executable could not ask what its parent's file was, and did not run.
+    """
+    if not kind.keeper:
+        yield
+        return
+    with subprocess.Popen(kind.keeper, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as keeper:
+        assert keeper.stdin is not None
+        assert keeper.stdout is not None
+        assert keeper.stdout.readline().strip() == b"up"
+        try:
+            yield
+        finally:
+            keeper.stdin.close()
 
 
 class Executable(Program):

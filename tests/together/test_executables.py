@@ -30,7 +30,7 @@ from tests.support.waiting import DEADLINE_S, wait_until
 
 if sys.platform != "linux":
     pytest.skip("these tests look for processes in Linux's /proc", allow_module_level=True)
-from tests.support.executables import KINDS, Executable, Kind, build
+from tests.support.executables import KINDS, Executable, Kind, build, system_kept_up
 
 pytestmark = [pytest.mark.executable, pytest.mark.slow]
 
@@ -48,13 +48,14 @@ def marks_of(kind: Kind) -> list[pytest.MarkDecorator]:
 
 
 @pytest.fixture(scope="module", params=[pytest.param(kind, marks=marks_of(kind), id=kind.name) for kind in KINDS])
-def kind(request: pytest.FixtureRequest) -> Kind:
+def kind(request: pytest.FixtureRequest) -> Iterator[Kind]:
     """Each kind of executables, built."""
     kind: Kind = request.param
     if missing := kind.missing():
         pytest.skip(missing)
     build(kind)
-    return kind
+    with system_kept_up(kind):
+        yield kind
 
 
 @pytest.fixture
