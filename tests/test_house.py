@@ -13,7 +13,7 @@ TOP = Path(__file__).resolve().parent.parent
 PROGRAMS = {"chat_server", "chat_client"}
 MAX_LINES = 600
 USUAL_LINES = 450
-LARGE = {"lan_chat.server.delivery", "lan_chat.client.window"}
+LARGE = {"lan_chat.client.window"}
 """Rooms that are above the usual size. No other may be, and none may be above MAX_LINES."""
 
 SHARED = {

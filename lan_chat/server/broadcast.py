@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 import protocol
-from lan_chat.server.history import FILE_ERRORS, RoomEvent, event_time
+from lan_chat.server.history import FILE_ERRORS, RoomEvent
 from lan_chat.server.membership import ConnectionState, Recipient
 from lan_chat.server.timeline import SAID, Timeline
 from lan_chat.server.words import ServerWords
@@ -241,7 +241,7 @@ class Broadcast:
         except FILE_ERRORS as error:
             log.warning(self._words.history_failed.format(file=self._timeline.path, error=error))
             self.notice = Notice(protocol.NOT_RECORDED)
-            self.tell_room(Announcement(self._timeline.next_id(), event_time(), self._words.recording_failed))
+            self.tell_room(Announcement(self._timeline.next_id(), self._timeline.now, self._words.recording_failed))
             self._timeline.record()  # that its number was given, too, is noted before anybody is told
 
     def send(self, now: float) -> None:

@@ -1,6 +1,6 @@
 """Who is in the room, and over which connection, as the delivery thread sees it: it owns everything here.
 
-docs/ARCHITECTURE.md has a picture of both states and of the verbs that change them; all those are in `delivery`.
+docs/ARCHITECTURE.md has a picture of both states and of the verbs that change them, in `entrance` and `departures`.
 """
 
 from __future__ import annotations
@@ -88,6 +88,12 @@ class Recipient:
     def __str__(self) -> str:
         return address_label(self.address)
 
+    @property
+    def speaks(self) -> bool:
+        """Whether a member speaks over this connection."""
+        is_in = self.state is ConnectionState.MEMBER or self.state is ConnectionState.BROKEN
+        return is_in and self.member is not None and self.member.recipient is self
+
     def forget_connection(self) -> None:
         """Keep nothing of the connection, when that is closed: a member that is away keeps this until it comes back."""
         self.cut = lambda: None
@@ -125,6 +131,10 @@ class Member:
         """What was left of the time to come back when it did."""
         self.linked_at = time.monotonic()
         """Since when it has its connection."""
+
+    def has_later_link_than(self, recipient: Recipient) -> bool:
+        """Return whether its connection came after this one, of which what is said was held up then."""
+        return self.recipient is not None and self.recipient.number > recipient.number
 
 
 @dataclass(frozen=True)

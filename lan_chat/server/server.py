@@ -87,7 +87,7 @@ class ChatServer:
         self.hosts = Hosts(self._options, words)
         self._timeline = timeline = Timeline(history)
         self.room.on_rules_changed = lambda: timeline.note_rules(self.room.rules())
-        self.delivery = Delivery(self.room, self.hosts, timeline, self._options, words, notice)
+        self.delivery = Delivery(self.room, self.hosts, timeline, options=self._options, words=words, notice=notice)
         self.finder: Finder | None = None
         """None where nobody is told where the room is."""
         if self._options.udp_port:

@@ -13,7 +13,15 @@ import secrets
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from lan_chat.server.history import FILE_ERRORS, KEPT_CHARACTERS, KEPT_EVENTS, Departure, History, RoomEvent
+from lan_chat.server.history import (
+    FILE_ERRORS,
+    KEPT_CHARACTERS,
+    KEPT_EVENTS,
+    Departure,
+    History,
+    RoomEvent,
+    event_time,
+)
 from lan_chat.server.membership import Member
 from lan_chat.server.numbering import Numbering
 from lan_chat.server.rules import Rule
@@ -47,6 +55,8 @@ class Timeline:
         forbidden, if that has changed."""
         self._is_recording = self._can_read = history is not None
         """Whether the file takes what happens, and whether it has what memory does not keep."""
+        self.now = event_time()
+        """The time that events bear, in seconds since the epoch: one for each turn of the delivery thread."""
         self.room_id = secrets.token_hex(8)
         self._numbering = Numbering()
         self.recorded_before = 0

@@ -228,15 +228,15 @@ def test_two_killed_in_a_row_keep_numbers_names_and_tokens(file: Path) -> None:
 
 
 def fill_up(server: ChatServer, file: Path) -> None:
-    assert server.delivery._timeline._history is not None
-    assert server.delivery._timeline._history._file is not None
-    (pages,) = server.delivery._timeline._history._file.execute("PRAGMA page_count").fetchone()
-    server.delivery._timeline._history._file.execute(f"PRAGMA max_page_count = {pages}")
+    assert server.delivery._parts.timeline._history is not None
+    assert server.delivery._parts.timeline._history._file is not None
+    (pages,) = server.delivery._parts.timeline._history._file.execute("PRAGMA page_count").fetchone()
+    server.delivery._parts.timeline._history._file.execute(f"PRAGMA max_page_count = {pages}")
 
 
 def fail_in_the_middle(server: ChatServer, file: Path) -> None:
     """Have the file refuse the departures of a batch whose events it took."""
-    history = server.delivery._timeline._history
+    history = server.delivery._parts.timeline._history
     assert history is not None
     assert history._file is not None
     history._file.execute(

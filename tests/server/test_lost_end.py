@@ -40,7 +40,7 @@ def say_up_to(bob: LinePeer, last: int, number: int) -> None:
 
 
 def full_disk(server: ChatServer) -> None:
-    history = server.delivery._timeline._history
+    history = server.delivery._parts.timeline._history
     assert history is not None
     assert history._file is not None
     pages = history._file.execute("PRAGMA page_count").fetchone()[0]
@@ -151,7 +151,7 @@ def test_a_server_that_nobody_came_to_leaves_the_record_as_usable(file: Path) ->
     with recorded_room(copy) as server, EventPeer(server.port, "Lia") as lia:
         assert lia.before[0] == Notice("recorded")
         assert lia.welcome.last > last
-        assert ITALIAN.record_lacks_its_end in texts_of(server.delivery._timeline.backlog(99))  # type: ignore[arg-type]
+        assert ITALIAN.record_lacks_its_end in texts_of(server.delivery._parts.timeline.backlog(99))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("boot", ["another", "the same"])

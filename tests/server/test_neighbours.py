@@ -152,7 +152,7 @@ def test_coming_and_breaking_off_takes_places_of_its_own_address_alone(
     peers = [EventPeer(strict.port, f"a{number}") for number in range(3)]
     for number, peer in enumerate(peers):
         reset(peer.sock)
-        wait_until(lambda number=number: len(strict.delivery._places) >= min(number + 1, 2))  # type: ignore[misc]
+        wait_until(lambda number=number: len(strict.delivery._parts.places) >= min(number + 1, 2))  # type: ignore[misc]
     wait_until(lambda: [member.name for member in strict.room.members()] == ["a0", "a1"])
 
 
@@ -266,7 +266,7 @@ def test_a_replay_that_falls_behind_what_is_kept_never_skips_in_silence(monkeypa
 
 def test_a_resume_pays_for_what_it_is_shown_and_not_for_the_age_of_the_room(strict: ChatServer) -> None:
     with EventPeer(strict.port, "Ada") as ada:
-        strict.call(lambda: setattr(strict.delivery._timeline._numbering, "last", 10_000_000))
+        strict.call(lambda: setattr(strict.delivery._parts.timeline._numbering, "last", 10_000_000))
         with EventPeer(strict.port) as back:
             back.tell(Resume(ada.welcome.token, 0))
             assert back.expect_event(Welcome).last == 10_000_000
@@ -380,7 +380,7 @@ def test_who_says_nothing_is_greeted_after_the_wait() -> None:
 
 
 def test_who_speaks_takes_the_place_of_the_longest_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lan_chat.server.delivery.SILENT_S", 0.0)
+    monkeypatch.setattr("lan_chat.server.lobby.SILENT_S", 0.0)
     server = start(limits(max_clients=2, greeting_wait_s=0.05))
     with Peer(server.port) as silent, LinePeer(server.port, "Ada"), Peer(server.port) as speaker:
         silent.expect(GREETING)

@@ -417,8 +417,8 @@ def test_what_is_kept_is_bounded_and_a_longer_gap_shows_in_the_numbers(
         for number in range(100):
             bob.say(f"{number:03}".ljust(100, "x"))
         bob.expect("Bob: 099".ljust(105, "x"))
-        assert len(server.delivery._timeline._kept) == 20
-        assert server.delivery._timeline._kept_characters == 20 * 100
+        assert len(server.delivery._parts.timeline._kept) == 20
+        assert server.delivery._parts.timeline._kept_characters == 20 * 100
         with BackPeer(server.port, ada.welcome.token, ada.welcome.last + 1) as back:
             missed = back.missed()
             assert [text[:3] for text in texts_of(missed)] == [f"{number:03}" for number in range(80, 100)]

@@ -50,7 +50,7 @@ def test_who_is_kicked_after_its_link_has_broken_leaves_with_the_reason(caplog: 
 
         def break_and_kick() -> None:
             assert member.recipient is not None
-            server.delivery._broadcast.break_off(member.recipient, "a broken pipe")
+            server.delivery._parts.broadcast.break_off(member.recipient, "a broken pipe")
             assert member.recipient.state is ConnectionState.BROKEN
             server.delivery.kick(member, detail="troppo rumore")
 
@@ -75,11 +75,11 @@ def test_who_is_banned_before_it_was_greeted_is_not_greeted_any_more(monkeypatch
         wait_until(server.room.connections)
         (connection,) = server.room.connections()
         server.call(lambda: server.delivery.ban("127.0.0.1"))
-        assert connection.recipient in server.delivery._leaving
+        assert connection.recipient in server.delivery._parts.leaving
         may_go_on.set()
         assert has_gone_on.wait(DEADLINE_S)
         assert server.call(lambda: connection.recipient.state) in (ConnectionState.LEAVING, ConnectionState.CLOSED)
-        assert server.delivery._greeted == server.delivery._choosing == {}
+        assert list(server.delivery._parts.lobby) == []
         assert drain(peer).decode() == ITALIAN.banned + "{end_conn}"
         peer.close()
         wait_until(lambda: not server.room.connections())

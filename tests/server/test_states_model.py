@@ -34,8 +34,8 @@ from hypothesis.stateful import (
 
 import protocol
 from lan_chat.server.connection import Connection, Ended
-from lan_chat.server.delivery import NAME_S
 from lan_chat.server.listening import open_listener
+from lan_chat.server.lobby import NAME_S
 from lan_chat.server.membership import ConnectionState, Member, MemberState, Recipient
 from lan_chat.server.server import ChatServer
 from protocol import Bare, Dialect, Error, Events, Lines, Reason
@@ -122,6 +122,7 @@ class StatesModel(RuleBasedStateMachine):
         listener = open_listener("127.0.0.1", 0)
         self.server = ChatServer(listener, limits(rate=0, grace_s=grace_s, backlog=0, greeting_wait_s=greeting_wait_s))
         self.room, self.delivery = self.server.room, self.server.delivery
+        self.parts = self.delivery._parts
         self.server.start()
         self.watcher = Watcher(self.server.port, WATCHERS_HOST)
         self.find_connection(self.watcher)
@@ -327,7 +328,7 @@ class StatesModel(RuleBasedStateMachine):
 
         def act() -> None:
             now = time.monotonic() + (NAME_S if also_naming else GRACE_S) + 1.0
-            self.delivery._look_at_the_time(now)
+            self.delivery._departures.end_overdue(now)
             assert all(member.state is MemberState.PRESENT for member in self.room.members())
 
         self.operate(act)
@@ -379,21 +380,21 @@ class StatesModel(RuleBasedStateMachine):
 
     def check_states(self) -> None:
         """Check the states of all connections and members against each other. Delivery thread."""
-        delivery, room = self.delivery, self.room
+        parts, room = self.parts, self.room
         members = room.members()
         assert list(room.names) == [protocol.name_key(member.name) for member in members]
         assert len({member.recipient for member in members if member.recipient}) == len(members)
         assert set(room._tokens.values()) <= set(members)
-        assert len(delivery._places) == sum(member.state is MemberState.AWAY for member in members)
+        assert len(parts.places) == sum(member.state is MemberState.AWAY for member in members)
         for member in members:
             self.check_member(member)
         for guest in [self.watcher, *self.gone, *self.guests]:
             if guest.connection is not None:
                 self.check_recipient(guest.connection.recipient)
-        hearing = [*delivery._broadcast._members, *delivery._broadcast._replays]
+        hearing = [*parts.broadcast._members, *parts.broadcast._replays]
         assert len(hearing) == len(set(hearing))
-        assert set(hearing) <= set(delivery._greeted)
-        assert set(delivery._choosing) <= set(delivery._greeted)
+        assert set(hearing) <= set(parts.lobby)
+        assert set(parts.lobby._choosing) <= set(parts.lobby)
 
     def check_member(self, member: Member) -> None:
         recipient = member.recipient
@@ -405,13 +406,13 @@ class StatesModel(RuleBasedStateMachine):
             assert recipient.state in (ConnectionState.LEAVING, ConnectionState.CLOSED), recipient.state
         else:
             assert member.state is MemberState.PRESENT, f"{member.name} has a name, and is {member.state}"
-            assert self.delivery._speaks(recipient), f"{member.name} is here, and its connection {recipient.state}"
+            assert recipient.speaks, f"{member.name} is here, and its connection {recipient.state}"
             assert recipient.member is member
 
     def check_recipient(self, recipient: Recipient) -> None:
-        delivery, broadcast, state = self.delivery, self.delivery._broadcast, recipient.state
+        parts, broadcast, state = self.parts, self.parts.broadcast, recipient.state
         hears = recipient in broadcast._members or recipient in broadcast._replays
-        is_greeted, is_leaving = recipient in delivery._greeted, recipient in delivery._leaving
+        is_greeted, is_leaving = recipient in parts.lobby, recipient in parts.leaving
         what = f"{recipient}, {state}, {recipient.why}"
         is_in = state in (ConnectionState.CHOOSING, ConnectionState.MEMBER, ConnectionState.BROKEN)
         assert is_greeted == is_in, what
@@ -420,10 +421,10 @@ class StatesModel(RuleBasedStateMachine):
         assert recipient.mailbox._is_done == (state is ConnectionState.CLOSED), what
         assert hears or state is not ConnectionState.MEMBER, what
         if state is ConnectionState.CHOOSING:
-            assert recipient in delivery._choosing, what
+            assert recipient in parts.lobby._choosing, what
             assert recipient.member is None, what
         if state is ConnectionState.MEMBER:
-            assert recipient not in delivery._choosing, what
+            assert recipient not in parts.lobby._choosing, what
             assert recipient.member is not None, what
             assert recipient.member.recipient is recipient, what
             assert recipient.member in self.room.members(), what
@@ -466,7 +467,7 @@ class StatesModel(RuleBasedStateMachine):
 
     def announce_numbered(self, text: str) -> int:
         self.delivery.announce(text)
-        return self.delivery._timeline.last_id
+        return self.parts.timeline.last_id
 
     def hears(self, guest: Guest, text: str, number: int) -> Callable[[], bool]:
         if guest.kind is Events:
@@ -536,7 +537,7 @@ class StatesModel(RuleBasedStateMachine):
         self.settle()
         for guest in self.guests:
             guest.lose()
-        delivery, room, connection = self.delivery, self.room, self.watcher.connection
+        parts, room, connection = self.parts, self.room, self.watcher.connection
         assert connection is not None
         watcher = connection.recipient
         wait_until(lambda: list(room.addresses) == [connection], lambda: room.addresses)
@@ -545,10 +546,10 @@ class StatesModel(RuleBasedStateMachine):
         assert self.watcher.joined == self.watcher.left + 1
         assert list(room.names) == ["watcher"]
         assert [*room._tokens.values()] == [watcher.member]
-        for registry in (delivery._greeted, delivery._broadcast._members):
+        for registry in (parts.lobby, parts.broadcast._members):
             assert list(registry) == [watcher]
-        broadcast = delivery._broadcast
-        for left in (delivery._choosing, delivery._leaving, delivery._places, broadcast._behind, broadcast._replays):
+        broadcast = parts.broadcast
+        for left in (parts.lobby._choosing, parts.leaving, parts.places, broadcast._behind, broadcast._replays):
             assert not left, left
         assert broadcast.too_slow == []
         assert sum(host.connections for host in self.server.hosts._hosts.values()) == 1
@@ -563,7 +564,7 @@ class StatesModel(RuleBasedStateMachine):
         assert not self.stopper.is_alive()
         for registry in (self.room.addresses, self.room.names, self.room._tokens):
             assert not registry, registry
-        assert not len(self.delivery._places)
+        assert not len(self.parts.places)
 
     # The means.
 
