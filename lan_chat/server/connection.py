@@ -14,18 +14,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from http import HTTPStatus
 
 import protocol
 from lan_chat.secure import RECORD_BYTES
 from lan_chat.server.http_request import HttpError, Request, RequestReader
+from lan_chat.server.mail import TelnetAnswer
 from lan_chat.server.mailbox import Mailbox
 from lan_chat.server.membership import Recipient
 from lan_chat.server.outbox import Outbox
 from lan_chat.server.secured import Secured
 from lan_chat.sockets import Address
-from protocol import Bare, Dialect, Event, Events, Join, Lines, Reason, Say, Stranger, Telnet, Words
+from protocol import Bare, Dialect, Event, Events, Lines, Stranger, Telnet, Words
 
 RECV_BYTES = 16 * 1024
 SECURED_RECV_BYTES, LARGE_RECV_BYTES = 1024, 4 * 1024
@@ -42,65 +42,6 @@ RECORD_HEADER_BYTES = 5
 """How long the header of a TLS record is; its last two bytes say how long the rest is."""
 LINGER_S = 1.0
 """How long a client may take to close its side after us; closing earlier could destroy what it has not read."""
-
-
-@dataclass(frozen=True)
-class Connected(Event):
-    """Never on the wire: this connection is there, and wants to be greeted."""
-
-    kind: type[Dialect] | None = None
-    """The dialect that the client speaks, where it is not to be found out."""
-    greeting: bytes = b""
-    """What it is greeted with then."""
-
-
-@dataclass(frozen=True)
-class Settled(Event):
-    """Never on the wire: this client speaks this dialect."""
-
-    kind: type[Dialect]
-
-
-@dataclass(frozen=True)
-class Strange(Event):
-    """Never on the wire: this client speaks another protocol."""
-
-    stranger: Stranger
-    is_full: bool = False
-    """Whether there is no place for it in any case."""
-
-
-@dataclass(frozen=True)
-class TurnAway(Event):
-    """Never on the wire: there is no place for this client, or it has not the room's code."""
-
-    reason: Reason = Reason.FULL
-
-
-@dataclass(frozen=True)
-class NameProposed(Event):
-    """Never on the wire: what may be the name that a client asks for, folded and checked, with what it said."""
-
-    said: Say | Join
-    name: str | None
-    """None where it cannot be a name."""
-    key: str
-
-
-@dataclass(frozen=True)
-class TelnetAnswer(Event):
-    """Never on the wire as an event: what this client's telnet has to be sent, as it is."""
-
-    data: bytes
-
-
-@dataclass(frozen=True)
-class Ended(Event):
-    """Never on the wire: nothing more will be read from this client, which had not said goodbye."""
-
-    why: str
-    is_failure: bool = False
-    """Whether the server's own failure is the reason."""
 
 
 class Connection:
@@ -389,16 +330,3 @@ def holds_record(data: bytes) -> bool:
     """Return whether these bytes hold a whole TLS record, or none that can be one."""
     size = int.from_bytes(data[3:5], "big")
     return len(data) >= RECORD_HEADER_BYTES and (len(data) >= RECORD_HEADER_BYTES + size or size > RECORD_BYTES)
-
-
-def as_proposal(event: Event, names_may_be_said: bool) -> Event:
-    """Prepare what may be a name, which is costly, so that the delivery thread need not; all else stays as it is."""
-    match event:
-        case Join(name=raw):
-            pass
-        case Say(text=raw) if names_may_be_said:
-            pass
-        case _:
-            return event
-    name = protocol.parse_name(raw)
-    return NameProposed(event, name, protocol.name_key(name) if name is not None else "")

@@ -15,7 +15,6 @@ from collections.abc import Callable
 
 import protocol
 from lan_chat.server.broadcast import Broadcast
-from lan_chat.server.connection import Connected, Ended, NameProposed, Settled, Strange, TelnetAnswer, TurnAway
 from lan_chat.server.departures import Departures
 from lan_chat.server.entrance import Entrance
 from lan_chat.server.former_members import FormerMembers
@@ -24,6 +23,7 @@ from lan_chat.server.history import event_time
 from lan_chat.server.hosts import Hosts
 from lan_chat.server.leaving import TICK_S, Leaving
 from lan_chat.server.lobby import Lobby
+from lan_chat.server.mail import Connected, Ended, NameProposed, Settled, Strange, TelnetAnswer, TurnAway
 from lan_chat.server.membership import ConnectionState, Member, MemberState, Recipient
 from lan_chat.server.options import Options
 from lan_chat.server.parts import Parts

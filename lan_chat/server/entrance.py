@@ -10,8 +10,8 @@ import time
 
 import protocol
 from lan_chat.server.broadcast import REPLAY_EVENTS
-from lan_chat.server.connection import Connected, NameProposed, Settled, Strange, TurnAway
 from lan_chat.server.departures import Departures
+from lan_chat.server.mail import Connected, NameProposed, Settled, Strange, TurnAway
 from lan_chat.server.membership import ConnectionState, FormerMember, Member, MemberState, Recipient
 from lan_chat.server.parts import Parts
 from lan_chat.server.turned_away import refuse_stranger

@@ -1,7 +1,7 @@
 """Whose turn it is to do a handshake, in a room with a code: not too many at once, and not too many of one address.
 
 Each client's thread waits for its turn; the thread whose handshake has ended calls the next one, and wakes no other.
-One more thread does what all of them have to compute. Main starts and stops it.
+One more thread does what all of them have to compute.
 """
 
 from __future__ import annotations
@@ -27,6 +27,38 @@ HANDSHAKE_WAIT_S = 5.0
 Cut = Callable[[], object]
 
 
+class HandshakeThread:
+    """The thread that computes: the stack and the freed memory that a handshake takes would stay with each client's.
+
+    Main starts and stops it; `compute` is for any thread.
+    """
+
+    def __init__(self) -> None:
+        self._executor = ThreadPoolExecutor(1, "handshakes")
+
+    def start(self) -> None:
+        """Start it now, while there is a thread to be had."""
+        self._executor.submit(int).result()
+
+    def stop(self) -> None:
+        """End it, when nothing more has to be computed."""
+        self._executor.shutdown()
+
+    def compute(self, step: Callable[[bytes], bytes], data: bytes) -> bytes:
+        """Do a step of a handshake there, and return its result, or raise what it raised.
+
+        Raises SecureError where the thread has ended.
+        """
+        try:
+            result = self._executor.submit(step, data)
+        except RuntimeError:
+            raise SecureError("the server stops") from None
+        try:
+            return result.result()
+        finally:
+            del result  # it has the error, whose traceback has this frame: a cycle
+
+
 @dataclass(eq=False)
 class Turn:
     """One client's handshake."""
@@ -43,8 +75,6 @@ class Handshakes:
 
     def __init__(self, are_hosts_limited: bool) -> None:
         self._are_hosts_limited = are_hosts_limited
-        self._computing = ThreadPoolExecutor(1, "handshakes")
-        """Its one thread: the stack and the allocator's cache that a handshake takes would stay with each client's."""
         self._lock = threading.Lock()
         """Guards all that follows."""
         self._under_way: dict[Turn, None] = {}
@@ -52,28 +82,6 @@ class Handshakes:
         self._count_of: Counter[str] = Counter()
         """How many are under way of each address that has any."""
         self._waiting: deque[Turn] = deque()
-
-    def start(self) -> None:
-        """Start the thread that computes."""
-        self._computing.submit(int).result()  # now, while there is a thread to be had
-
-    def stop(self) -> None:
-        """End it, when nothing more has to be computed."""
-        self._computing.shutdown()
-
-    def compute(self, step: Callable[[bytes], bytes], data: bytes) -> bytes:
-        """Do a step of a handshake in the thread for that, and return its result, or raise what it raised.
-
-        Raises SecureError where the thread has ended.
-        """
-        try:
-            result = self._computing.submit(step, data)
-        except RuntimeError:
-            raise SecureError("the server stops") from None
-        try:
-            return result.result()
-        finally:
-            del result  # it has the error, whose traceback has this frame: a cycle
 
     def __len__(self) -> int:
         return len(self._under_way)

@@ -20,26 +20,20 @@ from typing import TypeVar
 from lan_chat import rooms
 from lan_chat.process import POLL_S
 from lan_chat.secure import SecureError, WrongCodeError
-from lan_chat.server.connection import (
-    Connected,
-    Connection,
-    Ended,
-    NameProposed,
-    Settled,
-    Strange,
-    TurnAway,
-    as_proposal,
-)
+from lan_chat.server.connection import Connection
 from lan_chat.server.delivery import Delivery
 from lan_chat.server.finder import Finder
+from lan_chat.server.handshakes import HandshakeThread
 from lan_chat.server.history import History
 from lan_chat.server.hosts import Hosts
 from lan_chat.server.http_request import HttpError, Request
+from lan_chat.server.mail import Connected, Ended, NameProposed, Settled, Strange, TurnAway, as_proposal
 from lan_chat.server.options import BURST, Options
 from lan_chat.server.rate import Allowance, cost
 from lan_chat.server.room import Room
+from lan_chat.server.streams import Stream
 from lan_chat.server.timeline import Timeline
-from lan_chat.server.web import STREAM_HEAD, Stream, WebRoom, entry_of, no_content, said_in, token_of
+from lan_chat.server.web import STREAM_HEAD, WebRoom, entry_of, no_content, said_in, token_of
 from lan_chat.server.words import HAS_CONNECTED, HAS_LEFT, ITALIAN, ServerWords
 from lan_chat.sockets import Address, address_label, host_label, peer_address, tune
 from protocol import EndConn, Event, Events, Notice, Quit, Reason, Resume, Stranger, Web
@@ -97,6 +91,7 @@ class ChatServer:
             )
         self._web = WebRoom(self._options, words) if self._options.web else None
         """None where no browser may come in."""
+        self._handshake_thread = HandshakeThread()
         self._stopping = threading.Event()
         self._accept_thread = threading.Thread(target=self._accept_connections, name="accept", daemon=True)
 
@@ -114,7 +109,7 @@ class ChatServer:
         """Start the delivery thread, the accept thread and the finder."""
         self.delivery.start()
         if self._options.code_key is not None:
-            self.hosts.handshakes.start()
+            self._handshake_thread.start()
         self._accept_thread.start()
         if self.finder is not None:
             self.finder.start()
@@ -139,7 +134,7 @@ class ChatServer:
         for connection in connections:
             if connection.thread is not None:
                 connection.thread.join(max(0.0, deadline - time.monotonic()))
-        self.hosts.handshakes.stop()
+        self._handshake_thread.stop()
 
     def call(self, action: Callable[[], Result]) -> Result:
         """Do something to the room in the delivery thread, and return its result, or raise what it raised."""
@@ -319,10 +314,9 @@ class ChatServer:
                 return
             if request.method != "POST":
                 answer = web.get(request)
-            elif self._take_from_guest(web.find(request), said_in(request)):
-                answer = no_content()
             else:
-                raise HttpError(HTTPStatus.CONFLICT)
+                self._take_from_guest(web.streams.find(token_of(request)), said_in(request))
+                answer = no_content()
         except HttpError as error:
             answer = web.refuse(error, is_head=request is not None and request.is_head)
         log.debug("%s: %s: %s", connection.recipient, request, answer.status)
@@ -337,7 +331,7 @@ class ChatServer:
         connection.set_dialect(Web())
         mailbox.hand_over([Connected(Web, STREAM_HEAD)])
         token, stream = token_of(request), Stream(connection, self._options.rate)
-        web.open(token, stream)
+        web.streams.open(token, stream)
         try:
             self._ask_to_join(connection, [entry], names_may_be_said=False)
             if not mailbox.is_joined:
@@ -348,13 +342,16 @@ class ChatServer:
                 if mailbox.is_shut:
                     break
         finally:
-            web.close(token, stream)
+            web.streams.close(token, stream)
 
-    def _take_from_guest(self, stream: Stream, said: list[Event]) -> bool:
-        """Hand over what a guest says, no faster than it may, and return whether its stream was still open."""
-        granted = [event for events in self._grant(stream.connection, stream.allowance, said) for event in events]
-        stream.connection.mailbox.hand_over(granted)
-        return granted == said
+    def _take_from_guest(self, stream: Stream | None, said: list[Event]) -> None:
+        """Hand over what a guest says, no faster than it may. Raises HttpError where its stream is not open."""
+        granted: list[Event] = []
+        if stream is not None:
+            granted = [event for events in self._grant(stream.connection, stream.allowance, said) for event in events]
+            stream.connection.mailbox.hand_over(granted)
+        if granted != said:
+            raise HttpError(HTTPStatus.CONFLICT)
 
     def _shake_hands(self, connection: Connection) -> None:
         """Do the handshake with a client when it is its turn, which after wrong codes of its address takes a while.
@@ -375,7 +372,7 @@ class ChatServer:
             wait_s = self.hosts.guess(host, 0.0)
             if wait_s and mailbox.wait_until_shut(wait_s):
                 raise ConnectionAbortedError("no end of the handshake")
-            connection.shake_hands(HANDSHAKE_S, self.hosts.handshakes.compute)
+            connection.shake_hands(HANDSHAKE_S, self._handshake_thread.compute)
         except SecureError as error:
             if isinstance(error, WrongCodeError):
                 self.hosts.guess(host, 1.0)

@@ -1,7 +1,4 @@
-"""The room's page for browsers: which request gets which answer, and the streams by which guests hear the room.
-
-A guest by browser is a member as any other. It hears the room over a stream of its own, which is one connection with
-its thread; what it says comes by other connections, whose threads hand it over in the stream's name.
+"""The room's page for browsers: which request may be made, which answer it gets, and what a guest says by one.
 
 Every public method is for any thread.
 """
@@ -16,7 +13,6 @@ import os
 import re
 import secrets
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,11 +21,10 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import protocol
-from lan_chat.server.connection import Connection
 from lan_chat.server.http_request import HttpError, Request, write_head
-from lan_chat.server.options import BURST, Options
-from lan_chat.server.rate import Allowance
+from lan_chat.server.options import Options
 from lan_chat.server.spares import Spares
+from lan_chat.server.streams import Streams
 from lan_chat.server.words import ServerWords
 from protocol import Event, Events, Fault, Join, Quit, Resume, Say
 
@@ -53,16 +48,8 @@ class Answer:
     pieces: Iterator[bytes]
 
 
-class Stream:
-    """What a guest hears the room by, and how much it may say."""
-
-    def __init__(self, connection: Connection, rate: float) -> None:
-        self.connection = connection
-        self.allowance = Allowance(rate, BURST)
-
-
 class WebRoom:
-    """The page, and who has a stream open."""
+    """The page: who may ask for what, and what is answered."""
 
     def __init__(self, options: Options, words: ServerWords) -> None:
         self._words = words
@@ -79,36 +66,8 @@ class WebRoom:
         for field, value in (("{{room}}", options.room), ("{{client}}", size)):
             page = page.replace(field, html.escape(value))
         self._page = page
-        self._lock = threading.Lock()
-        """Guards the streams."""
-        self._streams: dict[str, list[Stream]] = {}
-        """By the guest's token, the latest last; one that is about to come in is already there."""
+        self.streams = Streams()
         self.spares = Spares()
-
-    # The streams.
-
-    def open(self, token: str, stream: Stream) -> None:
-        """Note that a guest has opened a stream."""
-        with self._lock:
-            self._streams.setdefault(token, []).append(stream)
-
-    def close(self, token: str, stream: Stream) -> None:
-        """Note that a stream has ended."""
-        with self._lock:
-            self._streams[token].remove(stream)
-            if not self._streams[token]:
-                del self._streams[token]
-
-    def find(self, request: Request) -> Stream:
-        """Return the stream by which the guest that asks hears the room. Raises HttpError where there is none."""
-        with self._lock:
-            streams = list(self._streams.get(token_of(request), ()))
-        for stream in reversed(streams):
-            if stream.connection.mailbox.is_joined and not stream.connection.mailbox.is_shut:
-                return stream
-        raise HttpError(HTTPStatus.CONFLICT)
-
-    # The requests.
 
     def check(self, request: Request) -> None:
         """Raise HttpError for a request that a page of another server may have made, or that has no target here.

@@ -9,7 +9,8 @@ import pytest
 
 import protocol
 from lan_chat.server.commands import Operator
-from lan_chat.server.connection import Connection, NameProposed
+from lan_chat.server.connection import Connection
+from lan_chat.server.mail import NameProposed
 from lan_chat.server.membership import MemberState
 from lan_chat.server.words import ENGLISH, ITALIAN
 from protocol import EndConn, Error, Event, Join, Joined, Left, Message, Notice, Refused, Resume, Say, Welcome

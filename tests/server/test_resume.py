@@ -13,7 +13,7 @@ import pytest
 
 import protocol
 from lan_chat.server.commands import Operator
-from lan_chat.server.connection import NameProposed
+from lan_chat.server.mail import NameProposed
 from lan_chat.server.words import ITALIAN
 from protocol import EndConn, Error, Event, Join, Joined, Left, Message, Quit, Refused, Resume, Say, Welcome
 from tests.support.peers import (

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from lan_chat.server.connection import Ended
 from lan_chat.server.leaving import Leaving
 from lan_chat.server.listening import open_listener
+from lan_chat.server.mail import Ended
 from lan_chat.server.mailbox import Mailbox
 from lan_chat.server.membership import ConnectionState, MemberState, Recipient
 from lan_chat.server.server import ChatServer

@@ -33,9 +33,10 @@ from hypothesis.stateful import (
 )
 
 import protocol
-from lan_chat.server.connection import Connection, Ended
+from lan_chat.server.connection import Connection
 from lan_chat.server.listening import open_listener
 from lan_chat.server.lobby import NAME_S
+from lan_chat.server.mail import Ended
 from lan_chat.server.membership import ConnectionState, Member, MemberState, Recipient
 from lan_chat.server.server import ChatServer
 from protocol import Bare, Dialect, Error, Events, Lines, Reason
