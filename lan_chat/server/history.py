@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import protocol
@@ -79,6 +79,22 @@ class Departure:
     left_id: int
     is_final: bool = False
     """Whether nobody may take it up again: after a kick or a ban."""
+
+
+@dataclass
+class Changes:
+    """What has happened in the room that the file does not know yet."""
+
+    events: list[RoomEvent] = field(default_factory=list)
+    arrivals: list[Member] = field(default_factory=list)
+    departures: list[Departure] = field(default_factory=list)
+    forgotten: list[bytes] = field(default_factory=list)
+    """The keys of tokens that are worth nothing any more."""
+    rules: Sequence[Rule] | None = None
+    """All that the operator has forbidden, if that has changed."""
+
+    def __bool__(self) -> bool:
+        return bool(self.events or self.arrivals or self.departures or self.forgotten) or self.rules is not None
 
 
 class History:
@@ -174,44 +190,35 @@ class History:
             self.close()
             raise
 
-    def write(
-        self,
-        events: Sequence[RoomEvent] = (),
-        arrivals: Sequence[Member] = (),
-        departures: Sequence[Departure] = (),
-        forgotten: Sequence[bytes] = (),
-        rules: Sequence[Rule] | None = None,
-    ) -> None:
-        """Write a batch in one transaction: events, who joined and left, the keys of tokens that are worth nothing.
-
-        `rules` take the place of those that the file has, unless they are None. Raises FILE_ERRORS.
-        """
+    def write(self, changes: Changes) -> None:
+        """Write what has changed, in one transaction. Raises FILE_ERRORS."""
         assert self._file is not None
         self._check_places()
         with self._file as file:
             file.execute("BEGIN IMMEDIATE")
             file.executemany(
-                f"INSERT INTO events ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", map(row_of_event, events)
+                f"INSERT INTO events ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", map(row_of_event, changes.events)
             )
             file.executemany(
                 "INSERT INTO members (joined_id, first_id, name, token_key, replay_from, last_nonce) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
-                map(_row_of_member, arrivals),
+                map(_row_of_member, changes.arrivals),
             )
-            taken_up = [(new.token_key, new.joined_id) for new in arrivals if new.first_id < new.joined_id]
+            taken_up = [(new.token_key, new.joined_id) for new in changes.arrivals if new.first_id < new.joined_id]
             file.executemany("UPDATE members SET token_key = x'' WHERE token_key = ? AND joined_id < ?", taken_up)
-            ends = [(end.left_id, end.member.last_nonce, end.member.joined_id) for end in departures]
+            ends = [(end.left_id, end.member.last_nonce, end.member.joined_id) for end in changes.departures]
             file.executemany("UPDATE members SET left_id = ?, last_nonce = ? WHERE joined_id = ?", ends)
-            keys = [*forgotten, *(end.member.token_key for end in departures if end.is_final)]
+            keys = [*changes.forgotten, *(end.member.token_key for end in changes.departures if end.is_final)]
             file.executemany("UPDATE members SET token_key = x'' WHERE token_key = ?", ((key,) for key in keys))
-            if rules is not None:
+            if changes.rules is not None:
                 file.execute("DELETE FROM rules")
-                rows = [(rule.kind.value, rule.what, rule.address, rule.reason) for rule in rules]
+                rows = [(rule.kind.value, rule.what, rule.address, rule.reason) for rule in changes.rules]
                 file.executemany("INSERT INTO rules (kind, what, address, reason) VALUES (?, ?, ?, ?)", rows)
-        if events and events[-1].id > self._reserved_id - RESERVED_IDS // 2:
-            self._reserve(file, events[-1].id + RESERVED_IDS)
-        if events:
-            self._lock.note(self._room_id, events[-1].id)
+        if changes.events:
+            last_id = changes.events[-1].id
+            if last_id > self._reserved_id - RESERVED_IDS // 2:
+                self._reserve(file, last_id + RESERVED_IDS)
+            self._lock.note(self._room_id, last_id)
 
     def read_after(self, last: int, count: int) -> Iterator[RoomEvent]:
         """Yield the first events after a number, so many at most, each as it is read. Raises FILE_ERRORS."""
@@ -232,7 +239,7 @@ class History:
 
     def say_goodbye(self, last_id: int, members: Sequence[Member]) -> None:
         """Record that the room was closed: its members have left, and no greater number will be given out."""
-        self.write(departures=[Departure(member, last_id) for member in members])
+        self.write(Changes(departures=[Departure(member, last_id) for member in members]))
         assert self._file is not None
         self._reserve(self._file, last_id)
 

@@ -17,6 +17,7 @@ from lan_chat.server.history import (
     FILE_ERRORS,
     KEPT_CHARACTERS,
     KEPT_EVENTS,
+    Changes,
     Departure,
     History,
     RoomEvent,
@@ -46,13 +47,7 @@ class Timeline:
         self._kept: deque[RoomEvent] = deque()
         """The last events, for members that come back and newcomers."""
         self._kept_characters = 0
-        self._unrecorded: list[RoomEvent] = []
-        self._arrivals: list[Member] = []
-        self._departures: list[Departure] = []
-        self._forgotten: list[bytes] = []
-        self._rules: Sequence[Rule] | None = None
-        """What the file does not know yet: who came, who left, whose token is worth nothing any more, and all that is
-        forbidden, if that has changed."""
+        self._unrecorded = Changes()
         self._is_recording = self._can_read = history is not None
         """Whether the file takes what happens, and whether it has what memory does not keep."""
         self.now = event_time()
@@ -84,24 +79,24 @@ class Timeline:
     def add(self, event: RoomEvent) -> None:
         """Add an event that bears the last number."""
         if self._history is not None:
-            self._unrecorded.append(event)
+            self._unrecorded.events.append(event)
         self._keep(event)
 
     def note_arrival(self, member: Member) -> None:
         """Have the record know a new member, with its next entry."""
-        self._arrivals.append(member)
+        self._unrecorded.arrivals.append(member)
 
     def note_departure(self, departure: Departure) -> None:
         """Have the record know that a member has left, with its next entry."""
-        self._departures.append(departure)
+        self._unrecorded.departures.append(departure)
 
     def forget(self, token_keys: Sequence[bytes]) -> None:
         """Have the record know, with its next entry, that nobody may take up these ended memberships."""
-        self._forgotten += token_keys
+        self._unrecorded.forgotten += token_keys
 
     def note_rules(self, rules: Sequence[Rule]) -> None:
         """Have the record know, with its next entry, all that the operator has forbidden."""
-        self._rules = rules
+        self._unrecorded.rules = rules
 
     def first_shown(self, last: int) -> tuple[int, int]:
         """Return after which number one is shown everything that has seen it up to `last`, and how many it lacks then.
@@ -145,16 +140,12 @@ class Timeline:
 
     def record(self) -> None:
         """Write what is not recorded yet. Raises FILE_ERRORS; then it goes on without a record."""
-        events, self._unrecorded = self._unrecorded, []
-        arrivals, self._arrivals = self._arrivals, []
-        departures, self._departures = self._departures, []
-        forgotten, self._forgotten = self._forgotten, []
-        rules, self._rules = self._rules, None
+        changes, self._unrecorded = self._unrecorded, Changes()
         if self._history is None:
             return
         try:
-            if self._is_recording and (events or arrivals or departures or forgotten or rules is not None):
-                self._history.write(events, arrivals, departures, forgotten, rules)
+            if self._is_recording and changes:
+                self._history.write(changes)
         except FILE_ERRORS:
             self._is_recording = self._can_read = False
             raise

@@ -20,7 +20,7 @@ import pytest
 import chat_server
 from lan_chat.server.export import export_history
 from lan_chat.server.export_files import RECORD_SUFFIXES, ExportError, read_only_uri
-from lan_chat.server.history import History
+from lan_chat.server.history import Changes, History
 from lan_chat.server.words import ITALIAN
 from protocol import Message
 from tests.support.histories import (
@@ -42,7 +42,7 @@ def make_record(path: Path, count: int = 3) -> History:
     """Record some messages; the file is whole when the history is closed."""
     path.parent.mkdir(exist_ok=True)
     history = History(path, IT)
-    history.write([Message(number, 1.0, "Ada", f"numero {number}".ljust(200, "x")) for number in range(count)], [], [])
+    history.write(Changes([Message(number, 1.0, "Ada", f"numero {number}".ljust(200, "x")) for number in range(count)]))
     return history
 
 
@@ -170,7 +170,7 @@ def test_a_record_in_such_a_folder_is_read_while_a_server_writes_to_it(shared: P
         record.parent.chmod(0o555)
         for count in (3, 4, 5):
             assert export_as_anybody(record, shared / "a.csv")[1].startswith(f"{count} ")
-            history.write([Message(count, 1.0, "Ada", "ancora")], [], [])
+            history.write(Changes([Message(count, 1.0, "Ada", "ancora")]))
         record.parent.chmod(0o777)
 
 
@@ -195,7 +195,7 @@ def test_a_record_that_changes_while_it_is_copied_is_copied_again(file: Path, mo
         def copy_and_write(source: Path, target: Path) -> None:
             copyfile(source, target)
             if writes:
-                history.write([Message(writes.pop(), 1.0, "Ada", "ancora")], [], [])
+                history.write(Changes([Message(writes.pop(), 1.0, "Ada", "ancora")]))
 
         monkeypatch.setattr(shutil, "copyfile", copy_and_write)
         writes = [4, 3]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import protocol
-from lan_chat.server.history import History, HistoryError, RoomEvent, row_of_event
+from lan_chat.server.history import Changes, History, HistoryError, RoomEvent, row_of_event
 from lan_chat.server.membership import token_key
 from lan_chat.server.outbox import Outbox
 from lan_chat.server.server import ChatServer
@@ -433,7 +433,7 @@ def test_every_event_of_a_room_comes_out_of_the_file_as_it_went_in(tmp_path: Pat
         Announcement(4, 3.0, "attenzione"),
         Left(5, 4.0, "Ada", "kicked"),
     ]
-    history.write(events, [], [])
+    history.write(Changes(events))
     history.close()
     again = History(tmp_path / "chat.db", ITALIAN)
     assert again.record.events == events

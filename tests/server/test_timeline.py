@@ -10,10 +10,9 @@ from typing import cast
 import pytest
 
 from lan_chat.server import timeline as module
-from lan_chat.server.history import KEPT_EVENTS, Departure, History, Record, RoomEvent
+from lan_chat.server.history import KEPT_EVENTS, Changes, Departure, History, Record, RoomEvent
 from lan_chat.server.membership import Member
 from lan_chat.server.numbering import Numbering
-from lan_chat.server.rules import Rule
 from lan_chat.server.timeline import Timeline
 from protocol import Announcement, Joined, Left, Message
 
@@ -27,29 +26,22 @@ class PlayedHistory:
 
     def __init__(self, last_id: int = 0, events: Sequence[RoomEvent] = (), members: Sequence[Member] = ()) -> None:
         self.record = Record("the room", Numbering(last_id), False, list(events), list(members), [], [])
-        self.written: list[tuple[list[RoomEvent], list[Member], list[Departure]]] = []
+        self.written: list[Changes] = []
         self.goodbyes: list[int] = []
         self.given: list[int] = []
         self._past = list(events)
         self.failure: Exception | None = None
         self.closed = 0
 
-    def write(
-        self,
-        events: Sequence[RoomEvent],
-        arrivals: Sequence[Member],
-        departures: Sequence[Departure],
-        forgotten: Sequence[bytes],
-        rules: Sequence[Rule] | None,
-    ) -> None:
+    def write(self, changes: Changes) -> None:
         if self.failure is not None:
             raise self.failure
-        self.written.append(([*events], [*arrivals], [*departures]))
+        self.written.append(changes)
 
     def read_after(self, last: int, count: int) -> list[RoomEvent]:
         if self.failure is not None:
             raise self.failure
-        past = [*self._past, *(event for events, *_ in self.written for event in events)]
+        past = [*self._past, *(event for changes in self.written for event in changes.events)]
         return [event for event in past if event.id > last][:count]
 
     def note_given(self, last_id: int, is_over: bool = False) -> None:
@@ -287,7 +279,7 @@ def test_each_event_is_recorded_once_with_who_came_and_left() -> None:
     timeline.note_departure(Departure(ada, left.id))
     timeline.record()
     timeline.record()
-    assert history.written == [([joined, said], [ada], []), ([left], [], [Departure(ada, 3)])]
+    assert history.written == [Changes([joined, said], [ada]), Changes([left], departures=[Departure(ada, 3)])]
 
 
 def test_what_the_record_held_already_is_not_recorded_again() -> None:
@@ -302,7 +294,7 @@ def test_a_room_without_a_record_collects_nothing_for_it() -> None:
     timeline.note_arrival(member(1))
     timeline.note_departure(Departure(member(1), 2))
     timeline.record()
-    assert [timeline._unrecorded, timeline._arrivals, timeline._departures] == [[], [], []]
+    assert timeline._unrecorded == Changes()
     timeline.close()
 
 
@@ -322,7 +314,7 @@ def test_a_record_that_fails_says_so_once_and_the_room_goes_on_without(failure: 
     timeline.close()
     assert kept(timeline) == [first, second]
     assert (history.written, history.goodbyes, history.closed) == ([], [], 1)
-    assert [timeline._unrecorded, timeline._arrivals] == [[], []]
+    assert timeline._unrecorded == Changes()
     assert timeline.path == PlayedHistory.path
 
 
