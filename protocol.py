@@ -563,6 +563,8 @@ def split_lines(text: str, max_lines: int) -> list[str]:
 
 def split_text(text: str, max_bytes: int) -> list[str]:
     """Cut a text into pieces of at most `max_bytes` of UTF-8 (4 or more), never inside a character."""
+    if 4 * len(text) <= max_bytes:  # the most frequent case
+        return [text]
     data = text.encode()
     pieces = []
     while len(data) > max_bytes:
@@ -836,30 +838,35 @@ def in_words(event: Event, words: Words) -> str | None:
     return None
 
 
-def one_line_each(event: Event) -> list[Event]:
-    """Split an event with a text of several lines into events of one line, each with its speaker's name.
+def in_lines(event: Event, words: Words) -> str | None:
+    """Return an event as `in_words`, but each line of a text with its speaker's name.
 
     Otherwise a bare or line peer would show the second line without a name, as if another member had said it.
     """
-    if isinstance(event, Message | Announcement | Say) and "\n" in event.text:
-        return [dataclasses.replace(event, text=line) for line in event.text.split("\n")]
-    return [event]
+    text = in_words(event, words)
+    if isinstance(event, Message | Announcement) and text is not None and "\n" in text:
+        return text.replace("\n", f"\n{_speaker_of(event)}: ")
+    return text
 
 
 def bare_parts(event: Event) -> list[Event]:
     """Split an event into parts that the original can `recv` whole: one line, at most BARE_RECV_BYTES with the name."""
-    parts: list[Event] = []
-    for line in one_line_each(event):
-        if isinstance(line, Message | Announcement | Say):
-            speaker = line.name if isinstance(line, Message) else SERVER_NAME
-            # Four bytes a character are left for the name even of a `Say`: the original server puts it in front.
-            room = BARE_RECV_BYTES - max(len(speaker.encode()), 4 * MAX_NAME_CHARACTERS) - len(": ")
-            # A piece of a longer line must not become a control word: a blank behind it prevents that.
-            pieces = [f"{piece} " if piece in CONTROL_WORDS else piece for piece in split_text(line.text, room)]
-            parts += [dataclasses.replace(line, text=piece) for piece in pieces]
-        else:
-            parts.append(line)
-    return parts
+    if isinstance(event, Message | Announcement | Say):
+        return [dataclasses.replace(event, text=text) for text in _bare_texts(event)]
+    return [event]
+
+
+def _bare_texts(event: Message | Announcement | Say) -> list[str]:
+    """Return the texts of `bare_parts`: a text may have hundreds of lines, and to make an event of each takes long."""
+    # Four bytes a character are left for the name even of a `Say`: the original server puts it in front.
+    room = BARE_RECV_BYTES - max(len(_speaker_of(event).encode()), 4 * MAX_NAME_CHARACTERS) - len(": ")
+    texts = [piece for line in event.text.split("\n") for piece in split_text(line, room)]
+    # A piece of a longer line must not become a control word: a blank behind it prevents that.
+    return [f"{text} " if text in CONTROL_WORDS else text for text in texts]
+
+
+def _speaker_of(event: Message | Announcement | Say) -> str:
+    return event.name if isinstance(event, Message) else SERVER_NAME
 
 
 class Bare:
@@ -901,6 +908,13 @@ class Bare:
 
     def encode(self, event: Event) -> bytes:
         return (in_words(event, self._words) or "").encode()
+
+    def encode_parts(self, event: Event) -> list[bytes]:
+        """Return the parts of an event, each of which has to be one `send`; see `bare_parts`."""
+        if isinstance(event, Message | Announcement):
+            speaker = _speaker_of(event)
+            return [f"{speaker}: {text}".encode() for text in _bare_texts(event)]
+        return [self.encode(part) for part in bare_parts(event)]
 
     @staticmethod
     def _say(text: str) -> list[Event]:
@@ -1008,8 +1022,8 @@ class Lines(_Framed):
             return (self._words.greeting + MARK).encode()
         if isinstance(event, LineEnd):
             return b"\n"
-        texts = (in_words(part, self._words) for part in one_line_each(event))
-        return "".join(f"{text}\n" for text in texts if text is not None).encode()
+        text = in_lines(event, self._words)
+        return b"" if text is None else f"{text}\n".encode()
 
     def _parse(self, whole_lines: bytes) -> list[Event]:
         text = (erase(whole_lines) if _IAC in whole_lines else whole_lines).decode("utf-8", "replace")

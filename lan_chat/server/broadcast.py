@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 def write_events(writer: Dialect, events: Iterable[Event]) -> list[bytes]:
     """Write events in a dialect, as the chunks that an Outbox takes."""
     if isinstance(writer, Bare):
-        return [writer.encode(part) for event in events for part in protocol.bare_parts(event)]
+        return [part for event in events for part in writer.encode_parts(event)]
     whole = b"".join([writer.encode(event) for event in events])
     return [whole] if whole else []
 
@@ -52,7 +52,7 @@ def write_backlog(writer: Dialect, events: Sequence[RoomEvent]) -> list[bytes]:
     lines = []
     for event in events:
         when = time.strftime("%H:%M ", time.localtime(event.time)).encode()
-        lines += [when + writer.encode(part) for part in protocol.one_line_each(event)]
+        lines += [when + line + b"\n" for line in writer.encode(event).removesuffix(b"\n").split(b"\n")]
     return [b"".join(lines)]
 
 

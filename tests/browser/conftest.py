@@ -24,7 +24,7 @@ Serve = Callable[..., ChatServer]
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """The browser that all tests use, one after the other; each server is another origin to it."""
+    """The browser that all tests use, one after the other."""
     for program in (CHROMIUM, DRIVER):
         if not shutil.which(program):
             pytest.skip(f"there is no {program} (Debian Linux: apt install chromium chromium-driver)")
@@ -45,9 +45,10 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(chromium: Browser) -> Iterator[Browser]:
-    """The browser, with no tab open; the tabs that a test opens are closed after it."""
+    """The browser, with no tab open and nothing kept; the tabs that a test opens are closed after it."""
     yield chromium
     chromium.close_tabs()
+    chromium.forget()
     assert not (wrong := chromium.complaints()), f"the browser complains: {wrong}"
 
 

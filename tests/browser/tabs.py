@@ -23,6 +23,8 @@ class Browser:
     def __init__(self, driver: Any) -> None:
         self.driver = driver
         self._home = driver.current_window_handle
+        self._origins: set[str] = set()
+        """Where it has been, and may have kept something."""
 
     def open(self, port: int) -> Tab:
         """Open the page in a window of its own."""
@@ -32,6 +34,7 @@ class Browser:
         """Open any page in a window of its own."""
         self.driver.switch_to.new_window("window")
         tab = Tab(self.driver, self.driver.current_window_handle)
+        self._origins.add(address.rpartition("/")[0])
         tab.load(address)
         return tab
 
@@ -48,6 +51,12 @@ class Browser:
                 self.driver.switch_to.window(handle)
                 self.driver.close()
         self.driver.switch_to.window(self._home)
+
+    def forget(self) -> None:
+        """Forget what pages have kept: a later server may be given the port of an earlier one, and be the same origin."""
+        for origin in self._origins:
+            self.driver.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+        self._origins.clear()
 
     def complaints(self) -> list[str]:
         """Return what the browser has noted against a page: an exception, a policy that was not kept."""

@@ -24,7 +24,6 @@ from protocol import (
     Welcome,
     bare_parts,
     in_words,
-    one_line_each,
 )
 from tests.support.wire import announcements, anything_goes, messages
 
@@ -40,7 +39,7 @@ def test_a_second_line_cannot_be_put_in_anothers_mouth(message: Message) -> None
     assert all(line.startswith(speaker) and len(line.splitlines()) == 1 for line in lines)
     assert "\n".join(line.removeprefix(speaker) for line in lines) == message.text
 
-    for part in one_line_each(message) + bare_parts(message):
+    for part in bare_parts(message):
         assert (in_words(part, ITALIAN) or "").splitlines() == [in_words(part, ITALIAN)]
         assert isinstance(part, Message)
         assert dataclasses.replace(part, text=message.text) == message
@@ -78,7 +77,8 @@ def test_a_long_text_reaches_a_bare_peer_whole_in_parts_that_it_can_take(event: 
 @anything_goes
 @given(messages)
 def test_each_bare_part_is_at_most_one_recv_and_none_is_lost(message: Message) -> None:
-    parts = bare_parts(dataclasses.replace(message, text=message.text * 40))
+    parts = bare_parts(long := dataclasses.replace(message, text=message.text * 40))
+    assert Bare(ITALIAN).encode_parts(long) == [Bare(ITALIAN).encode(part) for part in parts]
     assert all(len(Bare(ITALIAN).encode(part)) <= BARE_RECV_BYTES for part in parts)
     said = [getattr(part, "text", "") for part in parts]
     expected = (message.text * 40).replace("\n", "")
@@ -92,7 +92,8 @@ def test_each_bare_part_is_at_most_one_recv_and_none_is_lost(message: Message) -
     "event", [Joined(1, 0.0, "Ada"), Welcome("Ada", "t", ("Ada",), 0), Quit(), Refused("taken"), ADA, Say("x", 7)]
 )
 def test_what_fits_is_not_cut(event: Event) -> None:
-    assert one_line_each(event) == bare_parts(event) == [event]
+    assert bare_parts(event) == [event]
+    assert Bare(ITALIAN).encode_parts(event) == [Bare(ITALIAN).encode(event)]
 
 
 def test_what_our_client_says_to_an_original_server_goes_line_by_line() -> None:
