@@ -73,7 +73,8 @@ class Mailbox:
         """Take all that waits."""
         with self._changed:
             said, self._said = self._said, []
-            self._changed.notify_all()
+            if len(said) >= MAX_WAITING_EVENTS:  # else nobody waits for this, and who proposes would wake in vain
+                self._changed.notify_all()
             return said
 
     def note_decided(self) -> None:

@@ -53,7 +53,7 @@ class Browser:
         self.driver.switch_to.window(self._home)
 
     def forget(self) -> None:
-        """Forget what pages have kept: a later server may be given the port of an earlier one, and be the same origin."""
+        """Forget what pages have kept: a later server may have the port of an earlier one, and be the same origin."""
         for origin in self._origins:
             self.driver.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
         self._origins.clear()
