@@ -145,9 +145,13 @@ class Tab:
         self._fill("name", name)
         self.run("document.querySelector('#naming').requestSubmit()")
 
-    def say(self, text: str) -> None:
+    def write(self, text: str) -> None:
+        """Write a message without sending it."""
         self.until("document.querySelector('#composer').checkVisibility()")
         self._fill("text", text)
+
+    def say(self, text: str) -> None:
+        self.write(text)
         self.run("document.querySelector('#composer').requestSubmit()")
 
     def type(self, *keys: str) -> None:

@@ -43,6 +43,23 @@ def test_a_page_that_is_loaded_anew_is_the_same_member_and_shows_nothing_twice(s
         assert bob.expect("Ada: quattro\n") == "Ada: quattro\n"
 
 
+def test_what_is_being_written_outlives_a_reload_and_is_no_other_tabs(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    tab = browser.join(server.port, "Ada")
+    tab.write("a metà\nfrase")
+    tab.reload()
+    tab.until("document.querySelector('#text').value === 'a metà\\nfrase'")
+    tab.see("Benvenuto Ada!")
+    other = browser.open(server.port)
+    other.until("document.querySelector('#naming').checkVisibility()")
+    assert other.run("return document.querySelector('#text').value") == ""
+    tab.run("document.querySelector('#composer').requestSubmit()")
+    assert rows_until(tab, "a metà\nfrase")[-1] == "Ada (tu): a metà\nfrase"
+    tab.reload()
+    assert rows_until(tab, "a metà\nfrase")
+    assert tab.run("return document.querySelector('#text').value") == ""
+
+
 def test_another_tab_is_another_guest(serve: Serve, browser: Browser) -> None:
     server = serve()
     ada = browser.join(server.port, "Ada")
