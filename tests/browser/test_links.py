@@ -49,7 +49,6 @@ def test_what_is_being_written_outlives_a_reload_and_is_no_other_tabs(serve: Ser
     tab.write("a metà\nfrase")
     tab.reload()
     tab.until("document.querySelector('#text').value === 'a metà\\nfrase'")
-    tab.see("Benvenuto Ada!")
     other = browser.open(server.port)
     other.until("document.querySelector('#naming').checkVisibility()")
     assert other.run("return document.querySelector('#text').value") == ""
