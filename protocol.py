@@ -841,7 +841,7 @@ def in_words(event: Event, words: Words) -> str | None:
 def in_lines(event: Event, words: Words) -> str | None:
     """Return an event as `in_words`, but each line of a text with its speaker's name.
 
-    Otherwise a bare or line peer would show the second line without a name, as if another member had said it.
+    Otherwise a line peer would show the second line without a name, as if another member had said it.
     """
     text = in_words(event, words)
     if isinstance(event, Message | Announcement) and text is not None and "\n" in text:
@@ -857,7 +857,10 @@ def bare_parts(event: Event) -> list[Event]:
 
 
 def _bare_texts(event: Message | Announcement | Say) -> list[str]:
-    """Return the texts of `bare_parts`: a text may have hundreds of lines, and to make an event of each takes long."""
+    """Return the texts of `bare_parts`; a text may have hundreds of lines, and to make an event of each takes long.
+
+    Each line is a part, which bears its speaker's name: see `in_lines`.
+    """
     # Four bytes a character are left for the name even of a `Say`: the original server puts it in front.
     room = BARE_RECV_BYTES - max(len(_speaker_of(event).encode()), 4 * MAX_NAME_CHARACTERS) - len(": ")
     texts = [piece for line in event.text.split("\n") for piece in split_text(line, room)]

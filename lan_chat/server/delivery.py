@@ -2,6 +2,8 @@
 
 What the clients said comes in their mailboxes, what the operator wants as calls, both through one queue. Each turn of
 the thread takes all that waits, decides it, numbers and records it, and sends it to everybody in one batch.
+
+Who comes in is decided in `entrance`, who goes in `exits`; here are the loop, what members say, and the operator.
 """
 
 from __future__ import annotations
@@ -15,14 +17,13 @@ from collections.abc import Callable
 
 import protocol
 from lan_chat.server.broadcast import Broadcast
-from lan_chat.server.departures import Departures
 from lan_chat.server.entrance import Entrance
+from lan_chat.server.exits import Exits
 from lan_chat.server.former_members import FormerMembers
+from lan_chat.server.greeted import Greeted
 from lan_chat.server.heartbeats import Heartbeats
-from lan_chat.server.history import event_time
 from lan_chat.server.hosts import Hosts
 from lan_chat.server.leaving import TICK_S, Leaving
-from lan_chat.server.lobby import Lobby
 from lan_chat.server.mail import Connected, Ended, NameProposed, Settled, Strange, TelnetAnswer, TurnAway
 from lan_chat.server.membership import ConnectionState, Member, MemberState, Recipient
 from lan_chat.server.options import Options
@@ -72,14 +73,15 @@ class Delivery:
             words=words,
             timeline=timeline,
             broadcast=broadcast,
-            lobby=Lobby(),
+            greeted=Greeted(),
             places=Places(options.grace_s, hosts, words, grace_web_s=options.grace_web_s),
             former=FormerMembers(timeline.former, is_recorded=timeline.path is not None),
             leaving=Leaving(broadcast),
             heartbeats=Heartbeats(broadcast),
         )
-        self._departures = Departures(parts)
-        self._entrance = Entrance(parts, self._departures)
+        self._broadcast = broadcast
+        self._exits = Exits(parts)
+        self._entrance = Entrance(parts, self._exits)
         self._is_over = False
         self._handlers: dict[type[Event], Callable[..., None]] = {
             Connected: self._entrance.greet,
@@ -131,7 +133,7 @@ class Delivery:
     def announce(self, text: str) -> None:
         """Say something to the room as the operator."""
         timeline = self._parts.timeline
-        self._parts.broadcast.tell_room(protocol.Announcement(timeline.next_id(), timeline.now, text))
+        self._broadcast.tell_room(protocol.Announcement(timeline.next_id(), timeline.now, text))
 
     def kick(self, member: Member, reason: Reason = Reason.KICKED, detail: str | None = None) -> None:
         """Have a member leave, and tell it why."""
@@ -141,10 +143,10 @@ class Delivery:
         if recipient is not None:
             self._carry_out_all(recipient)  # what was said before counts, and whether the link is broken
         if member.state is MemberState.AWAY or (recipient and recipient.state is ConnectionState.BROKEN):
-            why = self._departures.why_expelled(reason, detail)
+            why = self._exits.why_expelled(reason, detail)
             log.info(self._words.log_left.format(who=member.name, why=why))
         if member.state is MemberState.AWAY:
-            self._departures.leave(member, Reason.KICKED)
+            self._exits.leave(member, Reason.KICKED)
         elif recipient is not None:
             self._expel(recipient, reason, detail)
 
@@ -169,7 +171,7 @@ class Delivery:
     def _expel(self, recipient: Recipient, reason: Reason = Reason.KICKED, detail: str | None = None) -> None:
         """Close a connection, and tell its client why."""
         self._carry_out_all(recipient)  # what was said before counts
-        self._departures.expel(recipient, reason, detail)
+        self._exits.expel(recipient, reason, detail)
 
     # The loop.
 
@@ -178,7 +180,7 @@ class Delivery:
         while True:
             work = self._collector.collect(min(MAX_GATHER_S, GATHER_SHARE * took_s), self._limit_s())
             started, began = time.perf_counter(), time.monotonic()
-            parts.timeline.now = event_time()
+            parts.timeline.begin_turn()
             for item in work:
                 if isinstance(item, Recipient):
                     self._carry_out_all(item)
@@ -187,10 +189,10 @@ class Delivery:
                 if self._is_over:
                     return  # what has come since then finds a room that is closed
             # What was said until the turn began has been heard, however long it took: it counts as in time.
-            self._attempt(self._departures.end_overdue, began)
-            self._attempt(parts.broadcast.send, started)
-            self._attempt(parts.broadcast.catch_up)
-            self._attempt(self._departures.let_slow_ones_go)
+            self._attempt(self._exits.end_overdue, began)
+            self._attempt(self._broadcast.send, started)
+            self._attempt(self._broadcast.catch_up)
+            self._attempt(self._exits.let_slow_ones_go)
             self._attempt(self._doorstep.proceed)
             self._attempt(parts.leaving.proceed)
             self._attempt(parts.heartbeats.proceed)
@@ -208,11 +210,11 @@ class Delivery:
         """Return how long nothing will be due, in seconds; None for ever."""
         parts = self._parts
         waits_s = [TICK_S] if parts.leaving or self._doorstep else []
-        if parts.broadcast.tick_s is not None:
-            waits_s.append(parts.broadcast.tick_s)
+        if self._broadcast.tick_s is not None:
+            waits_s.append(self._broadcast.tick_s)
         if waits_s:
             return min(waits_s)
-        times = (parts.lobby.next_deadline, parts.places.next_deadline, parts.heartbeats.next_at)
+        times = (parts.greeted.next_deadline, parts.places.next_deadline, parts.heartbeats.next_at)
         deadlines = [at for at in times if at is not None]
         return max(TICK_S, min(deadlines) - time.monotonic()) if deadlines else None
 
@@ -230,7 +232,7 @@ class Delivery:
     def _close_room(self) -> None:
         """Close the room, as the last thing that this thread does."""
         self._is_over = True
-        self._departures.close_room()
+        self._exits.close_room()
         self._doorstep.close()
 
     # What a client said.
@@ -275,7 +277,7 @@ class Delivery:
             member.last_nonce = say.nonce
         timeline = self._parts.timeline
         message = protocol.Message(timeline.next_id(), timeline.now, member.name, say.text, say.nonce)
-        self._parts.broadcast.tell_room(message)
+        self._broadcast.tell_room(message)
 
     def _refuse(self, recipient: Recipient, fault: Fault) -> None:
         """Answer to something that is not accepted; the log has each reason once for each connection."""
@@ -285,18 +287,18 @@ class Delivery:
             recipient.refused.add(fault.reason)
             why = self._words.why_refused(fault.reason)
             log.info(self._words.log_message_refused.format(address=recipient, why=why))
-        self._parts.broadcast.tell(recipient, fault.answer())
+        self._broadcast.tell(recipient, fault.answer())
 
     def _answer_telnet(self, recipient: Recipient, answer: TelnetAnswer) -> None:
         if recipient.state in (ConnectionState.CHOOSING, ConnectionState.MEMBER):
-            self._parts.broadcast.answer(recipient, answer.data)
+            self._broadcast.answer(recipient, answer.data)
 
     def _take_quit(self, recipient: Recipient, goodbye: Quit | EndConn) -> None:
         recipient.end_because(self._words.why_quit)
         closes_itself = isinstance(goodbye, Quit) and not goodbye.waits
         if not closes_itself and not issubclass(recipient.kind, Events):
-            self._parts.broadcast.tell_last(recipient, EndConn())
-        self._departures.dismiss(recipient)
+            self._broadcast.tell_last(recipient, EndConn())
+        self._exits.dismiss(recipient)
 
     def _take_end(self, recipient: Recipient, ended: Ended) -> None:
         """Hold the place of a member whose link broke; have any other leave."""
@@ -305,8 +307,8 @@ class Delivery:
         member = recipient.member
         may_come_back = recipient.speaks and issubclass(recipient.kind, Events) and not recipient.why_left
         if member is not None and may_come_back and self._parts.places.has_one_for(member):
-            self._departures.hold_place(recipient, member)
+            self._exits.hold_place(recipient, member)
         else:
             if ended.is_failure and recipient.state in (ConnectionState.CHOOSING, ConnectionState.MEMBER):
-                self._parts.broadcast.tell_last(recipient, EndConn())
-            self._departures.dismiss(recipient)
+                self._broadcast.tell_last(recipient, EndConn())
+            self._exits.dismiss(recipient)

@@ -1,6 +1,6 @@
 """Every way into the room: what a client that connects is told, who comes in, and what it is shown first.
 
-Delivery thread only. How far a connection has come, and what is a member's state then, is in docs/ARCHITECTURE.md.
+Delivery thread only. One verb for each transition of the states; docs/ARCHITECTURE.md has the picture.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 
 import protocol
 from lan_chat.server.broadcast import REPLAY_EVENTS
-from lan_chat.server.departures import Departures
+from lan_chat.server.exits import Exits
 from lan_chat.server.mail import Connected, NameProposed, Settled, Strange, TurnAway
 from lan_chat.server.membership import ConnectionState, FormerMember, Member, MemberState, Recipient
 from lan_chat.server.parts import Parts
@@ -23,15 +23,15 @@ log = logging.getLogger(__name__)
 class Entrance:
     """Greets connections, refuses some, and lets members in."""
 
-    def __init__(self, parts: Parts, departures: Departures) -> None:
-        self._departures = departures
+    def __init__(self, parts: Parts, exits: Exits) -> None:
+        self._exits = exits
         self._room = parts.room
         self._hosts = parts.hosts
         self._options = parts.options
         self._words = parts.words
         self._timeline = parts.timeline
         self._broadcast = parts.broadcast
-        self._lobby = parts.lobby
+        self._greeted = parts.greeted
         self._places = parts.places
         self._former = parts.former
         self._heartbeats = parts.heartbeats
@@ -43,7 +43,7 @@ class Entrance:
         if recipient.state is not ConnectionState.NEW:  # it was banned meanwhile
             return
         recipient.state = ConnectionState.CHOOSING
-        self._lobby.add(recipient)
+        self._greeted.add(recipient)
         if connected.kind is None:
             self._broadcast.tell(recipient, protocol.Greeting())
         else:
@@ -51,7 +51,7 @@ class Entrance:
             self._broadcast.answer(recipient, connected.greeting)
 
     def settle(self, recipient: Recipient, settled: Settled) -> None:
-        """Write to a client in the dialect that it speaks."""
+        """Note which dialect a client speaks: from now on it is written to in that."""
         recipient.kind, recipient.is_settled = settled.kind, True
         recipient.outbox.is_paced = settled.kind is Bare
         if issubclass(settled.kind, protocol.Lines) and recipient.state is ConnectionState.CHOOSING:
@@ -67,7 +67,7 @@ class Entrance:
             has_code = self._options.code_key is not None
             refusal = refuse_stranger(stranger, self._words, is_full=strange.is_full, has_code=has_code)
             self._broadcast.answer(recipient, refusal)
-        self._departures.dismiss(recipient)
+        self._exits.dismiss(recipient)
 
     def turn_away(self, recipient: Recipient, turned_away: TurnAway) -> None:
         """Have a client leave that found no place, or has lost it, or has not the code."""
@@ -75,11 +75,11 @@ class Entrance:
         if is_full:
             log.warning(self._words.log_turned_away_full.format(address=recipient))
         recipient.end_because(self._words.why_no_place if is_full else self._words.why_no_code)
-        self._departures.tell_and_dismiss(recipient, Refused(turned_away.reason.value))
+        self._exits.tell_and_dismiss(recipient, Refused(turned_away.reason.value))
 
     def make_room(self) -> bool:
         """Have the client leave that has been silent for the longest, and return whether there was one."""
-        recipient = self._lobby.longest_silent()
+        recipient = self._greeted.longest_silent()
         if recipient is not None:
             self.turn_away(recipient, TurnAway())
         return recipient is not None
@@ -98,8 +98,8 @@ class Entrance:
                 return
             if recipient.kind is Web:  # a link broke before its goodbye came; a page has one token
                 log.info(self._words.log_left.format(who=member.name, why=self._words.why_quit))
-                self._departures.supersede(member)
-                self._departures.leave(member)
+                self._exits.supersede(member)
+                self._exits.leave(member)
         former = self._former.find(token) if last is not None else None
         admitted = self._room.admit(proposed.name, proposed.key, token, recipient)
         if isinstance(admitted, Reason):
@@ -118,12 +118,12 @@ class Entrance:
             log.info(self._words.log_token_refused.format(address=recipient))
             if error := self._room.why_not_back(resume.token):
                 recipient.end_because(self._words.why_kicked)
-                self._departures.tell_and_dismiss(recipient, error)
+                self._exits.tell_and_dismiss(recipient, error)
             else:
                 self._broadcast.tell(recipient, Refused(Reason.UNKNOWN_TOKEN.value))
         elif member.has_later_link_than(recipient):
             recipient.end_because(self._words.why_superseded)
-            self._departures.dismiss(recipient)
+            self._exits.dismiss(recipient)
         else:
             self._resume(recipient, member, self._last_seen(resume) or 0, resume.token)
 
@@ -175,7 +175,7 @@ class Entrance:
 
     def _resume(self, recipient: Recipient, member: Member, last: int, token: str | None) -> None:
         """Let a member hear the room over another connection, after all that it has missed."""
-        self._departures.supersede(member)
+        self._exits.supersede(member)
         self._places.give_up(member)
         member.state, member.recipient, member.linked_at = MemberState.PRESENT, recipient, time.monotonic()
         recipient.token = token or ""
@@ -197,7 +197,7 @@ class Entrance:
         self._broadcast.replay(recipient, start)
 
     def _welcome(self, recipient: Recipient, member: Member, last: int, missing: int | None = None) -> None:
-        self._lobby.note_named(recipient)
+        self._greeted.note_named(recipient)
         recipient.state, recipient.member = ConnectionState.MEMBER, member
         recipient.mailbox.is_joined = True
         if recipient.kind is Web:

@@ -28,7 +28,7 @@ Cut = Callable[[], object]
 
 
 class HandshakeThread:
-    """The thread that computes: the stack and the freed memory that a handshake takes would stay with each client's.
+    """The thread that computes: else the stack and the memory for a handshake would stay with each client's thread.
 
     Main starts and stops it; `compute` is for any thread.
     """

@@ -81,7 +81,7 @@ class Departure:
     """Whether nobody may take it up again: after a kick or a ban."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Changes:
     """What has happened in the room that the file does not know yet."""
 

@@ -1,4 +1,7 @@
-"""The connections that are leaving: what is still written to each, and when it is given back. Delivery thread only."""
+"""The connections that are leaving: what is still written to each, and when it is given back. Delivery thread only.
+
+Why one leaves is decided in `exits`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a client's thread hands over to the delivery thread beside what was said: what became of the connection.
+"""The server's own events: what a client's thread tells the delivery thread about its connection.
 
-None of these events is ever on the wire.
+They are never on the wire. A name that is asked for is checked before it is handed over.
 """
 
 from __future__ import annotations

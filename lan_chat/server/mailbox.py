@@ -73,7 +73,7 @@ class Mailbox:
         """Take all that waits."""
         with self._changed:
             said, self._said = self._said, []
-            if len(said) >= MAX_WAITING_EVENTS:  # else nobody waits for this, and who proposes would wake in vain
+            if len(said) >= MAX_WAITING_EVENTS:  # else no thread waits in `hand_over`, and one in `propose` sleeps on
                 self._changed.notify_all()
             return said
 

@@ -1,6 +1,6 @@
 """Who is in the room, and over which connection, as the delivery thread sees it: it owns everything here.
 
-docs/ARCHITECTURE.md has a picture of both states and of the verbs that change them, in `entrance` and `departures`.
+docs/ARCHITECTURE.md has a picture of both states and of the verbs that change them: most are in `entrance` and `exits`.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Member:
         """Since when it has its connection."""
 
     def has_later_link_than(self, recipient: Recipient) -> bool:
-        """Return whether its connection came after this one, of which what is said was held up then."""
+        """Return whether the member's connection is newer than this one, whose messages then came late."""
         return self.recipient is not None and self.recipient.number > recipient.number
 
 

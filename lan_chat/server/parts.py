@@ -1,4 +1,4 @@
-"""What the delivery thread decides by, all in one hand. `Delivery` makes it, once."""
+"""What `Delivery`, `Entrance` and `Exits` share."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from lan_chat.server.broadcast import Broadcast
 from lan_chat.server.former_members import FormerMembers
+from lan_chat.server.greeted import Greeted
 from lan_chat.server.heartbeats import Heartbeats
 from lan_chat.server.hosts import Hosts
 from lan_chat.server.leaving import Leaving
-from lan_chat.server.lobby import Lobby
 from lan_chat.server.options import Options
 from lan_chat.server.places import Places
 from lan_chat.server.room import Room
@@ -19,7 +19,7 @@ from lan_chat.server.words import ServerWords
 
 @dataclass(frozen=True)
 class Parts:
-    """The room and what is kept about it. All but the room and the hosts belongs to the delivery thread."""
+    """What the delivery thread decides by, made once, by `Delivery`. From `timeline` on it belongs to that thread."""
 
     room: Room
     hosts: Hosts
@@ -27,7 +27,7 @@ class Parts:
     words: ServerWords
     timeline: Timeline
     broadcast: Broadcast
-    lobby: Lobby
+    greeted: Greeted
     places: Places
     former: FormerMembers
     leaving: Leaving

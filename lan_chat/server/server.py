@@ -314,9 +314,10 @@ class ChatServer:
                 return
             if request.method != "POST":
                 answer = web.get(request)
-            else:
-                self._take_from_guest(web.streams.find(token_of(request)), said_in(request))
+            elif (stream := web.streams.find(token_of(request))) and self._take_from_guest(stream, said_in(request)):
                 answer = no_content()
+            else:
+                raise HttpError(HTTPStatus.CONFLICT)
         except HttpError as error:
             answer = web.refuse(error, is_head=request is not None and request.is_head)
         log.debug("%s: %s: %s", connection.recipient, request, answer.status)
@@ -344,14 +345,11 @@ class ChatServer:
         finally:
             web.streams.close(token, stream)
 
-    def _take_from_guest(self, stream: Stream | None, said: list[Event]) -> None:
-        """Hand over what a guest says, no faster than it may. Raises HttpError where its stream is not open."""
-        granted: list[Event] = []
-        if stream is not None:
-            granted = [event for events in self._grant(stream.connection, stream.allowance, said) for event in events]
-            stream.connection.mailbox.hand_over(granted)
-        if granted != said:
-            raise HttpError(HTTPStatus.CONFLICT)
+    def _take_from_guest(self, stream: Stream, said: list[Event]) -> bool:
+        """Hand over what a guest says, no faster than it may, and return whether its stream was still open."""
+        granted = [event for events in self._grant(stream.connection, stream.allowance, said) for event in events]
+        stream.connection.mailbox.hand_over(granted)
+        return granted == said
 
     def _shake_hands(self, connection: Connection) -> None:
         """Do the handshake with a client when it is its turn, which after wrong codes of its address takes a while.

@@ -67,6 +67,10 @@ class Timeline:
                 self._keep(event)
             history.record.events.clear()  # they are kept here, and not for ever
 
+    def begin_turn(self) -> None:
+        """Note the time, for the events of this turn of the delivery thread."""
+        self.now = event_time()
+
     @property
     def last_id(self) -> int:
         """The number of the last event."""

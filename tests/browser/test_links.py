@@ -48,6 +48,7 @@ def test_what_is_being_written_outlives_a_reload_and_is_no_other_tabs(serve: Ser
     tab = browser.join(server.port, "Ada")
     tab.write("a metà\nfrase")
     tab.reload()
+    tab.reload()  # before the page knows whether it is that member's
     tab.until("document.querySelector('#text').value === 'a metà\\nfrase'")
     other = browser.open(server.port)
     other.until("document.querySelector('#naming').checkVisibility()")

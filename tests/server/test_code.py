@@ -426,7 +426,7 @@ def test_client_of_a_full_room_is_told_inside_tls() -> None:
 
 
 def test_plain_client_takes_nobodys_place_in_a_full_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lan_chat.server.lobby.SILENT_S", 0.0)
+    monkeypatch.setattr("lan_chat.server.greeted.SILENT_S", 0.0)
     chat = start(limits(max_clients=1, code_key=KEY, greeting_wait_s=SPEAK_S))
     try:
         with SecurePeer(chat.port) as silent, Peer(chat.port) as peer:

@@ -113,7 +113,7 @@ def make_record(file: Path, events: Sequence[RoomEvent], members: Sequence[tuple
         arrivals[-1].joined_id = joined_id
     ids = [left_id for *_, left_id in members]
     departures = [Departure(one, left_id) for one, left_id in zip(arrivals, ids, strict=True) if left_id is not None]
-    history.write(Changes([*events], arrivals, departures))
+    history.write(Changes(events=[*events], arrivals=arrivals, departures=departures))
     history.close()
     return file
 
@@ -382,9 +382,9 @@ def test_who_only_listened_was_seen_until_it_left_or_the_room_was_closed(file: P
     history = History(file, IT)
     members = [Member("Ada", b"1", None), Member("Bob", b"2", None)]
     members[0].joined_id, members[1].joined_id = 1, 2
-    history.write(Changes([Joined(1, 100.0, "Ada"), Joined(2, 100.0, "Bob")], members))
-    history.write(Changes([Left(3, 200.0, "Ada")], [], [Departure(members[0], 3)]))
-    history.write(Changes([Announcement(4, 300.0, "basta")]))
+    history.write(Changes(events=[Joined(1, 100.0, "Ada"), Joined(2, 100.0, "Bob")], arrivals=members))
+    history.write(Changes(events=[Left(3, 200.0, "Ada")], departures=[Departure(members[0], 3)]))
+    history.write(Changes(events=[Announcement(4, 300.0, "basta")]))
     history.say_goodbye(4, members[1:])
     history.close()
     assert {name: last for name, (_, last) in times_of(file).items()} == {
@@ -412,7 +412,7 @@ def test_who_never_came_back_was_seen_no_later_than_the_end_of_the_server_that_w
     history = History(file, IT)
     arrivals = [Member("Ada", token_key("a" * 20), None), Member("Bob", token_key("b" * 20), None)]
     arrivals[0].joined_id, arrivals[1].joined_id = 1, 2
-    history.write(Changes([], arrivals))
+    history.write(Changes(arrivals=arrivals))
     history.close()
     with recorded_room(file, grace_s=0.0) as server, EventPeer(server.port, "Ugo") as ugo:
         wait_until(lambda: {row[2] for row in rows_of(file) if row[1] == "left"} == {"Ada", "Bob"})

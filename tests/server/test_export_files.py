@@ -42,7 +42,9 @@ def make_record(path: Path, count: int = 3) -> History:
     """Record some messages; the file is whole when the history is closed."""
     path.parent.mkdir(exist_ok=True)
     history = History(path, IT)
-    history.write(Changes([Message(number, 1.0, "Ada", f"numero {number}".ljust(200, "x")) for number in range(count)]))
+    history.write(
+        Changes(events=[Message(number, 1.0, "Ada", f"numero {number}".ljust(200, "x")) for number in range(count)])
+    )
     return history
 
 
@@ -170,7 +172,7 @@ def test_a_record_in_such_a_folder_is_read_while_a_server_writes_to_it(shared: P
         record.parent.chmod(0o555)
         for count in (3, 4, 5):
             assert export_as_anybody(record, shared / "a.csv")[1].startswith(f"{count} ")
-            history.write(Changes([Message(count, 1.0, "Ada", "ancora")]))
+            history.write(Changes(events=[Message(count, 1.0, "Ada", "ancora")]))
         record.parent.chmod(0o777)
 
 
@@ -195,7 +197,7 @@ def test_a_record_that_changes_while_it_is_copied_is_copied_again(file: Path, mo
         def copy_and_write(source: Path, target: Path) -> None:
             copyfile(source, target)
             if writes:
-                history.write(Changes([Message(writes.pop(), 1.0, "Ada", "ancora")]))
+                history.write(Changes(events=[Message(writes.pop(), 1.0, "Ada", "ancora")]))
 
         monkeypatch.setattr(shutil, "copyfile", copy_and_write)
         writes = [4, 3]

@@ -433,7 +433,7 @@ def test_every_event_of_a_room_comes_out_of_the_file_as_it_went_in(tmp_path: Pat
         Announcement(4, 3.0, "attenzione"),
         Left(5, 4.0, "Ada", "kicked"),
     ]
-    history.write(Changes(events))
+    history.write(Changes(events=events))
     history.close()
     again = History(tmp_path / "chat.db", ITALIAN)
     assert again.record.events == events

@@ -40,7 +40,7 @@ def test_a_file_of_an_older_version_is_brought_up_to_date_and_loses_nothing(old_
         assert (record.events[4].text, record.events[4].nonce) == ("anch'io\ndue righe", 1)
         assert isinstance(record.events[5], Left)
         assert [(member.name, member.joined_id, member.last_nonce) for member in record.members] == [("Bob", 4, 1)]
-        history.write(Changes([Message(7, 1795679600.0, "Bob", "e ora")]))
+        history.write(Changes(events=[Message(7, 1795679600.0, "Bob", "e ora")]))
     finally:
         history.close()
     again = History(old_file, ITALIAN)
@@ -73,7 +73,7 @@ def test_a_file_of_a_newer_version_is_refused_in_words_and_left_alone(tmp_path: 
 def test_a_column_of_another_program_is_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "chat.db"
     history = History(path, ITALIAN)
-    history.write(Changes([Message(1, 1795679600.0, "Bob", "ciao")]))
+    history.write(Changes(events=[Message(1, 1795679600.0, "Bob", "ciao")]))
     history.close()
     with contextlib.closing(sqlite3.connect(path)) as file:
         file.execute("ALTER TABLE events ADD COLUMN more")

@@ -66,7 +66,7 @@ def test_nobody_bears_the_servers_name(server: ChatServer) -> None:
 
 
 def test_the_time_to_choose_a_name_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lan_chat.server.lobby.NAME_S", 0.2)
+    monkeypatch.setattr("lan_chat.server.greeted.NAME_S", 0.2)
     server = start()
     with Peer(server.port) as silent, Peer(server.port) as undecided:
         undecided.send("Ada: x\n")
@@ -77,7 +77,7 @@ def test_the_time_to_choose_a_name_is_bounded(monkeypatch: pytest.MonkeyPatch) -
 
 def test_who_has_a_name_may_be_silent(monkeypatch: pytest.MonkeyPatch, server: ChatServer) -> None:
     monkeypatch.setattr("lan_chat.server.connection.IDLE_S", 0.02)
-    monkeypatch.setattr("lan_chat.server.lobby.NAME_S", 0.5)
+    monkeypatch.setattr("lan_chat.server.greeted.NAME_S", 0.5)
     with LinePeer(server.port, "Ada") as ada, Peer(server.port) as silent:
         silent.expect(ITALIAN.too_late)  # the time is up, for those without a name
         ada.say("ci sono")

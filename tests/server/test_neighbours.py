@@ -380,7 +380,7 @@ def test_who_says_nothing_is_greeted_after_the_wait() -> None:
 
 
 def test_who_speaks_takes_the_place_of_the_longest_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lan_chat.server.lobby.SILENT_S", 0.0)
+    monkeypatch.setattr("lan_chat.server.greeted.SILENT_S", 0.0)
     server = start(limits(max_clients=2, greeting_wait_s=0.05))
     with Peer(server.port) as silent, LinePeer(server.port, "Ada"), Peer(server.port) as speaker:
         silent.expect(GREETING)

@@ -79,7 +79,7 @@ def test_who_is_banned_before_it_was_greeted_is_not_greeted_any_more(monkeypatch
         may_go_on.set()
         assert has_gone_on.wait(DEADLINE_S)
         assert server.call(lambda: connection.recipient.state) in (ConnectionState.LEAVING, ConnectionState.CLOSED)
-        assert list(server.delivery._parts.lobby) == []
+        assert list(server.delivery._parts.greeted) == []
         assert drain(peer).decode() == ITALIAN.banned + "{end_conn}"
         peer.close()
         wait_until(lambda: not server.room.connections())

@@ -34,8 +34,8 @@ from hypothesis.stateful import (
 
 import protocol
 from lan_chat.server.connection import Connection
+from lan_chat.server.greeted import NAME_S
 from lan_chat.server.listening import open_listener
-from lan_chat.server.lobby import NAME_S
 from lan_chat.server.mail import Ended
 from lan_chat.server.membership import ConnectionState, Member, MemberState, Recipient
 from lan_chat.server.server import ChatServer
@@ -329,7 +329,7 @@ class StatesModel(RuleBasedStateMachine):
 
         def act() -> None:
             now = time.monotonic() + (NAME_S if also_naming else GRACE_S) + 1.0
-            self.delivery._departures.end_overdue(now)
+            self.delivery._exits.end_overdue(now)
             assert all(member.state is MemberState.PRESENT for member in self.room.members())
 
         self.operate(act)
@@ -394,8 +394,8 @@ class StatesModel(RuleBasedStateMachine):
                 self.check_recipient(guest.connection.recipient)
         hearing = [*parts.broadcast._members, *parts.broadcast._replays]
         assert len(hearing) == len(set(hearing))
-        assert set(hearing) <= set(parts.lobby)
-        assert set(parts.lobby._choosing) <= set(parts.lobby)
+        assert set(hearing) <= set(parts.greeted)
+        assert set(parts.greeted._choosing) <= set(parts.greeted)
 
     def check_member(self, member: Member) -> None:
         recipient = member.recipient
@@ -413,7 +413,7 @@ class StatesModel(RuleBasedStateMachine):
     def check_recipient(self, recipient: Recipient) -> None:
         parts, broadcast, state = self.parts, self.parts.broadcast, recipient.state
         hears = recipient in broadcast._members or recipient in broadcast._replays
-        is_greeted, is_leaving = recipient in parts.lobby, recipient in parts.leaving
+        is_greeted, is_leaving = recipient in parts.greeted, recipient in parts.leaving
         what = f"{recipient}, {state}, {recipient.why}"
         is_in = state in (ConnectionState.CHOOSING, ConnectionState.MEMBER, ConnectionState.BROKEN)
         assert is_greeted == is_in, what
@@ -422,10 +422,10 @@ class StatesModel(RuleBasedStateMachine):
         assert recipient.mailbox._is_done == (state is ConnectionState.CLOSED), what
         assert hears or state is not ConnectionState.MEMBER, what
         if state is ConnectionState.CHOOSING:
-            assert recipient in parts.lobby._choosing, what
+            assert recipient in parts.greeted._choosing, what
             assert recipient.member is None, what
         if state is ConnectionState.MEMBER:
-            assert recipient not in parts.lobby._choosing, what
+            assert recipient not in parts.greeted._choosing, what
             assert recipient.member is not None, what
             assert recipient.member.recipient is recipient, what
             assert recipient.member in self.room.members(), what
@@ -547,10 +547,10 @@ class StatesModel(RuleBasedStateMachine):
         assert self.watcher.joined == self.watcher.left + 1
         assert list(room.names) == ["watcher"]
         assert [*room._tokens.values()] == [watcher.member]
-        for registry in (parts.lobby, parts.broadcast._members):
+        for registry in (parts.greeted, parts.broadcast._members):
             assert list(registry) == [watcher]
         broadcast = parts.broadcast
-        for left in (parts.lobby._choosing, parts.leaving, parts.places, broadcast._behind, broadcast._replays):
+        for left in (parts.greeted._choosing, parts.leaving, parts.places, broadcast._behind, broadcast._replays):
             assert not left, left
         assert broadcast.too_slow == []
         assert sum(host.connections for host in self.server.hosts._hosts.values()) == 1

@@ -279,7 +279,10 @@ def test_each_event_is_recorded_once_with_who_came_and_left() -> None:
     timeline.note_departure(Departure(ada, left.id))
     timeline.record()
     timeline.record()
-    assert history.written == [Changes([joined, said], [ada]), Changes([left], departures=[Departure(ada, 3)])]
+    assert history.written == [
+        Changes(events=[joined, said], arrivals=[ada]),
+        Changes(events=[left], departures=[Departure(ada, 3)]),
+    ]
 
 
 def test_what_the_record_held_already_is_not_recorded_again() -> None:

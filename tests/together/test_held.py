@@ -195,7 +195,7 @@ def test_a_flood_is_slowed_and_loses_nothing_and_the_others_talk_meanwhile() -> 
 def test_a_thousand_that_say_nothing_fill_the_room_until_their_time_is_up() -> None:
     allow_descriptors(1200)
     with contextlib.ExitStack() as stack:
-        program = stack.enter_context(PreparedServer("import lan_chat.server.lobby as lobby; lobby.NAME_S = 10.0"))
+        program = stack.enter_context(PreparedServer("import lan_chat.server.greeted as g; g.NAME_S = 10.0"))
         with Peer(program.port) as first:
             first.expect(GREETING)  # so all threads of the server have begun
             used = use_of(program)

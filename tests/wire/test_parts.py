@@ -75,6 +75,13 @@ def test_a_long_text_reaches_a_bare_peer_whole_in_parts_that_it_can_take(event: 
 
 
 @anything_goes
+@given(announcements)
+def test_the_operators_words_are_written_part_by_part_as_a_members_are(announcement: Announcement) -> None:
+    parts = bare_parts(announcement)
+    assert Bare(ITALIAN).encode_parts(announcement) == [Bare(ITALIAN).encode(part) for part in parts]
+
+
+@anything_goes
 @given(messages)
 def test_each_bare_part_is_at_most_one_recv_and_none_is_lost(message: Message) -> None:
     parts = bare_parts(long := dataclasses.replace(message, text=message.text * 40))

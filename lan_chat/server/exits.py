@@ -1,6 +1,7 @@
-"""Every way out of the room: how a connection ends, and what becomes of its member. Delivery thread only.
+"""Every way out of the room: when a connection ends, and what becomes of its member. Delivery thread only.
 
-One verb for each transition of their states; docs/ARCHITECTURE.md has the picture.
+Here it is decided that something ends; `leaving` sends a connection the rest and gives it back to its thread. One verb
+for each transition of the states; docs/ARCHITECTURE.md has the picture.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ FLUSH_S = 1.0
 log = logging.getLogger(__name__)
 
 
-class Departures:
+class Exits:
     """Ends connections, holds places, and has members leave."""
 
     def __init__(self, parts: Parts) -> None:
@@ -27,7 +28,7 @@ class Departures:
         self._words = parts.words
         self._timeline = parts.timeline
         self._broadcast = parts.broadcast
-        self._lobby = parts.lobby
+        self._greeted = parts.greeted
         self._places = parts.places
         self._former = parts.former
         self._leaving = parts.leaving
@@ -98,16 +99,6 @@ class Departures:
         why = self._words.why_banned if reason is Reason.BANNED else self._words.why_kicked
         return f"{why}: {detail}" if detail else why
 
-    def _drop(self, recipient: Recipient) -> None:
-        """Have a connection leave at once, whose member stays."""
-        self._broadcast.forget(recipient)
-        self._start_leaving(recipient, 0.0)
-
-    def _start_leaving(self, recipient: Recipient, flush_s: float) -> None:
-        self._lobby.remove(recipient)
-        self._broadcast.remove(recipient)
-        self._leaving.add(recipient, flush_s)
-
     # Those whose time is over.
 
     def end_overdue(self, now: float) -> None:
@@ -115,7 +106,7 @@ class Departures:
         for member in self._places.overdue(now):
             log.info(self._words.log_left.format(who=member.name, why=self._words.why_not_back))
             self.leave(member)
-        while (recipient := self._lobby.overdue(now)) is not None:
+        while (recipient := self._greeted.overdue(now)) is not None:
             recipient.end_because(self._words.why_no_name)
             self.tell_and_dismiss(recipient, Refused(Reason.TOO_LATE.value))
 
@@ -130,7 +121,7 @@ class Departures:
         self._broadcast.send_now()
         new = [connection.recipient for connection in self._room.connections()]
         new = [recipient for recipient in new if recipient.state is ConnectionState.NEW]
-        everybody = [*self._lobby, *new]
+        everybody = [*self._greeted, *new]
         for recipient in everybody:
             self._broadcast.tell_last(recipient, EndConn())
         members = self._room.members()
@@ -140,3 +131,15 @@ class Departures:
             self._room.release(member)
         self._leaving.close_all(everybody, FLUSH_S, self._words.why_server_stops)
         self._timeline.close(members)
+
+    # Steps of these.
+
+    def _drop(self, recipient: Recipient) -> None:
+        """Have a connection leave at once, whose member stays."""
+        self._broadcast.forget(recipient)
+        self._start_leaving(recipient, 0.0)
+
+    def _start_leaving(self, recipient: Recipient, flush_s: float) -> None:
+        self._greeted.remove(recipient)
+        self._broadcast.remove(recipient)
+        self._leaving.add(recipient, flush_s)

@@ -1,4 +1,4 @@
-"""The connections that are open for their clients: who was greeted, and who has no name yet. Delivery thread only."""
+"""The connections that were greeted and are not leaving, and those of them without a name. Delivery thread only."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ SILENT_S = 30.0
 """How long a client in a full room must have said nothing before another one may take its place."""
 
 
-class Lobby:
-    """The connections that were greeted and have not left, and which of them have no name."""
+class Greeted:
+    """The greeted connections, in the order in which they were; which have no name yet."""
 
     def __init__(self) -> None:
-        self._greeted: dict[Recipient, None] = {}
+        self._all: dict[Recipient, None] = {}
         """A dict for its order."""
         self._choosing: dict[Recipient, None] = {}
         """Those that have no name yet; the first to run out of time is first."""
 
     def __iter__(self) -> Iterator[Recipient]:
-        return iter(self._greeted)
+        return iter(self._all)
 
     @property
     def next_deadline(self) -> float | None:
@@ -31,9 +31,9 @@ class Lobby:
         return next((recipient.deadline for recipient in self._choosing), None)
 
     def add(self, recipient: Recipient) -> None:
-        """Add a connection that is greeted, whose client has so long to choose a name."""
+        """Add a connection that is greeted: its client has NAME_S to choose a name."""
         recipient.deadline = time.monotonic() + NAME_S
-        self._greeted[recipient] = self._choosing[recipient] = None
+        self._all[recipient] = self._choosing[recipient] = None
 
     def note_named(self, recipient: Recipient) -> None:
         """Note that the client of a connection has a name."""
@@ -41,7 +41,7 @@ class Lobby:
 
     def remove(self, recipient: Recipient) -> None:
         """Remove a connection that leaves."""
-        self._greeted.pop(recipient, None)
+        self._all.pop(recipient, None)
         self._choosing.pop(recipient, None)
 
     def overdue(self, now: float) -> Recipient | None:
@@ -50,7 +50,7 @@ class Lobby:
         return recipient if recipient is not None and recipient.deadline <= now else None
 
     def longest_silent(self) -> Recipient | None:
-        """Return the connection whose client has said nothing for the longest, and so long that it may be ended."""
+        """Return the connection whose client has said nothing for the longest, if that is at least SILENT_S."""
         for recipient in self._choosing:
             if time.monotonic() < recipient.deadline - NAME_S + SILENT_S:
                 break
