@@ -33,8 +33,8 @@ SECURED_RECV_BYTES, LARGE_RECV_BYTES = 1024, 4 * 1024
 holds as much memory, and a thousand of them a thousand times that. Whose record was not whole gets the larger one."""
 MAX_FIRST_CHUNKS = protocol.MAX_HELLO_BYTES
 """How many times `recv` may return something before a client's dialect is settled: no `hello` has more bytes."""
-IDLE_S = 0.5 if sys.platform == "win32" else 3600.0
-"""How long one `recv` waits where nothing limits it; the number means nothing, but None would block the writer.
+IDLE_S = 0.5 if sys.platform == "win32" else None
+"""How long one `recv` waits where nothing limits it, in seconds; None: until something comes.
 
 On Windows nobody promises that a shutdown wakes a reader, and wine's does not: there it looks up by itself.
 """
@@ -312,9 +312,10 @@ class Connection:
         while True:
             wait_s = IDLE_S
             if limit_s is not None:
-                wait_s = min(wait_s, until - time.monotonic())
-                if wait_s <= 0:
+                left_s = until - time.monotonic()
+                if left_s <= 0:
                     return None
+                wait_s = left_s if wait_s is None else min(wait_s, left_s)
             if wait_s != self._sock.gettimeout():
                 self._sock.settimeout(wait_s)
             try:

@@ -14,6 +14,11 @@ from collections.abc import Sequence
 import protocol
 from lan_chat.server.secured import Secured
 
+NO_WAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
+"""Has a `send` not block on a socket that does; 0 on Windows, which has no such flag: there the socket must not block.
+
+A socket that blocks has its reader wait in one system call instead of two, so the reader asks for the interpreter once.
+"""
 BARE_QUEUE = 50
 """Messages that may wait for a bare peer's pauses (half a second's worth) before some of them share a `send`."""
 MERGED_BYTES = 64 * 1024
@@ -32,9 +37,10 @@ class Outbox:
     """
 
     def __init__(self, sock: socket.socket, secured: Secured | None = None) -> None:
-        # A second socket object of the same descriptor: the client's thread reads with a time limit, we never block.
+        # A second socket object of the same descriptor: the client's thread may read with a time limit, we never block.
         self._sock = socket.socket(sock.family, sock.type, sock.proto, fileno=sock.fileno())
-        self._sock.setblocking(False)
+        if not NO_WAIT:
+            self._sock.setblocking(False)
         self._secured = secured
         self._sealed = memoryview(b"")
         """What was encrypted, and waits to be sent before all else."""
@@ -196,6 +202,6 @@ class Outbox:
 
     def _send_now(self, data: bytes | memoryview) -> int:
         try:
-            return self._sock.send(data)
+            return self._sock.send(data, NO_WAIT)
         except (BlockingIOError, InterruptedError):
             return 0
