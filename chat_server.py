@@ -28,6 +28,7 @@ try:
 
     import argparse
     import contextlib
+    import gc
     import io
     import logging
     import os
@@ -143,6 +144,8 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
         terminal.show(words.room_code.format(code=format_code(code)))  # no log has it
         if options.web:
             terminal.show(words.web_in_clear)
+    gc.collect()
+    gc.freeze()  # what is here now stays: the collector, which stops all threads, need not look through it again
     server.start()
     try:
         if options.client_file is not None and invitation is not None and invitation.links:

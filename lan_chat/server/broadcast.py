@@ -23,8 +23,6 @@ MAX_BACKLOG_BYTES = 256 * 1024
 """The most that a newcomer is shown of what was said before, as it is written in its dialect."""
 REPLAY_BYTES, REPLAY_EVENTS = 64 * 1024, 200
 """What is written at once of all that a member has missed, about: more follows when it has taken that."""
-FLUSH_PAUSE_S = 0.005
-"""How long a socket that took no more is left alone: many that read nothing, tried in each turn, cost the others."""
 REPLAY_S = 0.001
 """How long a turn goes on with that before it is the turn of what was said meanwhile."""
 LARGE_ROOM = 200
@@ -96,8 +94,6 @@ class Broadcast:
         """The connections that hear the room; a dict for its order."""
         self._behind: set[Recipient] = set()
         """Those that have not been sent all that they should."""
-        self._flush_at = 0.0
-        """When those are tried again whose socket took no more; on `time.perf_counter`."""
         self._batch = Batch(self._writers)
         self._notices_until: float | None = None
         """Until when the batch, which holds nothing but arrivals and departures, may wait for more of them."""
@@ -114,8 +110,11 @@ class Broadcast:
             return None
         if any(map(self._may_go_on, self._replays)):
             return 0.0
-        is_crowded = any(recipient.outbox.is_crowded for recipient in self._behind)
-        return protocol.BARE_SHORTEST_PAUSE_S if is_crowded else protocol.BARE_PAUSE_S
+        dues_at = [recipient.outbox.due_at for recipient in self._behind]
+        wait_s = min(dues_at) - time.monotonic() if dues_at else protocol.BARE_PAUSE_S
+        if self._batch:
+            wait_s = min(wait_s, protocol.BARE_PAUSE_S)
+        return max(wait_s, protocol.BARE_SHORTEST_PAUSE_S)
 
     # Who hears the room.
 
@@ -310,12 +309,9 @@ class Broadcast:
 
     def catch_up(self) -> None:
         """Send those that are behind what they take by now."""
-        now = time.perf_counter()
-        is_due = now >= self._flush_at
-        if is_due:
-            self._flush_at = now + FLUSH_PAUSE_S
-        for recipient in list(self._behind):
-            if (is_due or recipient.outbox.is_paced) and self.flush(recipient):
+        now = time.monotonic()
+        for recipient in [one for one in self._behind if now >= one.outbox.due_at]:
+            if self.flush(recipient):
                 self._behind.discard(recipient)
         self._continue_replays()
 

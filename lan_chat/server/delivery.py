@@ -209,14 +209,12 @@ class Delivery:
     def _limit_s(self) -> float | None:
         """Return how long nothing will be due, in seconds; None for ever."""
         parts = self._parts
-        waits_s = [TICK_S] if parts.leaving or self._doorstep else []
-        if self._broadcast.tick_s is not None:
-            waits_s.append(self._broadcast.tick_s)
-        if waits_s:
-            return min(waits_s)
+        ticks_s = (self._broadcast.tick_s, parts.leaving.tick_s, self._doorstep.tick_s)
+        waits_s = [tick_s for tick_s in ticks_s if tick_s is not None]
         times = (parts.greeted.next_deadline, parts.places.next_deadline, parts.heartbeats.next_at)
-        deadlines = [at for at in times if at is not None]
-        return max(TICK_S, min(deadlines) - time.monotonic()) if deadlines else None
+        now = time.monotonic()
+        waits_s += [max(TICK_S, at - now) for at in times if at is not None]
+        return min(waits_s, default=None)
 
     def _carry_out_all(self, recipient: Recipient) -> None:
         """Do what a client said; a failure of ours in one thing is logged, and the others are done."""

@@ -33,6 +33,11 @@ class Leaving:
     def __bool__(self) -> bool:
         return bool(self._recipients)
 
+    @property
+    def tick_s(self) -> float | None:
+        """How often it has to be looked how far they are, in seconds; None where there is nobody."""
+        return TICK_S if self else None
+
     def add(self, recipient: Recipient, flush_s: float) -> None:
         """Have a connection leave, which may take so long to read the rest."""
         recipient.state = ConnectionState.LEAVING
@@ -85,5 +90,5 @@ class Leaving:
         while recipients := [recipient for recipient in recipients if not self._broadcast.flush(recipient)]:
             if time.monotonic() > deadline:
                 break
-            time.sleep(self._broadcast.tick_s or TICK_S)
+            time.sleep(min(self._broadcast.tick_s or TICK_S, TICK_S))
         return recipients

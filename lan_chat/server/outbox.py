@@ -23,6 +23,8 @@ BARE_QUEUE = 50
 """Messages that may wait for a bare peer's pauses (half a second's worth) before some of them share a `send`."""
 MERGED_BYTES = 64 * 1024
 """Bytes that are merged for one `send`, out of many chunks."""
+STALL_S, LONGEST_STALL_S = 0.005, 0.040
+"""How long a socket that took not all is left alone: twice as long each time that it takes nothing, and at most."""
 
 
 class Outbox:
@@ -32,6 +34,8 @@ class Outbox:
     message, and each has its own `send`, BARE_PAUSE_S apart. When more than BARE_QUEUE wait, as many whole ones as fit
     into its `recv` share a `send`: cut anywhere else, a text could begin a row, and look like another member's message.
     The more waits, the shorter is the pause: it is ours, so it must not count against the peer.
+
+    A socket that takes no more is left alone for a while: many that read nothing, tried in each turn, cost the others.
 
     In a room with a code a chunk is encrypted when it is its turn; from then on nothing of it can be discarded.
     """
@@ -46,7 +50,11 @@ class Outbox:
         """What was encrypted, and waits to be sent before all else."""
         self._chunks: deque[bytes | memoryview] = deque()
         self._chunks_bytes = 0
-        self._next_at = 0.0
+        self.due_at = 0.0
+        """Before this `flush` has nothing to do; on `time.monotonic`."""
+        self._stall_s = STALL_S
+        self._sent_at = 0.0
+        """When a bare peer was sent its last chunk."""
         self._farewell = b""
         """The control word that a bare peer is sent last."""
         self.is_paced = True
@@ -95,10 +103,13 @@ class Outbox:
 
     def flush(self) -> bool:
         """Send what is due, and return whether nothing is left. Raises OSError where the connection has failed."""
+        if self.unsent_bytes and time.monotonic() < self.due_at:
+            return False
         if not self._send_sealed() or not self._flush_chunks():
             return False
         if self._farewell:
-            if time.monotonic() < self._next_at - self._pause_s() + protocol.BARE_FAREWELL_S:
+            if time.monotonic() < self._sent_at + protocol.BARE_FAREWELL_S:
+                self.due_at = self._sent_at + protocol.BARE_FAREWELL_S
                 return False
             self._farewell = self._farewell[self._send(self._farewell) :]
         return not (self._farewell or self._sealed)
@@ -106,7 +117,7 @@ class Outbox:
     def _flush_chunks(self) -> bool:
         while self._chunks:
             if self.is_paced:
-                if time.monotonic() < self._next_at:
+                if time.monotonic() < self.due_at:
                     return False
                 if len(self._chunks) > BARE_QUEUE:
                     self._merge(protocol.BARE_RECV_BYTES)
@@ -114,7 +125,9 @@ class Outbox:
                 self._merge(MERGED_BYTES)
             chunk = self._chunks.popleft()
             sent = self._send(chunk)
-            self._next_at = time.monotonic() + self._pause_s()
+            if self.is_paced:
+                self._sent_at = time.monotonic()
+                self.due_at = max(self.due_at, self._sent_at + self._pause_s())
             self._chunks_bytes -= sent
             if sent < len(chunk):
                 self._chunks.appendleft(memoryview(chunk)[sent:])
@@ -202,6 +215,10 @@ class Outbox:
 
     def _send_now(self, data: bytes | memoryview) -> int:
         try:
-            return self._sock.send(data, NO_WAIT)
+            sent = self._sock.send(data, NO_WAIT)
         except (BlockingIOError, InterruptedError):
-            return 0
+            sent = 0
+        if sent < len(data):
+            self._stall_s = STALL_S if sent else min(2 * self._stall_s, LONGEST_STALL_S)
+            self.due_at = time.monotonic() + self._stall_s
+        return sent

@@ -17,7 +17,7 @@ MAX_WAITING, MAX_WAITING_PER_HOST = 64, 8
 """How many may wait at once, and of one address; more are closed without a word."""
 LINGER_S = 1.0
 """How long one may take to read its sentence after we have closed our side."""
-PAUSE_S = 0.005
+PAUSE_S = 0.020
 """How long they are left alone after they were looked through."""
 RECV_BYTES = 16 * 1024
 
@@ -120,8 +120,10 @@ class Doorstep:
         self._waiting: list[TurnedAway] = []
         self._proceed_at = 0.0
 
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
+    @property
+    def tick_s(self) -> float | None:
+        """How often they have to be looked through, in seconds; None where there is nobody."""
+        return PAUSE_S if self._waiting else None
 
     def add(self, sock: socket.socket, address: Address, sentence: str, wait_s: float) -> None:
         """Turn a connection away, without a word where too many are."""

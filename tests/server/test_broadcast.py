@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
 
+import protocol
 from lan_chat.server import broadcast as module
 from lan_chat.server.broadcast import REPLAY_BYTES, REPLAY_EVENTS, Batch, Broadcast
 from lan_chat.server.mailbox import Mailbox
 from lan_chat.server.membership import ConnectionState, Recipient
-from lan_chat.server.outbox import Outbox
+from lan_chat.server.outbox import LONGEST_STALL_S, STALL_S, Outbox
 from lan_chat.server.timeline import Timeline
 from lan_chat.server.words import ITALIAN
 from protocol import Bare, Dialect, Event, Events, Joined, Lines, Message
@@ -65,6 +68,13 @@ class Reader:
         except BlockingIOError:
             pass
         return [event.id for event in heard if isinstance(event, Message)]
+
+    def skip(self) -> None:
+        """Read what has come, whatever it is."""
+        self._sock.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while self._sock.recv(1 << 20):
+                pass
 
     def close(self) -> None:
         self.recipient.outbox.detach()
@@ -133,10 +143,45 @@ def test_who_reads_nothing_is_not_tried_again_in_each_turn(readers: list[Reader]
         broadcast.tell_room(Message(number, 1.0, "Ada", long))
         broadcast.send_now()
     unsent = ada.recipient.outbox.unsent_bytes
-    broadcast._flush_at = float("inf")
+    ada.recipient.outbox.due_at = float("inf")
     ada.read()
     broadcast.catch_up()
     assert ada.recipient.outbox.unsent_bytes == unsent
-    broadcast._flush_at = 0.0
+    ada.recipient.outbox.due_at = 0.0
     broadcast.catch_up()
     assert ada.recipient.outbox.unsent_bytes < unsent
+
+
+def test_who_reads_nothing_is_tried_more_and_more_rarely_until_it_reads(readers: list[Reader]) -> None:
+    outbox = readers[0].recipient.outbox
+    outbox.is_paced = False
+    while not outbox.unsent_bytes:
+        outbox.push(b"x" * REPLAY_BYTES)
+    outbox._stall_s, pauses_s = STALL_S, []
+    for _ in range(5):
+        outbox.due_at = 0.0
+        assert not outbox.flush()
+        pauses_s.append(outbox._stall_s)
+        assert outbox.due_at > time.monotonic(), "until then it is left alone"
+    assert pauses_s == [2 * STALL_S, 4 * STALL_S, LONGEST_STALL_S, LONGEST_STALL_S, LONGEST_STALL_S]
+    readers[0].skip()
+    outbox.due_at = 0.0
+    outbox.flush()
+    assert not outbox.unsent_bytes or outbox._stall_s == STALL_S, "it reads again"
+
+
+def test_the_thread_sleeps_until_one_that_is_behind_is_due(readers: list[Reader]) -> None:
+    _, broadcast = room_of([])
+    ada = readers[0].recipient
+    broadcast.add(ada, 0)
+    number = 0
+    while not ada.outbox.unsent_bytes:
+        number += 1
+        broadcast.tell_room(Message(number, 1.0, "Ada", "x" * REPLAY_BYTES))
+        broadcast.send_now()
+    ada.outbox.due_at = time.monotonic() + 5.0
+    tick_s = broadcast.tick_s
+    assert tick_s is not None
+    assert 4.0 < tick_s <= 5.0
+    ada.outbox.due_at = 0.0
+    assert broadcast.tick_s == protocol.BARE_SHORTEST_PAUSE_S
