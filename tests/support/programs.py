@@ -137,7 +137,9 @@ class ServerProgram(Program):
     ) -> None:
         usual = [*("--host", "127.0.0.1", "--port", "0", "--grace", "0", "--backlog", "0")]
         usual += ["--greeting-wait", "0.02", "--max-per-host", "0"]
-        super().__init__(*program, *usual, *options, stdin=stdin)
+        # One heap for all threads: else the C library gives each some of its own, and who measures whether memory grows
+        # measures by chance which of them has which holes.
+        super().__init__(*program, *usual, *options, stdin=stdin, MALLOC_ARENA_MAX="1")
         self.expect("127.0.0.1  port")
         self.port = int(self.expect("\n").split()[-1])
         if not {"--web", "--code"} & set(options):
