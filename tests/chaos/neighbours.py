@@ -6,12 +6,10 @@ import contextlib
 import itertools
 import math
 import multiprocessing
-import os
 import random
 import secrets
 import select
 import socket
-import sys
 import threading
 import time
 from collections import Counter, deque
@@ -24,6 +22,7 @@ from lan_chat.server.hosts import TALK_SHARES
 from lan_chat.server.options import BURST, Options
 from lan_chat.server.rate import cost
 from protocol import Bare, Dialect, Events, Hello, Join, Lines, Resume, Say
+from tests.chaos.cores import take_what_is_left
 from tests.support.peers import Peer, reset
 
 ANNOUNCED = Options()
@@ -294,15 +293,6 @@ MISCHIEFS: tuple[tuple[Callable[[Neighbour], None], ...], ...] = (
     (be_strange,),
 )
 """What a neighbour may be up to in a round: one of these rows, and what stands in it one after the other."""
-
-
-def take_what_is_left() -> None:
-    """Run only when nobody else wants to: it has a machine of its own in the real world, and what it takes of this one,
-    as when it makes the server wait for a core until its time slice is over, is not the server's fault."""
-    if sys.platform == "linux":
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    elif hasattr(os, "nice"):
-        os.nice(19)
 
 
 def harass(errand: Errand) -> dict[str, int]:

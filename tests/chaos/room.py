@@ -36,6 +36,7 @@ import multiprocessing
 import queue
 import random
 import re
+import select
 import signal
 import socket
 import sys
@@ -52,6 +53,7 @@ import protocol
 from lan_chat.server.hosts import ASK_RATE, TALK_SHARES
 from lan_chat.server.options import BURST
 from protocol import Dialect, Event, Events, Hello, Join, Joined, Left, Message, Quit, Say
+from tests.chaos.cores import on_a_core_of_its_own, take_what_is_left
 from tests.chaos.neighbours import ANNOUNCED, DIALECTS, MAX_NEIGHBOURS, Street, swallow
 from tests.support.peers import GREETING, EventPeer, LinePeer, Peer, drain, reset
 from tests.support.programs import OriginalClient, ServerProgram
@@ -273,6 +275,45 @@ class HonestSecureEventPeer(SecureEventPeer, AtHonestAddress):
         super().__init__(port, name)
 
 
+class Ear:
+    """What an honest member hears: it is searched for a word, and read when all is over.
+
+    So what it costs to read what others say is no part of how long the word took.
+    """
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+        self._heard = bytearray(peer.received)
+        self._searched = 0
+        """Up to where there is no more to be found."""
+
+    def listen(self, seconds: float) -> None:
+        """Hear what is said for so long."""
+        until = time.perf_counter() + seconds
+        while select.select([self._peer.sock], [], [], max(0.0, until - time.perf_counter()))[0]:
+            self._read()
+
+    def wait_for(self, pattern: re.Pattern[bytes]) -> re.Match[bytes]:
+        """Listen until there is a match of a regular expression, which ends with the line."""
+        while (found := pattern.search(self._heard, self._searched)) is None:
+            self._searched = self._heard.rfind(b"\n") + 1
+            self._read()
+        self._searched = found.end()
+        return found
+
+    def take(self) -> bytes:
+        """Return all up to what was found last; the rest is for the next time."""
+        taken = bytes(self._heard[: self._searched])
+        del self._heard[: self._searched]
+        self._searched = 0
+        return taken
+
+    def _read(self) -> None:
+        data = self._peer.sock.recv(65536)
+        assert data, f"the server closed the connection after {bytes(self._heard[-1000:])!r}"
+        self._heard += data
+
+
 class Conversation:
     """Two honest members who count together, Ada in lines and Bob in events, and what each saw of the room.
 
@@ -300,8 +341,9 @@ class Conversation:
         self._last_id = self._bob.welcome.last + 1
         self._over = threading.Event()
         self._threads = ThreadPoolExecutor(2, "honest")
-        self._heard: Future[str]
-        self._seen: Future[list[Event]]
+        self._ears = {"Ada": Ear(self._ada), "Bob": Ear(self._bob)}
+        self._heard: Future[bytes]
+        self._seen: Future[bytes]
 
     def __enter__(self) -> Conversation:
         return self
@@ -336,7 +378,7 @@ class Conversation:
         Fails unless both saw all that was said in one order, and nobody spoke for somebody else.
         """
         self._over.set()
-        events, heard = self._seen.result(), self._heard.result()
+        events, heard = self._bob.decoder.feed(self._seen.result()), self._heard.result().decode()
         before, self.count = (
             self.count,
             self.count + heard.count("\nBob: numero "),
@@ -353,29 +395,28 @@ class Conversation:
             self._follow(event)
         return self.count
 
-    def _be_ada(self, number: int) -> str:
-        heard = []
-        while not self._over.wait(self._pause_s):
+    def _be_ada(self, number: int) -> bytes:
+        ear, answer = self._ears["Ada"], re.compile(rb"^Bob: numero .*\n", re.MULTILINE)
+        while not self._over.is_set():
+            ear.listen(self._pause_s)
             number += 1
             self._said_at = time.perf_counter()
             self._ada.say(f"numero {number} di Ada")
-            heard.append(self._ada.expect(f"Bob: numero {number} di Bob\n"))
+            ear.wait_for(answer)
             self.waits_s.append(time.perf_counter() - self._said_at)
         self._ada.say(f"basta {number}")
-        heard.append(self._ada.expect(f"Ada: basta {number}\n"))
-        return "".join(heard)
+        ear.wait_for(re.compile(rb"^Ada: basta .*\n", re.MULTILINE))
+        return ear.take()
 
-    def _be_bob(self) -> list[Event]:
-        events: list[Event] = []
+    def _be_bob(self) -> bytes:
+        ear, word_of_ada = self._ears["Bob"], re.compile(rb'"name":"Ada","text":"(numero|basta) (\d+).*\n')
         while True:
-            event = self._bob.next_event()
-            events.append(event)
-            if isinstance(event, Message) and event.name == "Ada":
-                if event.text.startswith("basta"):
-                    return events
-                self.waits_s.append(time.perf_counter() - self._said_at)
-                self._said_at = time.perf_counter()
-                self._bob.say(event.text.replace("Ada", "Bob"))
+            word, number = ear.wait_for(word_of_ada).groups()
+            if word == b"basta":
+                return ear.take()
+            self.waits_s.append(time.perf_counter() - self._said_at)
+            self._said_at = time.perf_counter()
+            self._bob.say(f"numero {int(number)} di Bob")
 
     def _follow(self, event: Event) -> None:
         """Fail where an event is out of order, or about somebody who cannot have done it."""
@@ -697,11 +738,12 @@ def play_round(players: list[Player], seconds: float) -> int:
 def run(plan: Plan) -> None:
     """Play rounds. Raises AssertionError, or OSError, where the server did not hold."""
     deadline = time.monotonic() + plan.seconds
-    with (
-        ServerProgram(*plan.server_options) as server,
-        conversation_apart(server.port, plan.is_limited) as honest,
-        Street(server.port, plan.neighbours) as street,
-    ):
+    with contextlib.ExitStack() as stack:
+        with on_a_core_of_its_own():
+            server = stack.enter_context(ServerProgram(*plan.server_options))
+        honest = stack.enter_context(conversation_apart(server.port, plan.is_limited))
+        take_what_is_left()
+        street = stack.enter_context(Street(server.port, plan.neighbours))
         base = figures_of(server.process.pid)
         memory_kb: list[int] = []
         waits_s: list[float] = []

@@ -20,6 +20,7 @@ Threads: main, one for the newcomers, and those of `programs.Program`; the intru
 from __future__ import annotations
 
 import argparse
+import contextlib
 import multiprocessing
 import random
 import sys
@@ -33,8 +34,9 @@ from lan_chat.code import key_of, make_code, parse_code
 from lan_chat.server.handshakes import MAX_HANDSHAKES_PER_HOST
 from lan_chat.server.hosts import GUESS_BURST, GUESS_RATE
 from protocol import Quit
+from tests.chaos.cores import on_a_core_of_its_own, take_what_is_left
 from tests.chaos.intruders import IN, KINDS, WRONG, Raid, begin_and_stop, intrude
-from tests.chaos.neighbours import ANNOUNCED, take_what_is_left
+from tests.chaos.neighbours import ANNOUNCED
 from tests.chaos.room import (
     MEMORY_SLACK_KB,
     RATE,
@@ -170,11 +172,11 @@ def run(plan: Plan) -> None:
     limits = ["--rate", str(RATE), "--max-per-host", str(ANNOUNCED.max_per_host)]
     limits += ["--greeting-wait", f"{ANNOUNCED.greeting_wait_s:g}"]
     spawn = multiprocessing.get_context("spawn")
-    with (
-        ServerProgram("--code", code, *limits) as server,
-        conversation_apart(server.port, is_limited=False, key=key_of(code)) as honest,
-        ProcessPoolExecutor(len(KINDS), spawn, take_what_is_left) as intruders,
-    ):
+    with contextlib.ExitStack() as stack:
+        with on_a_core_of_its_own():
+            server = stack.enter_context(ServerProgram("--code", code, *limits))
+        honest = stack.enter_context(conversation_apart(server.port, is_limited=False, key=key_of(code)))
+        intruders = stack.enter_context(ProcessPoolExecutor(len(KINDS), spawn, take_what_is_left))
         list(intruders.map(abs, range(len(KINDS))))  # they are there before anything is measured
         siege = Siege(plan, server, honest, code)
         figured = siege.figured

@@ -38,6 +38,9 @@ class SecureSocket:
         said, self._said = self._said[:size], self._said[size:]
         return said
 
+    def fileno(self) -> int:
+        return self.raw.fileno()
+
     def close(self) -> None:
         self.raw.close()
 
