@@ -17,14 +17,15 @@ from collections.abc import Iterator
 @contextlib.contextmanager
 def on_a_core_of_its_own() -> Iterator[None]:
     """Start within it what has the first core for itself; the caller, and what it starts later, have the others."""
-    if sys.platform != "linux" or len(cores := sorted(os.sched_getaffinity(0))) < 2:
+    if sys.platform != "linux":
         yield
         return
+    cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, cores[:1])
     try:
         yield
     finally:
-        os.sched_setaffinity(0, cores[1:])
+        os.sched_setaffinity(0, cores[1:] or cores)
 
 
 def take_what_is_left() -> None:
