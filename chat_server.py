@@ -28,7 +28,6 @@ try:
 
     import argparse
     import contextlib
-    import gc
     import io
     import logging
     import os
@@ -50,6 +49,7 @@ try:
         POLL_S,
         exit_with,
         has_own_console,
+        keep_what_is_here,
         raise_file_limit,
         run_in_background,
         udp_port,
@@ -144,8 +144,7 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
         terminal.show(words.room_code.format(code=format_code(code)))  # no log has it
         if options.web:
             terminal.show(words.web_in_clear)
-    gc.collect()
-    gc.freeze()  # what is here now stays: the collector, which stops all threads, need not look through it again
+    keep_what_is_here()
     server.start()
     try:
         if options.client_file is not None and invitation is not None and invitation.links:
