@@ -166,7 +166,7 @@ class ConnectDialog:
             self._ask(target, question)
             return
         key, code = self._settings.code_keys.given, ""
-        is_open = target == self._asked and (found is None or not found.room.needs_code)
+        is_open = target == self._asked and entering.may_be_open(target, self._settings)
         if not is_open:  # else the user enters without a code, where there was one
             key = entering.key_for(target, self._settings)
             if self._lacks_code(target):

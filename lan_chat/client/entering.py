@@ -20,8 +20,11 @@ def place_of(target: Target) -> Place:
 def question_before(target: Target, settings: Settings) -> str:
     """Return what the user is asked before going there, since another server may pose as the room; empty for nothing.
 
-    Of an address that had a code nothing is asked: it is tried with a code, and a server without one refuses that.
+    Of an address that had a code nothing is asked: it is tried with a code, and a server without one refuses that. Nor
+    is anything asked where nothing is entered without a code.
     """
+    if settings.code_keys.is_required:
+        return ""
     known = {one.id: one for one in settings.rooms if one.id}
     if not isinstance(target, Found) or not needs_question(target, known):
         return ""

@@ -184,6 +184,27 @@ def test_with_a_code_to_be_given_the_field_is_there_and_no_open_server_is_entere
     assert hands.dialog._asked is None
 
 
+@pytest.mark.psk
+@pytest.mark.parametrize("had_code", [True, False])
+def test_with_a_code_to_be_given_no_question_leads_into_an_open_room(
+    ask: Ask, searches: list[FakeSearch], server: ChatServer, had_code: bool
+) -> None:
+    """Neither where the room had a code, nor where it has moved."""
+    settings = Settings(rooms=(Remembered("a", "Aula 3", HERE, server.port if had_code else 9, had_code=had_code),))
+    settings.code_keys.is_required = True
+    hands = ask(settings)
+    searches[0].end_look(found_at(server.port, needs_code=False))
+    hands.wait(lambda: hands.dialog.rooms.selected is not None)
+    assert has_field(hands)
+    for _ in range(2):
+        hands.dialog.submit()
+        assert hands.problem == ITALIAN.code_needed
+        assert not hands.is_busy
+    enter_code(hands, CODE)
+    hands.wait(lambda: hands.problem == ITALIAN.code_not_here.format(host=HERE, port=server.port))
+    assert hands.dialog.session is None
+
+
 def test_before_python_3_13_the_dialog_says_what_is_needed_and_asks_for_no_code(
     ask: Ask, searches: list[FakeSearch], monkeypatch: pytest.MonkeyPatch
 ) -> None:
