@@ -20,7 +20,8 @@ pytestmark = pytest.mark.browser
 
 
 def rows_until(tab: Tab, text: str) -> list[str]:
-    tab.see(text)
+    """Wait until a text was said, and is not only on its way; gives all that was said until then."""
+    tab.until("ui.rows.innerText.includes(arguments[0])", text)
     return tab.rows()
 
 
