@@ -48,8 +48,8 @@ try:
     from lan_chat.process import (
         POLL_S,
         exit_with,
+        freeze_startup_objects,
         has_own_console,
-        keep_what_is_here,
         raise_file_limit,
         run_in_background,
         udp_port,
@@ -144,7 +144,7 @@ def run(arguments: argparse.Namespace, words: ServerWords) -> int:
         terminal.show(words.room_code.format(code=format_code(code)))  # no log has it
         if options.web:
             terminal.show(words.web_in_clear)
-    keep_what_is_here()
+    freeze_startup_objects()
     server.start()
     try:
         if options.client_file is not None and invitation is not None and invitation.links:

@@ -189,8 +189,8 @@ def boot_id() -> str:
     return f"minute {round((time.time() - time.monotonic()) / 60)}"
 
 
-def keep_what_is_here() -> None:
-    """Spare the garbage collector, which stops all threads, from looking again through what is there by now."""
+def freeze_startup_objects() -> None:
+    """Exempt all objects made so far from garbage collection, which stops all threads for as long as it looks."""
     gc.collect()
     gc.freeze()
 

@@ -104,8 +104,8 @@ class Broadcast:
         """Those that were sent a part of the batch before the others; `Recipient.seen` says how much."""
 
     @property
-    def tick_s(self) -> float | None:
-        """How long nothing will be due, in seconds; None where nothing waits to be sent."""
+    def idle_s(self) -> float | None:
+        """How long nothing will be due, in seconds; None for ever, as nothing waits to be sent."""
         if not (self._batch or self._behind or self._replays):
             return None
         if any(map(self._may_go_on, self._replays)):
@@ -311,14 +311,16 @@ class Broadcast:
         """Send those that are behind what they take by now."""
         now = time.monotonic()
         for recipient in [one for one in self._behind if now >= one.outbox.due_at]:
-            if self.flush(recipient):
-                self._behind.discard(recipient)
+            self.flush(recipient)
         self._continue_replays()
 
     def flush(self, recipient: Recipient) -> bool:
         """Send a connection what it takes, and return whether nothing is left that it could be sent."""
         try:
-            return recipient.outbox.flush()
+            has_all = recipient.outbox.flush()
         except OSError as error:
             self.break_off(recipient, self._words.why_failed.format(error=error))
             return True
+        if has_all:
+            self._behind.discard(recipient)
+        return has_all

@@ -209,12 +209,13 @@ class Delivery:
     def _limit_s(self) -> float | None:
         """Return how long nothing will be due, in seconds; None for ever."""
         parts = self._parts
-        ticks_s = (self._broadcast.tick_s, parts.leaving.tick_s, self._doorstep.tick_s)
-        waits_s = [tick_s for tick_s in ticks_s if tick_s is not None]
         times = (parts.greeted.next_deadline, parts.places.next_deadline, parts.heartbeats.next_at)
         now = time.monotonic()
-        waits_s += [max(TICK_S, at - now) for at in times if at is not None]
-        return min(waits_s, default=None)
+        idles_s = [max(TICK_S, at - now) for at in times if at is not None]
+        for idle_s in (self._broadcast.idle_s, parts.leaving.idle_s, self._doorstep.idle_s):
+            if idle_s is not None:
+                idles_s.append(idle_s)
+        return min(idles_s, default=None)
 
     def _carry_out_all(self, recipient: Recipient) -> None:
         """Do what a client said; a failure of ours in one thing is logged, and the others are done."""

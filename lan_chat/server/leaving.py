@@ -15,7 +15,7 @@ from lan_chat.server.membership import ConnectionState, Recipient
 LINGER_S = 1.0
 """How long a client may take to read the rest after our side was closed."""
 TICK_S = protocol.BARE_PAUSE_S
-"""How often the thread looks at the connections that are behind."""
+"""How often the thread looks how far those are that leave."""
 FAREWELL_S = 2 * protocol.BARE_FAREWELL_S
 """How long a control word may take after that, for a bare peer that is too far behind for the rest."""
 
@@ -34,8 +34,8 @@ class Leaving:
         return bool(self._recipients)
 
     @property
-    def tick_s(self) -> float | None:
-        """How often it has to be looked how far they are, in seconds; None where there is nobody."""
+    def idle_s(self) -> float | None:
+        """How long nothing will be due, in seconds; None for ever, as there is nobody."""
         return TICK_S if self else None
 
     def add(self, recipient: Recipient, flush_s: float) -> None:
@@ -90,5 +90,5 @@ class Leaving:
         while recipients := [recipient for recipient in recipients if not self._broadcast.flush(recipient)]:
             if time.monotonic() > deadline:
                 break
-            time.sleep(min(self._broadcast.tick_s or TICK_S, TICK_S))
+            time.sleep(min(self._broadcast.idle_s or TICK_S, TICK_S))
         return recipients

@@ -52,9 +52,10 @@ class Outbox:
         self._chunks_bytes = 0
         self.due_at = 0.0
         """Before this `flush` has nothing to do; on `time.monotonic`."""
-        self._stall_s = STALL_S
+        self._stall_s = 0.0
+        """How long the socket is left alone for what it did not take; 0 where it took all."""
         self._sent_at = 0.0
-        """When a bare peer was sent its last chunk."""
+        """When a bare peer's last chunk was tried."""
         self._farewell = b""
         """The control word that a bare peer is sent last."""
         self.is_paced = True
@@ -218,7 +219,9 @@ class Outbox:
             sent = self._sock.send(data, NO_WAIT)
         except (BlockingIOError, InterruptedError):
             sent = 0
-        if sent < len(data):
-            self._stall_s = STALL_S if sent else min(2 * self._stall_s, LONGEST_STALL_S)
+        if sent == len(data):
+            self._stall_s = 0.0
+        else:
+            self._stall_s = STALL_S if sent else min(max(STALL_S, 2 * self._stall_s), LONGEST_STALL_S)
             self.due_at = time.monotonic() + self._stall_s
         return sent

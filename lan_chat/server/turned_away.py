@@ -121,9 +121,9 @@ class Doorstep:
         self._proceed_at = 0.0
 
     @property
-    def tick_s(self) -> float | None:
-        """How often they have to be looked through, in seconds; None where there is nobody."""
-        return PAUSE_S if self._waiting else None
+    def idle_s(self) -> float | None:
+        """How long nothing will be due, in seconds; None for ever, as there is nobody."""
+        return max(0.0, self._proceed_at - time.monotonic()) if self._waiting else None
 
     def add(self, sock: socket.socket, address: Address, sentence: str, wait_s: float) -> None:
         """Turn a connection away, without a word where too many are."""

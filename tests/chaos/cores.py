@@ -12,11 +12,14 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+
+MEASURED_HELP = "for figures: the server has a core for itself, and on the others the honest come first"
 
 
 @contextlib.contextmanager
 def on_a_core_of_its_own() -> Iterator[None]:
-    """Start within it what has the first core for itself; the caller, and what it starts later, have the others."""
+    """Start within it what has the first core for itself; this process, and what it starts later, have the others."""
     if sys.platform != "linux":
         yield
         return
@@ -25,11 +28,13 @@ def on_a_core_of_its_own() -> Iterator[None]:
     try:
         yield
     finally:
-        os.sched_setaffinity(0, cores[1:] or cores)
+        for thread in Path("/proc/self/task").iterdir():  # also one that reads what was started
+            with contextlib.suppress(ProcessLookupError):  # it has ended
+                os.sched_setaffinity(int(thread.name), cores[1:] or cores)
 
 
 def take_what_is_left() -> None:
-    """Run from here on only when nobody else wants to: this thread, and what it starts."""
+    """Run from here on only when nobody else wants to: this thread, and what it starts; on macOS this process."""
     if sys.platform == "linux":
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     elif hasattr(os, "nice"):

@@ -15,8 +15,8 @@ of his own, and some of those addresses are hostile: they do the worst that thei
 its own, as the honest two are, so that what these wait for is the server, and not this interpreter. To compare what
 they are worth:
 
-    python -m tests.chaos.room --seconds 300 --seed 7 --announced
-    python -m tests.chaos.room --seconds 300 --seed 7 --neighbours 6
+    python -m tests.chaos.room --measured --seconds 300 --seed 7 --announced
+    python -m tests.chaos.room --measured --seconds 300 --seed 7 --neighbours 6
 
 Exit status 0, or 1 and what failed. Ends all that it started; the neighbours end by themselves. Started in the top
 folder. Neighbours need more addresses of this machine than 127.0.0.1, which macOS does not have. Not collected as a
@@ -53,7 +53,7 @@ import protocol
 from lan_chat.server.hosts import ASK_RATE, TALK_SHARES
 from lan_chat.server.options import BURST
 from protocol import Dialect, Event, Events, Hello, Join, Joined, Left, Message, Quit, Say
-from tests.chaos.cores import on_a_core_of_its_own, take_what_is_left
+from tests.chaos.cores import MEASURED_HELP, on_a_core_of_its_own, take_what_is_left
 from tests.chaos.neighbours import ANNOUNCED, DIALECTS, MAX_NEIGHBOURS, Street, swallow
 from tests.support.peers import GREETING, EventPeer, LinePeer, Peer, drain, reset
 from tests.support.programs import OriginalClient, ServerProgram
@@ -71,8 +71,7 @@ HONEST_ADDRESS = "127.0.0.100"
 VICTIM = "vittima"
 """Who lives in a process of its own, which is killed."""
 MEMORY_SLACK_KB = 8 * 1024
-"""What a server may take more in the second half of the storms than in the first: the heaps of its threads shrink as
-they like."""
+"""What a server may take more in the second half of the storms than in the first: its heap has holes by chance."""
 
 
 # --- hostile inputs -------------------------------------------------------------------------------------------------
@@ -290,7 +289,7 @@ class Ear:
     def listen(self, seconds: float) -> None:
         """Hear what is said for so long."""
         until = time.perf_counter() + seconds
-        while select.select([self._peer.sock], [], [], max(0.0, until - time.perf_counter()))[0]:
+        while (left_s := until - time.perf_counter()) > 0 and select.select([self._peer.sock], [], [], left_s)[0]:
             self._read()
 
     def wait_for(self, pattern: re.Pattern[bytes]) -> re.Match[bytes]:
@@ -341,7 +340,7 @@ class Conversation:
         self._last_id = self._bob.welcome.last + 1
         self._over = threading.Event()
         self._threads = ThreadPoolExecutor(2, "honest")
-        self._ears = {"Ada": Ear(self._ada), "Bob": Ear(self._bob)}
+        self._ada_ear, self._bob_ear = Ear(self._ada), Ear(self._bob)
         self._heard: Future[bytes]
         self._seen: Future[bytes]
 
@@ -396,7 +395,7 @@ class Conversation:
         return self.count
 
     def _be_ada(self, number: int) -> bytes:
-        ear, answer = self._ears["Ada"], re.compile(rb"^Bob: numero .*\n", re.MULTILINE)
+        ear, answer = self._ada_ear, re.compile(rb"^Bob: numero .*\n", re.MULTILINE)
         while not self._over.is_set():
             ear.listen(self._pause_s)
             number += 1
@@ -409,7 +408,7 @@ class Conversation:
         return ear.take()
 
     def _be_bob(self) -> bytes:
-        ear, word_of_ada = self._ears["Bob"], re.compile(rb'"name":"Ada","text":"(numero|basta) (\d+).*\n')
+        ear, word_of_ada = self._bob_ear, re.compile(rb'"name":"Ada","text":"(numero|basta) (\d+).*\n')
         while True:
             word, number = ear.wait_for(word_of_ada).groups()
             if word == b"basta":
@@ -690,6 +689,8 @@ class Plan:
     neighbours: int
     is_limited: bool
     """Whether the server has the limits that it announces."""
+    is_measured: bool
+    """Whether the server has a core for itself, and on the others the honest come first."""
     seed: int
 
     @property
@@ -739,10 +740,11 @@ def run(plan: Plan) -> None:
     """Play rounds. Raises AssertionError, or OSError, where the server did not hold."""
     deadline = time.monotonic() + plan.seconds
     with contextlib.ExitStack() as stack:
-        with on_a_core_of_its_own():
+        with on_a_core_of_its_own() if plan.is_measured else contextlib.nullcontext():
             server = stack.enter_context(ServerProgram(*plan.server_options))
         honest = stack.enter_context(conversation_apart(server.port, plan.is_limited))
-        take_what_is_left()
+        if plan.is_measured:
+            take_what_is_left()
         street = stack.enter_context(Street(server.port, plan.neighbours))
         base = figures_of(server.process.pid)
         memory_kb: list[int] = []
@@ -799,12 +801,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--neighbours", type=int, default=0, help="hostile addresses (default: none)")
     parser.add_argument("--announced", action="store_true", help="the server's announced limits, as with --neighbours")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="default: a new one")
+    parser.add_argument("--measured", action="store_true", help=MEASURED_HELP)
     arguments = parser.parse_args(argv)
     if not 0 <= arguments.neighbours <= MAX_NEIGHBOURS:
         parser.error(f"from 0 to {MAX_NEIGHBOURS} neighbours")
     is_limited = arguments.announced or arguments.neighbours > 0
     times, people = (arguments.seconds, arguments.every), (arguments.clients, arguments.neighbours)
-    plan = Plan(*times, *people, is_limited, arguments.seed)
+    plan = Plan(*times, *people, is_limited, arguments.measured, arguments.seed)
     return hold(lambda: run(plan), plan.seed)
 
 

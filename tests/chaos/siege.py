@@ -8,7 +8,7 @@ server takes them, from hundreds of addresses and from one, send garbage that be
 handshakes half-finished, change bits between the server and one who has the code, replay what that has sent, and offer
 other kinds of TLS. Nobody may get in, two honest members talk on, newcomers with the code come in and go. After each
 round threads and descriptors are as before, and memory does not grow. How long the honest waited for each other's words
-in war and in peace is printed: no other load should run beside this.
+in war and in peace is printed; with `--measured` it is the server that they waited for, if no other load runs beside.
 
 The intruders take what the others leave of the machine, each in a process, as do the honest two in theirs. Exit status
 0, or 1 and what failed. Ends all that it started. Started in the top folder; needs Python 3.13, and loopback addresses
@@ -34,7 +34,7 @@ from lan_chat.code import key_of, make_code, parse_code
 from lan_chat.server.handshakes import MAX_HANDSHAKES_PER_HOST
 from lan_chat.server.hosts import GUESS_BURST, GUESS_RATE
 from protocol import Quit
-from tests.chaos.cores import on_a_core_of_its_own, take_what_is_left
+from tests.chaos.cores import MEASURED_HELP, on_a_core_of_its_own, take_what_is_left
 from tests.chaos.intruders import IN, KINDS, WRONG, Raid, begin_and_stop, intrude
 from tests.chaos.neighbours import ANNOUNCED
 from tests.chaos.room import (
@@ -69,6 +69,8 @@ class Plan:
     seed: int = 0
     kinds: tuple[int, ...] = tuple(range(len(KINDS)))
     """What is tried, by its place in KINDS."""
+    is_measured: bool = False
+    """Whether the server has a core for itself."""
 
 
 @dataclass
@@ -173,7 +175,7 @@ def run(plan: Plan) -> None:
     limits += ["--greeting-wait", f"{ANNOUNCED.greeting_wait_s:g}"]
     spawn = multiprocessing.get_context("spawn")
     with contextlib.ExitStack() as stack:
-        with on_a_core_of_its_own():
+        with on_a_core_of_its_own() if plan.is_measured else contextlib.nullcontext():
             server = stack.enter_context(ServerProgram("--code", code, *limits))
         honest = stack.enter_context(conversation_apart(server.port, is_limited=False, key=key_of(code)))
         intruders = stack.enter_context(ProcessPoolExecutor(len(KINDS), spawn, take_what_is_left))
@@ -204,8 +206,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="default: a new one")
     names = [kind.__name__ for kind in KINDS]
     parser.add_argument("--only", choices=names, nargs="+", default=names, help="kinds of intruders (default: all)")
+    parser.add_argument("--measured", action="store_true", help=MEASURED_HELP)
     given = parser.parse_args(argv)
-    plan = Plan(given.guesses, given.seconds, given.seed, tuple(names.index(name) for name in given.only))
+    kinds = tuple(names.index(name) for name in given.only)
+    plan = Plan(given.guesses, given.seconds, given.seed, kinds, given.measured)
     return hold(lambda: run(plan), plan.seed)
 
 
