@@ -51,7 +51,7 @@ def test_half_a_character_is_no_name(serve: Serve, browser: Browser) -> None:
     tab.see("Benvenuto Ada!")
 
 
-KEPT = {"token": "t" * 32, "name": "Ada", "isMember": True, "last": 1, "room": "r", "nonce": 0, "at": 9, "unsent": []}
+KEPT = {"token": "t" * 32, "name": "Ada", "isMember": True, "last": 1, "room": "r", "nonce": 0, "rev": 9, "unsent": []}
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ KEPT = {"token": "t" * 32, "name": "Ada", "isMember": True, "last": 1, "room": "
         {"last": 1e300},
         {"room": "\u4e2d"},
         {"nonce": None},
-        {"at": None},
+        {"rev": None},
         {"unsent": None},
         {"unsent": [None]},
         {"unsent": [{"text": 5}]},

@@ -89,12 +89,76 @@ def test_a_message_that_was_taken_before_the_member_went_elsewhere_is_cleared_wh
         tab.say("detto una volta")
         bob.expect("Ada: detto una volta\n")
         tab.run("HEAR.message = heard; HEAR.error({reason: 'superseded'})")
-        tab.see("(non inviato)")
+        tab.see("Sei in questa chat da un'altra scheda")
         tab.click("Continua qui")
         tab.until("link === 'open' && !me.unsent.length")
         tab.miss("(non inviato)")
         bob.say("altro")
         assert bob.expect("Bob: altro\n") == "Bob: altro\n"
+
+
+def test_a_message_that_was_not_taken_before_one_left_stays_until_one_says_it_again(
+    serve: Serve, browser: Browser
+) -> None:
+    server = serve()
+    with LinePeer(server.port, "Bob") as bob:
+        tab = browser.join(server.port, "Ada")
+        tab.run(
+            "window.real = fetch;"
+            "fetch = (path, how) => path === '/say' ? new Promise(() => {}) : real(path, how)"  # it never arrives
+        )
+        tab.say("nel vuoto")
+        tab.until("me.unsent[0].nonce")
+        tab.run("fetch = real; leave()")
+        tab.see("Hai lasciato «Aula 3».")
+        tab.miss("(non inviato)")  # nobody knows
+        tab.click("Entra di nuovo")
+        tab.choose("Ada")
+        tab.see("(non inviato)")
+        tab.say("dopo")
+        assert "nel vuoto" not in bob.expect("Ada: dopo\n")
+        tab.run("broken()")
+        tab.until("link === 'open' && !settleAt")
+        tab.click("Invia di nuovo")
+        bob.expect("Ada: nel vuoto\n")
+        tab.until("!me.unsent.length")
+
+
+def test_a_tab_that_one_has_left_forgets_nothing_of_the_one_that_goes_on(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    with Proxy(server.port) as proxy, LinePeer(server.port, "Bob") as bob:
+        left = browser.join(proxy.port, "Ada")
+        left.say("{quit}")
+        left.see("Hai lasciato «Aula 3».")
+        tab = browser.open(proxy.port)
+        assert tab.run("return me.token") == left.run("return me.token")
+        tab.choose("Ada")
+        tab.see("Benvenuto Ada!")
+        say_in_the_dark(proxy, tab, "nel buio")
+        left.hide()
+        left.hide(False)
+        left.close()
+        proxy.allow()
+        bob.expect("Ada: nel buio\n")
+        tab.until("!me.unsent.length")
+
+
+def test_who_has_left_while_a_word_was_on_its_way_does_not_come_back_by_himself(serve: Serve, browser: Browser) -> None:
+    server = serve()
+    tab = browser.join(server.port, "Ada")
+    tab.run(
+        "const real = fetch; window.says = 0;"
+        "fetch = async (path, how) => {"
+        "  if (path === '/events') return real(path, how);"
+        "  if (path === '/say') says++;"
+        "  await sleep(path === '/say' ? 200 : 900); throw new TypeError() }"  # the server's machine is away
+    )
+    tab.say("ultima parola")
+    tab.until("says")
+    tab.say("{quit}")
+    tab.see("Hai lasciato «Aula 3».")
+    assert tab.run_async("setTimeout(arguments[0], 1600, '')") == ""
+    assert tab.run("return [view, link]") == ["over", "idle"]
 
 
 def test_who_enters_again_is_not_taken_out_by_a_goodbye_that_was_late(serve: Serve, browser: Browser) -> None:
