@@ -486,10 +486,18 @@ _UNWANTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\u
 
 _NOT_IN_NAMES = re.compile(
     "[:\u01c3\u02d0\u02f8\u0589\u05c3\u0703\u0704\u0903\u0a83\u16ec\u1803\u1809\u205a\u2236\u2d51\ua4fd\ua789\ufe30]"
-    "|[\ufffc\ufffd]"
+    "|[\u1361\u17c8\u1b5d\U0001d108\ufffc\ufffd]"
 )
 """The colon behind a name, what looks like it or like the `!` that ends a notice (Unicode's table of confusables, UTS
-#39), and what stands for a character that is not there."""
+#39, and four that are not in it), and what stands for a character that is not there."""
+_COLON_WORDS = re.compile(r"\b(COLON|VISARGA)\b")
+"""What the Unicode name of any other sign says that looks like a colon."""
+_DOTTED = re.compile("([iıjȷɉɨʝϳіјᶖ][\u0300-\u0306\u0308-\u036f]*)\u0307+")
+"""A letter whose own dot gives way to a combining one, in NFD (Unicode's Soft_Dotted), or that has none: either way it
+looks as if nothing was combined."""
+_DOTLESS = str.maketrans("ıȷ", "ij")
+MAX_MARKS = 4
+"""How many combining marks may follow each other in a name: more would be drawn over other rows."""
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0"
     "\U00013441\U00013442\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
@@ -500,8 +508,8 @@ _JOINERS = "\u200c\u200d"
 """What joins or parts two characters: part of Persian and Indic words, and of emoji."""
 _EMOJI_STYLE = "\ufe0f"
 """Asks for the coloured form of the character before, and counts as part of it."""
-_ADDRESS = re.compile(r"\d+(\.\d+){3}(/[\d.]+)?")
-"""What can be taken for an IPv4 address or network; an IPv6 address has colons."""
+_ADDRESS = re.compile(r"\d+(\.\d+){3}(%[^/]*)?(/[\d.]+)?")
+"""What can be taken for an IPv4 address or network, perhaps with an interface; an IPv6 address has colons."""
 _REQUEST = re.compile(r"[A-Z-]{3,20} [/*]|(?i:.* HTTP/\d)|SSH-|PROXY ")
 """The first line of another protocol's client."""
 _LETTERS = re.compile(r"[^\W_]")
@@ -585,10 +593,11 @@ def parse_name(raw: str) -> str | None:
     valid = (
         0 < len(name) <= MAX_NAME_CHARACTERS
         and _without_joiners(name).isprintable()
-        and not any(_is_foreign_mark(name, match.start()) for match in _NOT_IN_NAMES.finditer(name))
+        and not any(_is_like_colon(one) and _is_foreign_mark(name, place) for place, one in enumerate(name))
+        and not _has_tower(name)
         and not name.startswith('{"')  # the beginning of an event that was cut
         and not any(notice in _letters_of(name) for notice in _NOTICES)
-        and not unicodedata.combining(name[0])  # an accent without a base character
+        and not unicodedata.category(key[0] if key else " ").startswith("M")  # an accent without a base character
         and not _ADDRESS.fullmatch(key)
         and not _REQUEST.match(name)
         and key.strip("*\u204e\u2217") not in ("", *CONTROL_WORDS)  # nor `*`, which means everybody
@@ -608,6 +617,25 @@ def _without_joiners(name: str) -> str:
     return "".join(kept)
 
 
+def _is_like_colon(character: str) -> bool:
+    """Return whether a character may be taken for a colon, or must not be in a name for another reason."""
+    if character.isalnum() or character == " ":
+        return _NOT_IN_NAMES.match(character) is not None
+    is_sign = unicodedata.category(character) != "Sc"  # the colón is money
+    named = is_sign and _COLON_WORDS.search(unicodedata.name(character, ""))
+    return bool(named or _NOT_IN_NAMES.match(character))
+
+
+def _has_tower(name: str) -> bool:
+    """Return whether more than MAX_MARKS combining marks follow each other."""
+    count = 0
+    for character in name:
+        count = count + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
+        if count > MAX_MARKS:
+            return True
+    return False
+
+
 def _is_foreign_mark(name: str, place: int) -> bool:
     """Return whether what looks like a colon is no sign of the script that it stands in, as a visarga is."""
     if unicodedata.category(name[place])[0] != "M" or not place:
@@ -617,18 +645,23 @@ def _is_foreign_mark(name: str, place: int) -> bool:
 
 
 def _letters_of(text: str) -> str:
-    """Return the letters and digits of a text, folded."""
-    return "".join(_LETTERS.findall(name_key(text)))
+    """Return the letters and digits of a text, folded, without accents."""
+    return "".join(_LETTERS.findall(unicodedata.normalize("NFKD", name_key(text))))
 
 
 def name_key(name: str) -> str:
     """Return a key that is the same for two names which look the same; empty if nothing of the name is visible.
 
-    NFKC and casefold; besides, runs of spaces count as one, and characters without a glyph do not count. Of a text that
-    is too long to be a name, only the beginning counts: NFKC takes time that grows with the square of its accents.
+    NFKC and casefold; besides, runs of spaces count as one, and characters without a glyph do not count, nor a dot that
+    is combined with a letter which has one anyway. Of a text that is too long to be a name, only the beginning counts:
+    NFKC takes time that grows with the square of its accents.
     """
     visible = without_invisible(unicodedata.normalize("NFKC", name[:MAX_NAME_INPUT]))
-    return " ".join(unicodedata.normalize("NFKC", visible.casefold()).split())
+    folded = unicodedata.normalize("NFKC", visible.casefold())
+    if "\u0307" in folded:
+        plain = _DOTTED.sub(lambda match: match[1].translate(_DOTLESS), unicodedata.normalize("NFD", folded))
+        folded = unicodedata.normalize("NFKC", plain)
+    return " ".join(folded.split())
 
 
 _NOTICES = tuple(
@@ -648,6 +681,8 @@ RESERVED_KEYS = frozenset({name_key(SERVER_NAME)})
 
 MAX_SUBNEGOTIATION_BYTES = 1024
 """The longest subnegotiation of an option that is skipped: we agree to none, so nobody has to send one."""
+MAX_TELNET_ANSWER_BYTES = 256
+"""The most that is answered to what comes at once: a telnet offers and demands a dozen options."""
 
 _IAC, _DONT, _DO, _WONT, _WILL, _SB, _AYT, _SE = 0xFF, 0xFE, 0xFD, 0xFC, 0xFB, 0xFA, 0xF6, 0xF0
 _FIRST_COMMAND = 0xEC
@@ -746,7 +781,7 @@ class TelnetFilter:
                 return self._take_command(byte)
             case _TelnetState.OPTION:
                 if self._verb in _REFUSALS:
-                    self._answer += bytes((_IAC, _REFUSALS[self._verb], byte))
+                    self._reply(bytes((_IAC, _REFUSALS[self._verb], byte)))
             case _TelnetState.COMMAND_WITHIN if byte == _SE:
                 pass
             case _:
@@ -763,8 +798,12 @@ class TelnetFilter:
         elif byte == _SB:
             self._state, self._left = _TelnetState.SUBNEGOTIATION, MAX_SUBNEGOTIATION_BYTES
         elif byte == _AYT:
-            self._answer += b"[OK]\r\n"
+            self._reply(b"[OK]\r\n")
         return _MEANINGS.get(byte, b"")
+
+    def _reply(self, answer: bytes) -> None:
+        if len(self._answer) + len(answer) <= MAX_TELNET_ANSWER_BYTES:
+            self._answer += answer
 
 
 def erase(data: bytes) -> bytes:
@@ -797,6 +836,9 @@ class Dialect(Protocol):
 
     def finish(self) -> list[Event]:
         """Return the events in the rest: the other side has ended its stream."""
+
+    def take_silent(self) -> int:
+        """Return how many bytes since the last time have said nothing, though they were complete."""
 
     @property
     def is_waiting(self) -> bool:
@@ -864,8 +906,9 @@ def _bare_texts(event: Message | Announcement | Say) -> list[str]:
     # Four bytes a character are left for the name even of a `Say`: the original server puts it in front.
     room = BARE_RECV_BYTES - max(len(_speaker_of(event).encode()), 4 * MAX_NAME_CHARACTERS) - len(": ")
     texts = [piece for line in event.text.split("\n") for piece in split_text(line, room)]
-    # A piece of a longer line must not become a control word: a blank behind it prevents that.
-    return [f"{text} " if text in CONTROL_WORDS else text for text in texts]
+    # Nothing that ends one `recv` must be a control word, be it a piece of a longer line, or what was left of a message
+    # when the `recv` before had enough: a blank behind it prevents that.
+    return [f"{text} " if text.endswith(tuple(CONTROL_WORDS)) else text for text in texts]
 
 
 def _speaker_of(event: Message | Announcement | Say) -> str:
@@ -909,6 +952,9 @@ class Bare:
                 return [*self._say(clean_text(text)), event]
         return []
 
+    def take_silent(self) -> int:
+        return 0
+
     def encode(self, event: Event) -> bytes:
         return (in_words(event, self._words) or "").encode()
 
@@ -936,6 +982,7 @@ class _Framed:
         self._buffer = bytearray()
         """What has come of a line that has not ended; it grows in place, so that no drip makes it costly."""
         self._skipping = False  # inside a line that is over the bound, until its newline
+        self._silent_bytes = 0
 
     def feed(self, data: bytes) -> list[Event]:
         events: list[Event] = []
@@ -957,6 +1004,10 @@ class _Framed:
             self._skipping = True
             events.append(Fault(Reason.TOO_LONG))
         return events
+
+    def take_silent(self) -> int:
+        silent, self._silent_bytes = self._silent_bytes, 0
+        return silent
 
     @property
     def is_waiting(self) -> bool:
@@ -998,7 +1049,9 @@ class Lines(_Framed):
         self._ended_lines = 0
 
     def feed(self, data: bytes) -> list[Event]:
+        sent = len(data)
         data = self._telnet.feed(data)
+        self._silent_bytes += sent - len(data)
         self._ended_lines += data.count(b"\n")
         return super().feed(data)
 
@@ -1038,6 +1091,8 @@ class Lines(_Framed):
                 events.append(Fault(Reason.TOO_LONG))
             elif line and not line.isspace():
                 events.append(Say(line))
+            else:
+                self._silent_bytes += 1 + len(line)
         return events
 
 
@@ -1142,8 +1197,11 @@ class Events(_Framed):
         return (_to_json({"type": kind, **fields}) + "\n").encode()
 
     def _parse(self, whole_lines: bytes) -> list[Event]:
-        events = (_parse_event(line) for line in whole_lines.split(b"\n"))
-        return [event for event in events if event is not None]
+        lines = whole_lines.split(b"\n")
+        events = [event for line in lines if (event := _parse_event(line)) is not None]
+        if len(events) < len(lines):  # about: what says nothing is rare
+            self._silent_bytes += len(whole_lines) * (len(lines) - len(events)) // len(lines) + 1
+        return events
 
 
 class Web(Events):
@@ -1286,7 +1344,7 @@ def stranger_in(received: bytes) -> Stranger | None:
     if received.startswith(TLS_HANDSHAKE):
         return Stranger.TLS
     received = erase(TelnetFilter().feed(received))
-    line = received.lstrip(_BEFORE)
+    line = received.lstrip(_BEFORE)[:MAX_HELLO_BYTES]  # the expressions go back over it, each time that more comes
     if _WEB_LINE.match(line):
         return Stranger.WEB
     decoder = codecs.getincrementaldecoder("utf-8")()

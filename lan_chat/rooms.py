@@ -30,8 +30,6 @@ MAX_ROOMS, MAX_ROOMS_AT_ONE_HOST = 50, 10
 SILENT_ROUNDS = 3
 """For how many rounds of questions a room may be silent before it is listed no more: datagrams get lost."""
 MAX_ROOM_NAME_CHARACTERS = 40
-MAX_MARKS = 4
-"""How many combining marks may follow each other in the name of a room, or they would be drawn over other rows."""
 MAX_PEOPLE = 100_000
 SWEPT_PREFIX = 24
 """The largest networks of which each address is asked by itself."""
@@ -98,11 +96,11 @@ def room_name(text: str) -> str:
 
 
 def _with_few_marks(text: str) -> str:
-    """Return a text with no more than MAX_MARKS combining marks in a row, and none where there is nothing to mark."""
-    kept, count = "", MAX_MARKS
+    """Return a text with at most MAX_MARKS combining marks in a row, and none where there is nothing to mark."""
+    kept, count = "", protocol.MAX_MARKS
     for character in text:
         count = count + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
-        if count <= MAX_MARKS:
+        if count <= protocol.MAX_MARKS:
             kept += character
     return kept
 

@@ -283,6 +283,8 @@ class Broadcast:
             self._behind.add(recipient)
             if outbox.unsent_bytes > MAX_UNSENT_BYTES and recipient.state is ConnectionState.MEMBER:
                 self._give_up(recipient)
+            elif outbox.unsent_bytes > MAX_UNSENT_BYTES and recipient.state is ConnectionState.CHOOSING:
+                self.break_off(recipient, self._words.why_too_slow)
 
     def _give_up(self, recipient: Recipient) -> None:
         """Write no more to a connection that reads too slowly.

@@ -140,7 +140,7 @@ class Operator:
         return self._words.operator_banned.format(what=what)
 
     def _unban(self, rest: str) -> str:
-        words, what = self._words, _unquote(rest)
+        words, what = self._words, self._name_in(rest)
         network = parse_network(what)
         if network is not None:
             what = network_text(network)
@@ -159,7 +159,7 @@ class Operator:
         return "\n".join([*lines, count])
 
     def _mute(self, rest: str) -> str:
-        words, name = self._words, _unquote(rest)
+        words, name = self._words, self._name_in(rest)
         if name == EVERYBODY:
             if self._room.is_quiet:
                 return words.operator_already_quiet
@@ -175,7 +175,7 @@ class Operator:
         return answer
 
     def _unmute(self, rest: str) -> str:
-        words, name = self._words, _unquote(rest)
+        words, name = self._words, self._name_in(rest)
         if name == EVERYBODY:
             if not self._room.is_quiet:
                 return words.operator_was_not_quiet
@@ -221,6 +221,12 @@ class Operator:
             if quoted is not None:
                 return quoted[1].strip(), quoted[2].strip(), True
         return words[0], " ".join(words[1:]).strip(), False
+
+    def _name_in(self, rest: str) -> str:
+        """Return what a command is about that has nothing behind it: in quotes, unless those belong to a name."""
+        room = self._room
+        is_known = room.find(rest) is not None or room.is_muted(rest) or room.has_ban(rest)
+        return rest if is_known else _unquote(rest)
 
     def _explain_nobody(self, what: str) -> str:
         """Return why something that is no address and nobody's name cannot be banned."""

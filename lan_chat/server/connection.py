@@ -19,7 +19,7 @@ from http import HTTPStatus
 import protocol
 from lan_chat.secure import RECORD_BYTES
 from lan_chat.server.http_request import HttpError, Request, RequestReader
-from lan_chat.server.mail import TelnetAnswer
+from lan_chat.server.mail import Silence, TelnetAnswer
 from lan_chat.server.mailbox import Mailbox
 from lan_chat.server.membership import Recipient
 from lan_chat.server.outbox import Outbox
@@ -33,6 +33,8 @@ SECURED_RECV_BYTES, LARGE_RECV_BYTES = 1024, 4 * 1024
 holds as much memory, and a thousand of them a thousand times that. Whose record was not whole gets the larger one."""
 MAX_FIRST_CHUNKS = protocol.MAX_HELLO_BYTES
 """How many times `recv` may return something before a client's dialect is settled: no `hello` has more bytes."""
+MAX_FIRST_BYTES = protocol.MAX_MESSAGE_BYTES
+"""How much may come before that: all of it is looked through each time, and no first line is longer."""
 IDLE_S = 0.5 if sys.platform == "win32" else None
 """How long one `recv` waits where nothing limits it, in seconds; None: until something comes.
 
@@ -145,7 +147,7 @@ class Connection:
             stranger = protocol.stranger_in(self._received)
             if stranger is not None:
                 return stranger
-            is_over = is_over or len(self._first_chunks) >= MAX_FIRST_CHUNKS
+            is_over = is_over or len(self._first_chunks) >= MAX_FIRST_CHUNKS or len(self._received) > MAX_FIRST_BYTES
             kind = protocol.recognise_client(self._received, is_over, self._has_ended)
             if kind is not None:
                 break
@@ -278,10 +280,12 @@ class Connection:
                 pass  # it is gone, or does not care
 
     def _feed(self, data: bytes) -> list[Event]:
-        """Return what was said, and what the client's telnet has to be sent."""
+        """Return what was said, how much said nothing, and what the client's telnet has to be sent."""
         events = self._dialect.feed(data)
         if isinstance(self._dialect, Lines) and (answer := self._dialect.take_answer()):
-            return [TelnetAnswer(answer), *events]
+            events = [TelnetAnswer(answer), *events]
+        if silent := self._dialect.take_silent():
+            events = [Silence(silent), *events]
         return events
 
     def _receive(self, limit_s: float | None) -> bytes | None:

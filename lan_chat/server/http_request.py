@@ -102,7 +102,8 @@ class RequestReader:
             raise HttpError(
                 HTTPStatus.REQUEST_URI_TOO_LONG if line_end is None else HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             )
-        if end is None and not self._has_line and (line := _LINE_END.search(self._received)):
+        searched = max(0, self._searched - 1)
+        if end is None and not self._has_line and (line := _LINE_END.search(self._received, searched)):
             parse_line(bytes(self._received[: line.start()]))  # a client may wait for the answer before it sends more
             self._has_line = True
         self._searched = len(self._received)

@@ -62,6 +62,13 @@ class TelnetAnswer(Event):
 
 
 @dataclass(frozen=True)
+class Silence(Event):
+    """So many bytes of a client that have said nothing: blank lines, a telnet's commands, objects of unknown types."""
+
+    size: int
+
+
+@dataclass(frozen=True)
 class Ended(Event):
     """Nothing more will be read from this client, which had not said goodbye."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from lan_chat.server.mail import Silence
 from protocol import Event, Say
 
 BYTES_PER_UNIT = 1024
@@ -12,7 +13,12 @@ LINES_PER_UNIT = 10
 
 
 def cost(event: Event | None) -> float:
-    """Return for how many units an event counts: the most of one, its KiB of UTF-8, and a tenth of its lines."""
+    """Return for how many units an event counts: the most of one, its KiB of UTF-8, and a tenth of its lines.
+
+    What says nothing is read like what does, and counts by its KiB.
+    """
+    if isinstance(event, Silence):
+        return max(1.0, event.size / BYTES_PER_UNIT)
     if not isinstance(event, Say):
         return 1.0
     text = event.text

@@ -48,7 +48,8 @@ def parse_network(text: str) -> Network | None:
     host, _, port = text.rpartition(":")
     for candidate in [bracketed[1]] if bracketed else [text, *([host] if port.isdecimal() else [])]:
         with contextlib.suppress(ValueError):
-            return _without_mapping(ipaddress.ip_network(_SCOPE.sub("", candidate), strict=False))
+            unscoped = _SCOPE.sub("", candidate) if ":" in candidate else candidate  # only IPv6 has scopes
+            return _without_mapping(ipaddress.ip_network(unscoped, strict=False))
     return None
 
 

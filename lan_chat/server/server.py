@@ -27,7 +27,7 @@ from lan_chat.server.handshakes import HandshakeThread
 from lan_chat.server.history import History
 from lan_chat.server.hosts import Hosts
 from lan_chat.server.http_request import HttpError, Request
-from lan_chat.server.mail import Connected, Ended, NameProposed, Settled, Strange, TurnAway, as_proposal
+from lan_chat.server.mail import Connected, Ended, NameProposed, Settled, Silence, Strange, TurnAway, as_proposal
 from lan_chat.server.options import BURST, Options
 from lan_chat.server.rate import Allowance, cost
 from lan_chat.server.room import Room
@@ -420,7 +420,7 @@ class ChatServer:
                 granted = []
                 if not self._slow_down(connection, wait_s):
                     return
-            if event is not None:
+            if event is not None and not isinstance(event, Silence):
                 granted.append(event)
         yield granted
 

@@ -11,7 +11,7 @@ import pytest
 
 import protocol
 from lan_chat.server import broadcast as module
-from lan_chat.server.broadcast import REPLAY_BYTES, REPLAY_EVENTS, Batch, Broadcast
+from lan_chat.server.broadcast import MAX_UNSENT_BYTES, REPLAY_BYTES, REPLAY_EVENTS, Batch, Broadcast
 from lan_chat.server.mailbox import Mailbox
 from lan_chat.server.membership import ConnectionState, Recipient
 from lan_chat.server.outbox import LONGEST_STALL_S, STALL_S, Outbox
@@ -150,6 +150,17 @@ def test_who_reads_nothing_is_not_tried_again_in_each_turn(readers: list[Reader]
     ada.recipient.outbox.due_at = 0.0
     broadcast.catch_up()
     assert ada.recipient.outbox.unsent_bytes < unsent
+
+
+def test_one_without_a_name_that_does_not_read_has_no_more_waiting_than_a_member(readers: list[Reader]) -> None:
+    _, broadcast = room_of([])
+    ada = readers[0].recipient
+    ada.state = ConnectionState.CHOOSING
+    while ada.state is ConnectionState.CHOOSING:
+        assert ada.outbox.unsent_bytes <= MAX_UNSENT_BYTES
+        broadcast.answer(ada, b"x" * 25_000)
+    assert ada.state is ConnectionState.BROKEN
+    assert ada.outbox.unsent_bytes == 0
 
 
 class ScriptedSocket:

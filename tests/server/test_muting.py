@@ -9,9 +9,9 @@ from lan_chat.server.commands import Operator
 from lan_chat.server.rules import Rule, RuleKind
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ENGLISH, ITALIAN
-from protocol import Message, Notice
+from protocol import Joined, Message, Notice
 from tests.support.peers import BackPeer, BarePeer, EventPeer, LinePeer
-from tests.support.servers import lose, room
+from tests.support.servers import lose, member_of, room
 from tests.support.waiting import wait_until
 
 MUTED, QUIET, MAY_WRITE = Notice(protocol.MUTED), Notice(protocol.QUIET), Notice(protocol.MAY_WRITE)
@@ -137,3 +137,16 @@ def test_no_command_confirms_what_it_did_not_do(
 
 def test_an_announcement_to_nobody_is_told_so(server: ChatServer, operator: Operator) -> None:
     assert operator.answer("say ciao") == "Announced, but there is nobody in the chat."
+
+
+def test_quotes_that_belong_to_a_name_are_no_quotes_around_one(server: ChatServer, operator: Operator) -> None:
+    with EventPeer(server.port, '"Ada"') as quoted, EventPeer(server.port, "Ada") as ada:
+        quoted.expect_event(Joined)
+        operator.answer('mute "Ada"')
+        assert quoted.expect_event(Notice) == MUTED
+        assert not member_of(server, "Ada").is_muted
+        operator.answer('unmute "Ada"')
+        assert quoted.expect_event(Notice) == MAY_WRITE
+        operator.answer("mute Ada")
+        assert ada.expect_event(Notice) == MUTED
+    assert operator.answer('mute "Bob"') == operator.answer("mute Bob")

@@ -42,6 +42,15 @@ def peer_from(server: ChatServer, host: str) -> socket.socket:
 # --- what is said costs what it costs the others ----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("sent", [b"\xff\xf1", b"\xff\xf6", b"\xff\xfa" + b"a" * 1020 + b"\xff\xf0", b"\t\n"])
+def test_what_says_nothing_costs_what_it_takes_to_read(strict: ChatServer, sent: bytes) -> None:
+    with LinePeer(strict.port, "Ada") as ada, LinePeer(strict.port, "Bob") as bob:
+        ada.sock.sendall(sent * (128 * 1024 // len(sent)))
+        wait_until(lambda: any(connection.slowed_until > 0 for connection in strict.room.connections()))
+        bob.say("ciao")
+        ada.expect("Bob: ciao\n")
+
+
 @pytest.mark.parametrize("lines", [501, 8192])
 def test_a_message_has_a_limit_of_lines_and_its_author_is_told(server: ChatServer, lines: int) -> None:
     with EventPeer(server.port, "Eva") as eva, LinePeer(server.port, "Ada") as ada:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lan_chat.server.mail import Silence
 from lan_chat.server.rate import Allowance, cost
 from protocol import Event, Join, Quit, Say
 from tests.support.wire import anything_goes
@@ -54,6 +55,7 @@ def test_nobody_who_waits_as_told_says_more_than_burst_and_rate(
     [
         *((Say("ciao"), 1), (Say("a\nb\nc"), 1), (Say("a\n" * 499 + "a"), 50), (Say("x" * 4096), 4)),
         *((Say("è" * 4096), 8), (Say("😀" * 4096), 16), (Quit(), 1), (Join("x" * 4096), 1), (None, 1)),
+        *((Silence(1), 1), (Silence(16 * 1024), 16)),
     ],
 )
 def test_a_text_costs_what_it_costs_the_others(event: Event | None, units: float) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import protocol
 from lan_chat.server.membership import Member
 from lan_chat.server.room import MAX_REMEMBERED, Room
 from lan_chat.server.rules import Rule, RuleKind, network_text, parse_network
+from tests.support.wire import anything_goes, valid_names
 
 BAN, MUTE = RuleKind.BAN, RuleKind.MUTE
 
@@ -44,6 +47,7 @@ def test_an_address_is_understood_as_the_log_shows_it(text: str, network: str) -
     "text",
     [
         *("10.0.0.999", "10.0.0", "127.0.0.*", "10.0.0.0/33", "10.0.0.0/", "10.0.0.5:", "10.0.0.5:abc", "010.0.0.1"),
+        *("0.0.0.0%/0", "10.0.0.5%a", "192.168.1.0%/24"),
         *("10", "", ":", "::g", "[::1", "[10.0.0.5]", "[10.0.0.5]:7", "Ada", "Ada:7", "10.0.0.5 ", "*"),
     ],
 )
@@ -51,9 +55,21 @@ def test_what_is_no_address_means_none(text: str) -> None:
     assert parse_network(text) is None
 
 
-@pytest.mark.parametrize("text", ["10.0.0.5", "10.0.0.0/24", "10.0.0.0/255.255.255.0"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("10.0.0.5", "10.0.0.0/24", "10.0.0.0/255.255.255.0"),
+        *("0.0.0.0%/0", "10.0.0.5%a", "192.168.1.0%/24", "10.0.0.5% Ada"),
+    ],
+)
 def test_no_name_can_be_mistaken_for_an_address_or_a_network(text: str) -> None:
     assert protocol.parse_name(text) is None
+
+
+@anything_goes
+@given(valid_names | st.from_regex(r"[0-9.]{7,12}[%/ a-f0-9]{0,6}", fullmatch=True))
+def test_nothing_that_can_be_a_name_means_an_address(text: str) -> None:
+    assert protocol.parse_name(text) is None or parse_network(text) is None
 
 
 RULES = [

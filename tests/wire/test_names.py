@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 
@@ -80,13 +82,22 @@ def test_a_name_has_something_to_see(raw: str) -> None:
         ("Ada Lovelace", " Ada\u00a0 \u3000Lovelace "),
         ("Ada", "A\u034fd\ufe0fa\u3164"),
         ("Nicolò", "Nicolo\u034f\u0300"),  # a letter without a shape between a letter and its accent
+        ("Maria", "Mari\u0307a"),  # an i has its dot anyway
+        ("Maria", "Mar\u0131\u0307a"),
+        ("Maja", "Ma\u0237\u0307a"),
+        ("Vịt", "Vi\u0307\u0323t"),
+        ("Іван", "і\u0307ван"),
+        ("İstanbul", "istanbul"),
     ],
 )
 def test_two_names_that_look_the_same_are_the_same(one: str, other: str) -> None:
     assert name_key(one) == name_key(other) != ""
 
 
-@pytest.mark.parametrize(("one", "other"), [("Ada", "Ado"), ("Ada B", "AdaB"), ("Nicolò", "Nicolo"), ("Ada", "Ada1")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Ada", "Ado"), ("Ada B", "AdaB"), ("Nicolò", "Nicolo"), ("Ada", "Ada1"), ("ė", "e"), ("Işık", "Işik")],
+)
 def test_two_names_that_differ_are_two(one: str, other: str) -> None:
     assert name_key(one) != name_key(other)
 
@@ -101,6 +112,29 @@ def test_a_name_keeps_its_rules_and_its_key_when_it_is_read_again(name: str) -> 
     assert name_key(name.casefold()) == name_key(name) != ""
 
 
+def test_nothing_that_unicode_calls_a_colon_follows_a_name() -> None:
+    colons = [chr(code) for code in range(0x110000) if "COLON" in unicodedata.name(chr(code), "").split()]
+    assert len(colons) > 15
+    letters = {"\u02d1", "\U00010782"}  # half a triangular colon looks like a dot
+    money = {"\u20a1"}
+    assert {colon for colon in colons if parse_name(f"Ada{colon} ciao") is not None} == letters | money
+
+
+@pytest.mark.parametrize("name", ["राम\u0903", "র\u0983", "ரஃ", "\u1000\u1038", "₡arlos"])
+def test_a_sign_of_its_own_script_is_part_of_a_name(name: str) -> None:
+    assert parse_name(name) == name
+
+
+@pytest.mark.parametrize("raw", ["A" + "\u0363" * 5, "A" + "\u0363" * 31, "\u20ddA", "\ufe0f\u0301", "\u0903"])
+def test_a_name_is_not_drawn_over_other_rows_and_begins_with_no_mark(raw: str) -> None:
+    assert parse_name(raw) is None
+
+
+@pytest.mark.parametrize("name", ["A" + "\u0363" * 4, "1\ufe0f\u20e3", "שָׁלוֹם", "กั้ง"])
+def test_a_few_marks_are_part_of_a_name(name: str) -> None:
+    assert parse_name(name) is not None
+
+
 @pytest.mark.parametrize("raw", ["Server", "server", " SERVER ", "Ｓｅｒｖｅｒ", "Ser\u034fver"])
 def test_nobody_bears_the_operators_name(raw: str) -> None:
     assert name_key(raw) in RESERVED_KEYS
@@ -112,7 +146,11 @@ def test_nobody_bears_the_operators_name(raw: str) -> None:
         "Ada ha abbandonato la Chat. Bo",
         "Ada si è unito alla chat! Bo",
         "Al HAS LEFT THE CHAT. Bo",
+        "Ada si é unito alla chat!",
+        "Ada sì e unito álla chat",
+        "Ada has jo\u0300ined the chat",
         "Ada\ua789 ciao",
+        *("Ada\ua6f4 ciao", "Ada\u1365 ciao", "Ada\u1361 ciao", "Ada\u2982 ciao", "Ada\u0c03 ciao", "Ada\u17c8 ciao"),
         "Ad\ufffd",
     ],
 )

@@ -10,6 +10,7 @@ from hypothesis import given
 import protocol
 from protocol import (
     BARE_RECV_BYTES,
+    CONTROL_WORDS,
     ITALIAN,
     MAX_NAME_CHARACTERS,
     Announcement,
@@ -51,6 +52,16 @@ def test_a_second_line_of_the_operator_bears_the_operators_name_too(announcement
     lines = Lines(ITALIAN).encode(announcement).decode().splitlines()
     assert [line.removeprefix("Server: ") for line in lines] == announcement.text.split("\n")
     assert all(line.startswith("Server: ") for line in lines)
+
+
+@pytest.mark.parametrize("word", CONTROL_WORDS)
+@pytest.mark.parametrize("name", ["A", "Ada", "😀" * 16, "x" * 32])
+def test_no_recv_of_a_bare_peer_ends_in_a_control_word_that_somebody_said(name: str, word: str) -> None:
+    """A peer that is behind reads what waits in pieces of its own: what is left of a message must be none either."""
+    for before in ("", "x", "a" * 891, "a\n"):
+        stream = b"".join(Bare(ITALIAN).encode_parts(Message(1, 0.0, name, f"{before}{word}")))
+        rests = {stream[start:] for start in range(len(stream))}
+        assert rests.isdisjoint(one.encode() for one in CONTROL_WORDS)
 
 
 LONG = "perché € 😀 " * 300

@@ -11,6 +11,7 @@ from protocol import (
     ITALIAN,
     MARK,
     MAX_SUBNEGOTIATION_BYTES,
+    MAX_TELNET_ANSWER_BYTES,
     SETTLE_S,
     Bare,
     EndConn,
@@ -154,6 +155,34 @@ def test_are_you_there_is_answered_where_one_can_see_it() -> None:
     lines = Lines(ITALIAN)
     lines.feed(b"\xff\xf6")
     assert lines.take_answer() == b"[OK]\r\n"
+
+
+@pytest.mark.parametrize("sent", [b"\xff\xf6", b"\xff\xfd\x18", b"\xff\xfb\x1f\xff\xf6"])
+def test_however_much_comes_at_once_the_answer_is_short(sent: bytes) -> None:
+    lines = Lines(ITALIAN)
+    lines.feed(sent * 5000)
+    assert 200 < len(lines.take_answer()) <= MAX_TELNET_ANSWER_BYTES
+    lines.feed(sent)
+    assert lines.take_answer()
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sent", "silent"),
+    [
+        (Lines(ITALIAN), b"\xff\xf1" * 100, 200),
+        (Lines(ITALIAN), b"\xff\xfa" + b"x" * 100 + b"\xff\xf0ciao\n", 104),
+        (Lines(ITALIAN), b"\r\n" * 100 + b"ciao\n", 100),
+        (Lines(ITALIAN), b" \t\n" * 100, 300),
+        (Lines(ITALIAN), b"Ada\nciao\n", 0),
+        (Events(), b"\n" * 100, 100),
+        (Events(), b'{"type":"x"}\n' * 100, 1300),
+        (Events(), b'{"type":"say","text":"ciao"}\n', 0),
+    ],
+)
+def test_what_says_nothing_is_counted(dialect: Lines | Events, sent: bytes, silent: int) -> None:
+    dialect.feed(sent)
+    assert dialect.take_silent() == silent
+    assert dialect.take_silent() == 0
 
 
 # --- recognition ------------------------------------------------------------------------------------------------------
