@@ -486,10 +486,10 @@ _UNWANTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\u
 
 _NOT_IN_NAMES = re.compile(
     "[:\u01c3\u02d0\u02f8\u0589\u05c3\u0703\u0704\u0903\u0a83\u16ec\u1803\u1809\u205a\u2236\u2d51\ua4fd\ua789\ufe30]"
-    "|[\u1361\u17c8\u1b5d\U0001d108\ufffc\ufffd]"
+    "|[\u1361\u17c8\u1b5d\u2237\u2803\u2805\u2806\U0001d108\ufffc\ufffd]"
 )
 """The colon behind a name, what looks like it or like the `!` that ends a notice (Unicode's table of confusables, UTS
-#39, and four that are not in it), and what stands for a character that is not there."""
+#39, and some that are not in it), and what stands for a character that is not there."""
 _COLON_WORDS = re.compile(r"\b(COLON|VISARGA)\b")
 """What the Unicode name of any other sign says that looks like a colon."""
 _DOTTED = re.compile("([iıjȷɉɨʝϳіјᶖ][\u0300-\u0306\u0308-\u036f]*)\u0307+")
@@ -597,7 +597,7 @@ def parse_name(raw: str) -> str | None:
         and not _has_tower(name)
         and not name.startswith('{"')  # the beginning of an event that was cut
         and not any(notice in _letters_of(name) for notice in _NOTICES)
-        and not unicodedata.category(key[0] if key else " ").startswith("M")  # an accent without a base character
+        and unicodedata.category(key[0] if key else " ") not in ("Mn", "Me")  # an accent without a base character
         and not _ADDRESS.fullmatch(key)
         and not _REQUEST.match(name)
         and key.strip("*\u204e\u2217") not in ("", *CONTROL_WORDS)  # nor `*`, which means everybody
@@ -741,9 +741,13 @@ class TelnetFilter:
         """Whether the next byte decides if there was a command."""
         return self._state is _TelnetState.COMMAND
 
+    def has_work(self, data: bytes) -> bool:
+        """Return whether there is anything to take out of the data, byte by byte."""
+        return self._state is not _TelnetState.TEXT or _IAC in data
+
     def feed(self, data: bytes) -> bytes:
         """Return what is left of the data: lines, and erasures in them."""
-        if self._state is not _TelnetState.TEXT or _IAC in data:
+        if self.has_work(data):
             data = self._take_out(data)
         if self._ends_in_cr and data.startswith(b"\0"):
             data = b"\n" + data[1:]
@@ -838,7 +842,7 @@ class Dialect(Protocol):
         """Return the events in the rest: the other side has ended its stream."""
 
     def take_silent(self) -> int:
-        """Return how many bytes since the last time have said nothing, though they were complete."""
+        """Return how many bytes since the last time have said nothing, or took as long to read as if they had not."""
 
     @property
     def is_waiting(self) -> bool:
@@ -904,7 +908,7 @@ def _bare_texts(event: Message | Announcement | Say) -> list[str]:
     Each line is a part, which bears its speaker's name: see `in_lines`.
     """
     # Four bytes a character are left for the name even of a `Say`: the original server puts it in front.
-    room = BARE_RECV_BYTES - max(len(_speaker_of(event).encode()), 4 * MAX_NAME_CHARACTERS) - len(": ")
+    room = BARE_RECV_BYTES - max(len(_speaker_of(event).encode()), 4 * MAX_NAME_CHARACTERS) - len(":  ")
     texts = [piece for line in event.text.split("\n") for piece in split_text(line, room)]
     # Nothing that ends one `recv` must be a control word, be it a piece of a longer line, or what was left of a message
     # when the `recv` before had enough: a blank behind it prevents that.
@@ -1049,9 +1053,9 @@ class Lines(_Framed):
         self._ended_lines = 0
 
     def feed(self, data: bytes) -> list[Event]:
-        sent = len(data)
+        if self._telnet.has_work(data):
+            self._silent_bytes += len(data)
         data = self._telnet.feed(data)
-        self._silent_bytes += sent - len(data)
         self._ended_lines += data.count(b"\n")
         return super().feed(data)
 
@@ -1084,7 +1088,8 @@ class Lines(_Framed):
     def _parse(self, whole_lines: bytes) -> list[Event]:
         text = (erase(whole_lines) if _IAC in whole_lines else whole_lines).decode("utf-8", "replace")
         events: list[Event] = []
-        for line in map(clean_text, text.split("\n")):
+        for raw in text.split("\n"):
+            line = clean_text(raw)
             if line in CONTROL_WORDS:
                 events.append(CONTROL_WORDS[line])
             elif is_too_long(line):
@@ -1092,7 +1097,7 @@ class Lines(_Framed):
             elif line and not line.isspace():
                 events.append(Say(line))
             else:
-                self._silent_bytes += 1 + len(line)
+                self._silent_bytes += 1 + len(raw)
         return events
 
 
@@ -1120,6 +1125,8 @@ EVENT_TYPES: dict[str, type[Event]] = {
     "notice": Notice,
 }
 """The `type` of a JSON object on the wire, and the event that it holds."""
+_SAID_BY_CLIENTS = frozenset((Hello, Join, Resume, Say, Quit, EndConn))
+"""What means something to a server."""
 
 _TYPE_NAMES = {cls: name for name, cls in EVENT_TYPES.items()}
 _JSON_TYPES: dict[str, Callable[[Any], bool]] = {
@@ -1197,10 +1204,13 @@ class Events(_Framed):
         return (_to_json({"type": kind, **fields}) + "\n").encode()
 
     def _parse(self, whole_lines: bytes) -> list[Event]:
-        lines = whole_lines.split(b"\n")
-        events = [event for line in lines if (event := _parse_event(line)) is not None]
-        if len(events) < len(lines):  # about: what says nothing is rare
-            self._silent_bytes += len(whole_lines) * (len(lines) - len(events)) // len(lines) + 1
+        events = []
+        for line in whole_lines.split(b"\n"):
+            event = _parse_event(line)
+            if type(event) not in _SAID_BY_CLIENTS:
+                self._silent_bytes += 1 + len(line)
+            if event is not None:
+                events.append(event)
         return events
 
 
@@ -1335,6 +1345,8 @@ _OTHER_LINE = re.compile(
 TLS_HANDSHAKE = b"\x16\x03"
 """How TLS begins: the type of the record and the version (RFC 8446, section 5.1)."""
 _PREFIXES = (*_WEB_METHODS, b"SSH-", TLS_HANDSHAKE, bytes((_IAC, _WILL)))
+MAX_LOOKED_AT = 2 * MAX_HELLO_BYTES
+"""How much of the first bytes is looked through for another protocol, or a telnet: it is done more than once."""
 _BEFORE = b"\r\n\xef\xbb\xbf"
 """What may stand before a first line: empty lines, and the mark of UTF-8."""
 
@@ -1343,8 +1355,8 @@ def stranger_in(received: bytes) -> Stranger | None:
     """Return which other protocol the first bytes of a client belong to; None where they may be of a chat's client."""
     if received.startswith(TLS_HANDSHAKE):
         return Stranger.TLS
-    received = erase(TelnetFilter().feed(received))
-    line = received.lstrip(_BEFORE)[:MAX_HELLO_BYTES]  # the expressions go back over it, each time that more comes
+    received = erase(TelnetFilter().feed(received[:MAX_LOOKED_AT]))
+    line = received.lstrip(_BEFORE)[:MAX_HELLO_BYTES]  # the expressions go back over it
     if _WEB_LINE.match(line):
         return Stranger.WEB
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -1381,7 +1393,7 @@ def recognise_client(received: bytes, is_over: bool, has_ended: bool = False) ->
     if newline and len(first_line) <= MAX_HELLO_BYTES and isinstance(_parse_event(first_line), Hello):
         return Events
     telnet = TelnetFilter()
-    if telnet.feed(received).endswith(b"\n") or telnet.has_spoken:
+    if begins_as_telnet(received) or telnet.feed(received).endswith(b"\n") or telnet.has_spoken:
         return Lines
     if received in _CONTROL_BYTES:  # a client that leaves at once need not wait
         return Bare
@@ -1401,7 +1413,7 @@ def recognise_client(received: bytes, is_over: bool, has_ended: bool = False) ->
 def begins_as_telnet(received: bytes) -> bool:
     """Return whether the first bytes of a client that sends lines have a telnet's command in them."""
     telnet = TelnetFilter()
-    telnet.feed(received)
+    telnet.feed(received[:MAX_LOOKED_AT])
     return telnet.has_spoken
 
 

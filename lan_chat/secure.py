@@ -27,6 +27,12 @@ FIRST_RECORD_BYTES, SPLITS = 1024, 32
 that it ever had, and large records are made in half the time: who is sent much gets them, and a welcome is split."""
 
 
+MAX_OWED_BYTES = 16 * 1024
+"""What the other side may have us owe it, by asking for updates of keys; a few dozen bytes are usual."""
+GROUP = "X25519"
+"""The group of the exchange (RFC 8446, section 4.2.7): some that OpenSSL has as well take a tenth of a second."""
+
+
 class SecureError(ConnectionError):
     """There is no secure channel to the other side, or no longer: nothing more may be sent to it or taken from it."""
 
@@ -130,6 +136,8 @@ class Channel:
             self._record_bytes = RECORD_BYTES
 
     def _said_in(self, data: bytes) -> Iterator[bytes]:
+        if self.has_ended:
+            return
         self._incoming.write(data)
         try:
             if not self.is_open:
@@ -146,6 +154,8 @@ class Channel:
             self.has_ended = True
         except ssl.SSLError as error:
             self._fail(error)
+        if self.is_open and self._outgoing.pending > MAX_OWED_BYTES:
+            self._failure = (SecureError, "too many updates of keys")
 
     def _check(self) -> None:
         """Hold the channel open only if it stands on the key: to OpenSSL, that is a session that was known before."""
@@ -173,6 +183,7 @@ def _context(key: bytes, is_server: bool) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if is_server else ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.options |= ssl.OP_NO_TICKET
+    context.set_ecdh_curve(GROUP)
     if sys.version_info >= (3, 13):
         if is_server:
             context.num_tickets = 0

@@ -136,13 +136,16 @@ class ConnectDialog:
         self._root.lift()
         (self.rooms.list if self.rooms.selected else self.host).focus_force()
 
-    def note_end(self) -> None:
-        """Note that the user is in no room any more: the connection has ended."""
+    def note_end(self, coded: entering.Place | None = None, why_code: str = "") -> None:
+        """Note that the user is in no room any more: the connection has ended, or its room wants another code."""
+        if coded is not None:
+            self._coded.add(coded)
         if self._current is not None:
             self._current = None
             self.rooms.set_current("")
             if self._attempt is None and self._asked is None:
-                self._tell("")
+                self._tell(why_code, is_problem=bool(why_code))
+                self._show_code_field()
 
     def submit(self) -> None:
         """Try to enter the room that was chosen; a thread waits for the network, not the window."""

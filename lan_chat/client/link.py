@@ -174,6 +174,8 @@ class Link:
                 if not data:
                     break
                 yield from self._dialect.feed(data if self._secure is None else self._secure.decrypt(data))
+                if self._secure is not None and self._secure.has_ended:
+                    break
             elif is_in_doubt:
                 yield from self._dialect.flush()
         yield from self._dialect.finish()

@@ -122,6 +122,8 @@ class Membership:
         """Where the user is, as far as the server has said it."""
         self.is_connected = True
         """Whether the session goes on, also while it reconnects."""
+        self.code_trouble: CodeTrouble | None = None
+        """What is wrong with the code, as long as the room is not reached for that."""
         self.standing = protocol.MAY_WRITE
         """Whether the user may write, as a `Notice` says it."""
         self._session = session
@@ -222,7 +224,7 @@ class Membership:
         if protocol.parse_name(welcome.name):  # not `{quit}`, with which the next Return would leave
             self._settings.name = welcome.name
         self._was_here = True
-        self._farewell = None
+        self._farewell = self.code_trouble = None
         self._note_room(welcome)
         self.asked_name = ""
         self._arrived_at = welcome.last
@@ -246,7 +248,7 @@ class Membership:
         self._screen.show_address(changed.room.host, changed.room.port)
 
     def _on_link_restored(self, restored: LinkRestored) -> None:
-        self._farewell = None
+        self._farewell = self.code_trouble = None
         self._screen.show_linked(restored.names or None)
         self._tell(self.words.link_restored)
 
@@ -263,6 +265,7 @@ class Membership:
             self._tell(sentence, Kind.ERROR if notice.about in (protocol.MUTED, protocol.QUIET) else Kind.NOTICE)
 
     def _on_code_trouble(self, trouble: CodeTrouble) -> None:
+        self.code_trouble = trouble
         self._tell(trouble.sentence, Kind.ERROR)
         if trouble.wants_code:
             self._screen.ask_code(trouble.sentence)

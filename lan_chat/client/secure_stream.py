@@ -27,6 +27,7 @@ class SecureStream:
         self._sock = sock
         self._lock = threading.Lock()
         self._channel = Channel(key, is_server=False)
+        self._timeout_s = MAX_TIMEOUT_S
         self._said = b""
         """What the server said in TLS, and nobody has read yet."""
         self.received = b""
@@ -50,6 +51,7 @@ class SecureStream:
 
     def settimeout(self, timeout_s: float) -> None:
         """Have `recv` and `sendall` wait no longer."""
+        self._timeout_s = timeout_s
         self._sock.settimeout(timeout_s)
 
     def sendall(self, data: bytes) -> None:
@@ -59,9 +61,19 @@ class SecureStream:
     def recv(self, size: int) -> bytes:
         """Return what the server says next, nothing where it has ended. Raises OSError."""
         said, self._said = self._said, b""
-        while not said and (data := self._sock.recv(size)):
+        until = time.monotonic() + self._timeout_s  # for a record, which may come in pieces
+        while not said and not self.has_ended:
+            self._sock.settimeout(max(0.001, until - time.monotonic()))
+            data = self._sock.recv(size)
+            if not data:
+                break
             said = self.decrypt(data)
         return said
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the server has said that nothing more comes."""
+        return self._channel.has_ended
 
     def decrypt(self, data: bytes) -> bytes:
         """Return what the server says by these bytes. Raises SecureError."""

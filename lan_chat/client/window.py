@@ -147,18 +147,23 @@ class ChatWindow:
         """
         if self._is_closed:
             return
+        trouble, place = self.membership.code_trouble, (self.session.host, self.session.port)
+        if trouble is not None and trouble.wants_code:  # also where the user put off entering it
+            why_code = why_code or trouble.sentence
         if self._connect_dialog is not None:
+            if why_code:
+                self._connect_dialog.note_end(place, why_code)
             self._connect_dialog.focus()
             return
         above = tk.Toplevel(self._root)
         above.transient(self._root)
         set_title_bar(above, self._palette)
         member = self.membership
-        current = member.room if member.is_connected and not why_code else None
-        place = (self.session.host, str(self.session.port)) if why_code else ("", "")
+        current = member.room if member.is_connected and trouble is None and not why_code else None
+        host, port = (place[0], str(place[1])) if why_code else ("", "")
         name = member.name or member.asked_name or self.settings.name
         self._connect_dialog = dialog = ConnectDialog(
-            above, self.settings, *place, name=name, current=current, why_code=why_code
+            above, self.settings, host, port, name=name, current=current, why_code=why_code
         )
         with self._dialog():
             dialog.run()

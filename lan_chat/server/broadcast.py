@@ -179,11 +179,14 @@ class Broadcast:
         """Show a newcomer what was said before, as much of the end of it as fits into MAX_BACKLOG_BYTES."""
         writer = self._writers[recipient.kind]
         written: list[bytes] = []
+        size = 0
         for event in reversed(backlog):
-            written = write_backlog(writer, [event]) + written
-            if sum(map(len, written)) > MAX_BACKLOG_BYTES:
+            piece = b"".join(write_backlog(writer, [event]))
+            written.append(piece)
+            size += len(piece)
+            if size > MAX_BACKLOG_BYTES:
                 break
-        self._write(recipient, [b"".join(written)] if written else [])
+        self._write(recipient, [b"".join(reversed(written))] if size else [])
 
     def replay(self, recipient: Recipient, last: int) -> None:
         """Show a member all that happened after a number, a piece at a time with `catch_up`; then it hears the room."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 
 import protocol
-from lan_chat.secure import RECORD_BYTES
+from lan_chat.secure import RECORD_BYTES, SecureError
 from lan_chat.server.http_request import HttpError, Request, RequestReader
 from lan_chat.server.mail import Silence, TelnetAnswer
 from lan_chat.server.mailbox import Mailbox
@@ -31,6 +31,8 @@ RECV_BYTES = 16 * 1024
 SECURED_RECV_BYTES, LARGE_RECV_BYTES = 1024, 4 * 1024
 """What is read at once in a room with a code, where no piece of the stream is a message: a thread that waits in `recv`
 holds as much memory, and a thousand of them a thousand times that. Whose record was not whole gets the larger one."""
+MAX_UNSAID_BYTES = 4 * RECORD_BYTES
+"""How much may come in TLS without anything being said: a record comes whole before it counts."""
 MAX_FIRST_CHUNKS = protocol.MAX_HELLO_BYTES
 """How many times `recv` may return something before a client's dialect is settled: no `hello` has more bytes."""
 MAX_FIRST_BYTES = protocol.MAX_MESSAGE_BYTES
@@ -70,6 +72,8 @@ class Connection:
         self._sock = sock
         self._sock.settimeout(IDLE_S)
         self._secured_bytes = SECURED_RECV_BYTES
+        self._silent_bytes = 0
+        """What TLS has taken for itself, of which nothing was said."""
         self._words = words
         self._dialect: Dialect = Bare(words)
         self.accepted_at = time.monotonic()
@@ -284,7 +288,8 @@ class Connection:
         events = self._dialect.feed(data)
         if isinstance(self._dialect, Lines) and (answer := self._dialect.take_answer()):
             events = [TelnetAnswer(answer), *events]
-        if silent := self._dialect.take_silent():
+        if silent := self._dialect.take_silent() + self._silent_bytes:
+            self._silent_bytes = 0
             events = [Silence(silent), *events]
         return events
 
@@ -295,12 +300,17 @@ class Connection:
         if not self._secured.is_begun:
             return self._read(limit_s, SECURED_RECV_BYTES)
         until = math.inf if limit_s is None else time.monotonic() + limit_s
+        unsaid_bytes = 0
         while not self._secured.has_ended:
             data = self._read(None if limit_s is None else until - time.monotonic(), self._secured_bytes)
             if not data:
                 return data
             if said := self._secured.receive(data):
+                self._silent_bytes += max(0, unsaid_bytes - len(said))
                 return said
+            unsaid_bytes += len(data)
+            if unsaid_bytes > MAX_UNSAID_BYTES:
+                raise SecureError("nothing was said in all that came")
             self._secured_bytes = LARGE_RECV_BYTES  # this client says so much at once
         return b""
 

@@ -20,6 +20,8 @@ TALK_SHARES = 5
 """For how many members' worth of talking an address is good, also over reconnections."""
 ASK_RATE, ASK_BURST = 5.0, 100.0
 """How often an address may ask to be let in: sustained rate, in units a second, and burst."""
+MAX_ASK_WAIT_S = 30.0
+"""How long it waits for that at most, whatever its members have missed: a page gives up after 40 s of silence."""
 GUESS_RATE, GUESS_BURST = 2.0, 20.0
 """How many wrong codes an address may try: sustained rate, in tries a second, and burst."""
 FAILURE_RATE, FAILURE_BURST = 200.0, 50.0
@@ -37,7 +39,7 @@ class Host:
     def __init__(self, rate: float) -> None:
         self.connections = 0
         self.talking = Allowance(TALK_SHARES * rate, TALK_SHARES * BURST)
-        self.asking = Allowance(ASK_RATE, ASK_BURST)
+        self.asking = Allowance(ASK_RATE, ASK_BURST, ASK_RATE * MAX_ASK_WAIT_S)
         self.guessing = Allowance(GUESS_RATE, GUESS_BURST)
         self.told: set[str] = set()
         """The limits that the operator was told of."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 from lan_chat.server.mail import Silence
@@ -29,14 +30,15 @@ def cost(event: Event | None) -> float:
 
 
 class Allowance:
-    """A token bucket: `rate` units a second sustained, `burst` at once. What is taken beyond that is a debt.
+    """A token bucket: `rate` units a second sustained, `burst` at once. What is taken beyond is a debt, up to a limit.
 
     Any thread.
     """
 
-    def __init__(self, rate: float, burst: float) -> None:
+    def __init__(self, rate: float, burst: float, max_debt: float = math.inf) -> None:
         self._rate = rate
         self._burst = burst
+        self._max_debt = max_debt
         self._lock = threading.Lock()
         """Guards the two that follow."""
         self._left = burst
@@ -51,7 +53,7 @@ class Allowance:
             return 0.0
         with self._lock:
             self._fill(now)
-            self._left -= wanted
+            self._left = max(self._left - wanted, -self._max_debt)
             return max(0.0, -self._left / self._rate)
 
     def take_now(self, wanted: float, now: float) -> bool:

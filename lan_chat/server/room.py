@@ -121,6 +121,8 @@ class Room:
                 _remember(self._gone, protocol.name_key(name), (name, ""))
             for member in members:
                 key = protocol.name_key(member.name)
+                if key in self.names:  # an older server took these for two names: one is asked for anew
+                    continue
                 self.names[key] = self._tokens[member.token_key] = member
                 member.is_muted = key in self._muted
 
@@ -128,7 +130,8 @@ class Room:
         """Make the name of a member free for others."""
         key = protocol.name_key(member.name)
         with self._lock:
-            del self.names[key]
+            if self.names.get(key) is member:
+                del self.names[key]
             self._tokens.pop(member.token_key, None)
             _remember(self._gone, key, (member.name, member.recipient.address[0] if member.recipient else ""))
 

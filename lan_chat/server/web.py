@@ -204,7 +204,10 @@ def said_in(request: Request) -> list[Event]:
     """Return what a guest says, in the events dialect, or what is wrong with that. Raises HttpError."""
     if request.path == "/leave":
         return [Quit()]
-    events = Events().feed(request.body.strip() + b"\n")
+    body = request.body.strip()
+    if b"\n" in body:  # it is one thing that is said: more would be parsed for nothing
+        raise HttpError(HTTPStatus.BAD_REQUEST)
+    events = Events().feed(body + b"\n")
     if len(events) == 1 and isinstance(events[0], Say | Fault) and events[0].nonce is not None:
         return events
     raise HttpError(HTTPStatus.BAD_REQUEST)  # without a nonce, what is tried again would be said twice

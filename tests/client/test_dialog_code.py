@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from lan_chat import secure
+from lan_chat.client.ledger import LinkRestored
+from lan_chat.client.session import CodeTrouble
 from lan_chat.client.settings import Settings
 from lan_chat.client.words import ENGLISH, ITALIAN
 from lan_chat.code import key_of
@@ -275,3 +277,40 @@ def test_the_window_asks_for_the_code_that_the_room_wants_and_goes_on_in_it(
     assert settings.code_keys.find("", HERE, coded_front.port) == coded_front.key
     seat.close_window()
     seat.window.session.close()
+
+
+@pytest.mark.psk
+def test_a_code_that_was_put_off_is_asked_for_until_the_room_is_reached(session_sit: SessionSit, play: Play) -> None:
+    """Somebody closes the dialog to ask what the new code is; and the trouble may come while another is open."""
+    seat = session_sit(play())
+    window, trouble = seat.window, CodeTrouble("Il codice non va.", wants_code=True)
+    seen: list[object] = []
+
+    def look(then_hears: bool = False) -> None:
+        dialog = window._connect_dialog
+        if dialog is None:
+            seat.root.after(10, look, then_hears)
+            return
+        seen.append((dialog.problem["text"] == trouble.sentence, dialog._has_code_field, dialog._current is None))
+        if then_hears:
+            window.membership.hear(trouble)
+            seat.root.after(50, look)
+        else:
+            dialog.close()
+
+    seat.root.after(10, look)
+    window.membership.hear(trouble)
+    seat.wait(lambda: len(seen) == 1)
+    seat.root.after(10, look)
+    window.connect()
+    assert seen == [(True, True, True)] * 2
+    window.membership.hear(LinkRestored(()))
+    seat.root.after(10, look, True)
+    window.connect()
+    assert seen[2][2] is False  # type: ignore[index]
+    assert seen[3][2] is True  # type: ignore[index]
+    assert window.membership.code_trouble is trouble
+    window.membership.hear(CodeTrouble("Non ha più un codice.", wants_code=False))
+    seat.root.after(10, look)
+    window.connect()
+    assert seen[4] == (False, False, True), "it may be entered after a question"

@@ -42,7 +42,9 @@ def peer_from(server: ChatServer, host: str) -> socket.socket:
 # --- what is said costs what it costs the others ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sent", [b"\xff\xf1", b"\xff\xf6", b"\xff\xfa" + b"a" * 1020 + b"\xff\xf0", b"\t\n"])
+@pytest.mark.parametrize(
+    "sent", [b"\xff\xf1", b"\xff\xf6", b"\xff\xf7", b"\xff\xfa" + b"a" * 1020 + b"\xff\xf0", b"\t\n"]
+)
 def test_what_says_nothing_costs_what_it_takes_to_read(strict: ChatServer, sent: bytes) -> None:
     with LinePeer(strict.port, "Ada") as ada, LinePeer(strict.port, "Bob") as bob:
         ada.sock.sendall(sent * (128 * 1024 // len(sent)))

@@ -33,6 +33,13 @@ def test_a_debt_is_waited_off_in_full() -> None:
     assert allowance.take(1, 495.0) == pytest.approx(0.05)
 
 
+def test_a_debt_may_have_a_limit() -> None:
+    allowance = Allowance(rate=5, burst=100, max_debt=150)
+    assert allowance.take(10_000, 0.0) == pytest.approx(30.0)
+    assert allowance.take(10_000, 10.0) == pytest.approx(30.0)
+    assert allowance.take(1, 40.0) == pytest.approx(0.2)
+
+
 def test_a_rate_of_0_is_no_limit() -> None:
     assert Allowance(rate=0, burst=1).take(1_000_000, 0.0) == 0.0
 

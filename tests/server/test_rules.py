@@ -107,6 +107,16 @@ def test_a_member_of_an_earlier_server_is_muted_as_it_was(members_are_first: boo
     assert room.muting_of(lia) is not None
 
 
+def test_two_members_of_an_earlier_server_whose_names_are_one_now_do_not_break_each_other() -> None:
+    room, maria, other = Room(10), Member("Maria", b"1"), Member("Mari\u0307a", b"2")
+    room.restore([maria, other])
+    assert room.members() == [maria]
+    room.release(other)
+    assert room.find("Maria") is maria
+    room.release(maria)
+    assert room.members() == []
+
+
 def test_each_change_of_the_rules_is_noted_once_and_nothing_else_is() -> None:
     room = Room(10)
     room.restore([Member("Lia", b"key")])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Iterator
+from http.client import HTTPMessage
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from lan_chat.code import key_of, make_code, parse_code
 from lan_chat.server import heartbeats, spares
 from lan_chat.server import server as server_module
 from lan_chat.server.commands import Operator
+from lan_chat.server.http_request import HttpError, Request
 from lan_chat.server.options import Options
 from lan_chat.server.server import ChatServer
 from lan_chat.server.spares import LOAD_BURST, LOAD_KEPT_S, LOAD_RATE, Spares
+from lan_chat.server.web import said_in
 from lan_chat.server.words import ENGLISH, ITALIAN
 from protocol import EndConn, Error, Event, Join, Joined, Message, Refused, Resume, Welcome
 from tests.support.peers import GREETING, BarePeer, EventPeer, LinePeer, Peer
@@ -569,3 +572,10 @@ def test_a_room_with_a_code_lets_browsers_in_where_the_operator_wants_it() -> No
             assert ITALIAN.needs_code in lines.expect_end()
     finally:
         server.stop()
+
+
+def test_many_things_said_at_once_are_refused_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = b"a\n" * 49_500
+    monkeypatch.setattr(protocol, "_parse_event", lambda _: pytest.fail("a page says one thing at a time"))
+    with pytest.raises(HttpError):
+        said_in(Request("POST", "/say", HTTPMessage(), body))

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lan_chat import secure
 from lan_chat.secure import (
     FIRST_RECORD_BYTES,
     IDENTITY,
@@ -235,6 +236,34 @@ def test_end_that_was_said_is_told_from_one_that_was_not() -> None:
     assert client.has_ended
     with pytest.raises(SecureError):
         server.encrypt(b"after the end")
+
+
+def test_what_comes_after_the_end_is_not_kept() -> None:
+    client, server = open_pair()
+    client.receive(server.close())
+    for _ in range(10):
+        assert client.receive(b"x" * 10_000) == b""
+    assert client._incoming.pending == 0
+
+
+def test_who_has_us_owe_too_much_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, server = open_pair()
+    server._tls.write(b"x" * 200)  # stands for the answers to updates of keys, which Python cannot ask for
+    monkeypatch.setattr(secure, "MAX_OWED_BYTES", 300)
+    assert server.receive(client.encrypt(b"ciao")) == b"ciao"
+    monkeypatch.setattr(secure, "MAX_OWED_BYTES", 100)
+    assert server.receive(client.encrypt(b"ciao")) == b"ciao"  # what was said before counts
+    with pytest.raises(SecureError, match="too many updates of keys"):
+        server.receive(client.encrypt(b"ciao"))
+
+
+def test_only_one_group_is_spoken() -> None:
+    context = context_with_key(is_server=False)
+    context.set_ecdh_curve("prime256v1")
+    client, server = RawSide(context, is_server=False), Channel(KEY, is_server=True)
+    with pytest.raises(SecureError):
+        server.receive(client.take_outgoing())
+    assert not server.is_open
 
 
 def test_older_version_is_refused_by_both() -> None:
