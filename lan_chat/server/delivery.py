@@ -147,8 +147,8 @@ class Delivery:
             log.info(self._words.log_left.format(who=member.name, why=why))
         if member.state is MemberState.AWAY:
             self._exits.leave(member, Reason.KICKED)
-        elif recipient is not None:
-            self._expel(recipient, reason, detail)
+        elif recipient is not None:  # what it has said since, and that its link has broken since, is too late
+            self._exits.expel(recipient, reason, detail)
 
     def ban(self, what: str, detail: str | None = None) -> None:
         """Keep out a name, an address or a network, and disconnect the clients that it is about."""

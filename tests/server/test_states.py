@@ -61,6 +61,31 @@ def test_who_is_kicked_after_its_link_has_broken_leaves_with_the_reason(caplog: 
         assert answer_to(server.port, Resume(ada.welcome.token, 0)) == Error("kicked", detail="troppo rumore")
 
 
+def test_who_is_kicked_has_left_although_its_link_breaks_in_the_middle_of_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    with room() as server, EventPeer(server.port, "Bob") as bob, EventPeer(server.port, "Ada") as ada:
+        bob.expect_event(Joined)
+        member = member_of(server, "Ada")
+        take = Mailbox.take
+
+        def take_and_break(self: Mailbox) -> list[Event]:
+            said = take(self)
+            if ada.sock.fileno() >= 0:
+                reset(ada.sock)
+                wait_until(lambda: any(isinstance(event, Ended) for event in self._said))
+            return said
+
+        def break_and_kick() -> None:
+            with monkeypatch.context() as patch:
+                patch.setattr(Mailbox, "take", take_and_break)
+                server.delivery.kick(member)
+
+        server.call(break_and_kick)
+        left = bob.expect_event(Left)
+        assert (left.name, left.reason) == ("Ada", "kicked")
+        assert member.state is MemberState.GONE
+        assert answer_to(server.port, Resume(ada.welcome.token, 0)) == Error("kicked")
+
+
 def test_who_is_banned_before_it_was_greeted_is_not_greeted_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
     may_go_on, has_gone_on = threading.Event(), threading.Event()
     hand_over = Mailbox.hand_over
