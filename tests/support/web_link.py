@@ -61,6 +61,10 @@ class WebLink:
         self._outgoing.put(None)
         if self._thread.ident is not None:
             self._thread.join()
+        while not self._streams.empty():  # opened as the link was cut, and read by nobody
+            if (guest := self._streams.get()) is not None:
+                guest.close()
+        self._streams.put(None)  # `incoming` may still wait for it
 
     def incoming(self) -> Iterator[Event]:
         """Yield what the streams say, one after the other: one on which something was refused is not the last."""
@@ -95,7 +99,11 @@ class WebLink:
             case Join() | Resume():
                 self._token = event.token or ""
                 guest = Guest(self.place[1], event)
-                self._note(guest.sock)
+                try:
+                    self._note(guest.sock)
+                except ConnectionAbortedError:
+                    guest.close()
+                    raise
                 self._streams.put(guest)
             case Say():
                 body = Events().encode(event)
