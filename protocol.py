@@ -486,7 +486,7 @@ _UNWANTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\u
 
 _NOT_IN_NAMES = re.compile(
     "[:\u01c3\u02d0\u02f8\u0589\u05c3\u0703\u0704\u0903\u0a83\u16ec\u1803\u1809\u205a\u2236\u2d51\ua4fd\ua789\ufe30]"
-    "|[\u1361\u17c8\u1b5d\u2237\u2803\u2805\u2806\U0001d108\ufffc\ufffd]"
+    "|[\u1361\u17c8\u1b5d\u2237\u2803\u2805\u2806\u29f4\U0001d108\ufffc\ufffd]"
 )
 """The colon behind a name, what looks like it or like the `!` that ends a notice (Unicode's table of confusables, UTS
 #39, and some that are not in it), and what stands for a character that is not there."""
@@ -508,11 +508,25 @@ _JOINERS = "\u200c\u200d"
 """What joins or parts two characters: part of Persian and Indic words, and of emoji."""
 _EMOJI_STYLE = "\ufe0f"
 """Asks for the coloured form of the character before, and counts as part of it."""
-_ADDRESS = re.compile(r"\d+(\.\d+){3}(%[^/]*)?(/[\d.]+)?")
-"""What can be taken for an IPv4 address or network, perhaps with an interface; an IPv6 address has colons."""
+_TONE_OF_LISU = "\ua4fd"
+"""Looks like a colon, and is a letter of a script that has no other tones."""
+_EMOJI = re.compile("[\U0001f000-\U0001faff]")
+"""The blocks of Unicode that are emoji and other pictures; a Python that is older than one takes it for unprintable."""
+_DOTS = str.maketrans("。·・٫", "....")
+"""What stands for the dot of an address elsewhere, or looks like it."""
+_ADDRESS = re.compile(r"(?<![\w.])(0x[\da-f]+|\d+)( ?\. ?(0x[\da-f]+|\d+|\*)){3}(?!\w)|(?<!\w)0x[\da-f]{6,8}(?!\w)")
+"""What can be taken for an IPv4 address or network, wherever it stands in a name; an IPv6 address has colons."""
 _REQUEST = re.compile(r"[A-Z-]{3,20} [/*]|(?i:.* HTTP/\d)|SSH-|PROXY ")
 """The first line of another protocol's client."""
 _LETTERS = re.compile(r"[^\W_]")
+_LOOK_ALIKES = str.maketrans(
+    "10@$35|iıłøđаеорсухіјѕһԁтнкмαειοτυρνκ",
+    "loasesllllodaeopcyxljshdthkmaelotupvk",
+)
+"""What looks like a Latin letter, by that; also a digit in its place, and the i, which looks like an l where it is
+large."""
+_STARS = "*\u066d\u204e\u2217\u2731\U0001031f "
+"""What looks like the `*` that means everybody."""
 
 
 def clean_text(text: str) -> str:
@@ -592,15 +606,16 @@ def parse_name(raw: str) -> str | None:
     key = name_key(name)
     valid = (
         0 < len(name) <= MAX_NAME_CHARACTERS
-        and _without_joiners(name).isprintable()
+        and _EMOJI.sub("", _without_joiners(name)).isprintable()
         and not any(_is_like_colon(one) and _is_foreign_mark(name, place) for place, one in enumerate(name))
         and not _has_tower(name)
         and not name.startswith('{"')  # the beginning of an event that was cut
         and not any(notice in _letters_of(name) for notice in _NOTICES)
+        and (key in RESERVED_KEYS or _letters_of(name) not in _RESERVED_LETTERS)
         and unicodedata.category(key[0] if key else " ") not in ("Mn", "Me")  # an accent without a base character
-        and not _ADDRESS.fullmatch(key)
+        and not _ADDRESS.search(key.translate(_DOTS))
         and not _REQUEST.match(name)
-        and key.strip("*\u204e\u2217") not in ("", *CONTROL_WORDS)  # nor `*`, which means everybody
+        and key.strip(_STARS) not in ("", *CONTROL_WORDS)
     )
     return name if valid else None
 
@@ -611,7 +626,7 @@ def _without_joiners(name: str) -> str:
     for place, character in enumerate(name):
         if character in _JOINERS:
             before, after = name[:place].rstrip(_EMOJI_STYLE)[-1:], name[place + 1 : place + 2]
-            if before and after and all(unicodedata.category(one)[0] in "LMS" for one in (before, after)):
+            if all(_EMOJI.match(one) or unicodedata.category(one or " ")[0] in "LMS" for one in (before, after)):
                 continue
         kept.append(character)
     return "".join(kept)
@@ -638,15 +653,15 @@ def _has_tower(name: str) -> bool:
 
 def _is_foreign_mark(name: str, place: int) -> bool:
     """Return whether what looks like a colon is no sign of the script that it stands in, as a visarga is."""
-    if unicodedata.category(name[place])[0] != "M" or not place:
+    if not place or (unicodedata.category(name[place])[0] != "M" and name[place] != _TONE_OF_LISU):
         return True
     script, before = (unicodedata.name(name[at], "").partition(" ")[0] for at in (place, place - 1))
     return script != before
 
 
 def _letters_of(text: str) -> str:
-    """Return the letters and digits of a text, folded, without accents."""
-    return "".join(_LETTERS.findall(unicodedata.normalize("NFKD", name_key(text))))
+    """Return the letters and digits of a text, folded, without accents, and what looks alike as one."""
+    return "".join(_LETTERS.findall(unicodedata.normalize("NFKD", name_key(text)).translate(_LOOK_ALIKES)))
 
 
 def name_key(name: str) -> str:
@@ -664,8 +679,9 @@ def name_key(name: str) -> str:
     return " ".join(folded.split())
 
 
-_NOTICES = tuple(
-    _letters_of(notice.format(name="")) for words in LANGUAGES.values() for notice in (words.joined, words.left)
+_NOTICES = (
+    *(_letters_of(notice.format(name="")) for words in LANGUAGES.values() for notice in (words.joined, words.left)),
+    _letters_of("si è unita alla chat"),  # of a woman, as a reader expects it
 )
 """What a name must not contain, or its notices would read like another member's; letters alone, so that no blank or
 full stop makes a difference."""
@@ -675,6 +691,8 @@ TOKEN = re.compile(r"[0-9A-Za-z_-]{16,64}")
 
 RESERVED_KEYS = frozenset({name_key(SERVER_NAME)})
 """Keys (`name_key`) of names that no member may take."""
+_RESERVED_LETTERS = frozenset(map(_letters_of, RESERVED_KEYS))
+"""The same as `_letters_of` returns them: nor what looks like one of them."""
 
 
 # --- telnet ---------------------------------------------------------------------------------------------------------
@@ -1092,8 +1110,8 @@ class Lines(_Framed):
             line = clean_text(raw)
             if line in CONTROL_WORDS:
                 events.append(CONTROL_WORDS[line])
-            elif is_too_long(line):
-                events.append(Fault(Reason.TOO_LONG))
+            elif (reason := fault_of(line)) in (Reason.TOO_LONG, Reason.TOO_MANY_LINES):  # also breaks without `\n`
+                events.append(Fault(reason))
             elif line and not line.isspace():
                 events.append(Say(line))
             else:
@@ -1335,13 +1353,18 @@ class Stranger(Enum):
 
 
 _WEB_METHODS = (b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"CONNECT ", b"OPTIONS ", b"TRACE ", b"PATCH ")
-_WEB_LINE = re.compile(rb"(%s)[/*]|(?i:[A-Z-]{1,20} [^\r\n]* HTTP/1\.)" % b"|".join(_WEB_METHODS))
+_WEB_LINE = re.compile(
+    rb"(%s)([/*]|(?i:https?://))|(?i:[A-Z-]{1,20} [^\r\n]* HTTP/1\.)|[A-Z]{3,20} (/|https?://)[^ \r\n]{200}"
+    % b"|".join(_WEB_METHODS)
+)
 """How a request begins (RFC 9112, section 3), also one whose line comes in pieces: nobody is called `GET /`."""
 _OTHER_LINE = re.compile(
-    rb"SSH-|PROXY (TCP|UNKNOWN)|[A-Z-]{1,20} [^\r\n]* [A-Z]{2,10}/\d|(?i:(EHLO|HELO) )|CAP LS"
-    rb"|(NICK|USER|PASS) [^\r\n]*\r\n"
+    rb"SSH-|PROXY (TCP|UNKNOWN)|[A-Z-]{1,20} [^\r\n]* [A-Z]{2,10}/\d|HTTP/\d|(?i:(EHLO|HELO|LHLO)[ \r])|CAP LS"
+    rb"|(NICK|USER|PASS) [^\r\n]*\r\n|\w{1,8} CAPABILITY\r\n|\*\d+\r\n|RFB \d{3}\.\d{3}\n|JDWP-Handshake"
+    rb"|[\x01-\x05]|\x1b%-12345X|@PJL "
 )
-"""How the clients of some other protocols begin: SSH, a load balancer, RTSP, SIP and HTTP/2, SMTP, IRC."""
+"""How some other programs begin: SSH, a load balancer, RTSP, SIP and HTTP/2, a web server, SMTP, IRC, IMAP, Redis, VNC,
+a debugger, and what is sent to printers (LPD, PJL) or through a proxy (SOCKS)."""
 TLS_HANDSHAKE = b"\x16\x03"
 """How TLS begins: the type of the record and the version (RFC 8446, section 5.1)."""
 _PREFIXES = (*_WEB_METHODS, b"SSH-", TLS_HANDSHAKE, bytes((_IAC, _WILL)))

@@ -92,6 +92,7 @@ def test_a_bare_text_over_the_limit_is_cut_once_more_and_not_lost() -> None:
 
 # --- the line dialect -------------------------------------------------------------------------------------------------
 
+TOO_MANY = Fault(Reason.TOO_MANY_LINES)
 LINES: dict[str, tuple[bytes, list[Event]]] = {
     "a newline ends a message": (b"ciao\n", [Say("ciao")]),
     "a CR before it is dropped": (b"ciao\r\n", [Say("ciao")]),
@@ -107,6 +108,8 @@ LINES: dict[str, tuple[bytes, list[Event]]] = {
     "text around a control word": (b"{quit}?\n {quit}\n", [Say("{quit}?"), Say(" {quit}")]),
     "a full message": (f"{FULL}\n".encode(), [Say(FULL)]),
     "one byte more": (f"{FULL}x\nciao\n".encode(), [Fault(Reason.TOO_LONG), Say("ciao")]),
+    "breaks that are no newline": (b"a\r" * 501 + "b\u2028".encode() * 501 + b"\nciao\n", [TOO_MANY, Say("ciao")]),
+    "as many of them as may be": (b"a\r" * 499 + b"a\n", [Say("a\n" * 499 + "a")]),
     "an object is text": (b'{"type":"say"}\n', [Say('{"type":"say"}')]),
 }
 

@@ -51,7 +51,9 @@ def test_a_name_is_all_printable(raw: str) -> None:
     assert parse_name(raw) is None
 
 
-@pytest.mark.parametrize("raw", ["Alice: ciao", "Alice:", ":", "Alice： ciao", "Alice︓ ciao", "Alice﹕", "⩴"])
+@pytest.mark.parametrize(
+    "raw", ["Alice: ciao", "Alice:", ":", "Alice： ciao", "Alice︓ ciao", "Alice﹕", "⩴", "Alice⧴"]
+)
 def test_a_name_has_no_colon_however_it_is_written(raw: str) -> None:
     assert parse_name(raw) is None
 
@@ -120,7 +122,7 @@ def test_nothing_that_unicode_calls_a_colon_follows_a_name() -> None:
     assert {colon for colon in colons if parse_name(f"Ada{colon} ciao") is not None} == letters | money
 
 
-@pytest.mark.parametrize("name", ["राम\u0903", "র\u0983", "ரஃ", "\u1000\u1038", "₡arlos"])
+@pytest.mark.parametrize("name", ["राम\u0903", "র\u0983", "ரஃ", "\u1000\u1038", "₡arlos", "ꓡꓲꓽ"])
 def test_a_sign_of_its_own_script_is_part_of_a_name(name: str) -> None:
     assert parse_name(name) == name
 
@@ -140,6 +142,43 @@ def test_nobody_bears_the_operators_name(raw: str) -> None:
     assert name_key(raw) in RESERVED_KEYS
 
 
+@pytest.mark.parametrize("raw", ["S\u0435rver", "Server.", "[Server]", "5erver", "Sérver", "S e r v e r"])
+def test_nobody_bears_a_name_that_looks_like_the_operators(raw: str) -> None:
+    assert parse_name(raw) is None
+
+
+@pytest.mark.parametrize("name", ["Servera", "Server 2", "Il server di Ada", "Сервер"])
+def test_a_name_may_have_the_operators_in_it(name: str) -> None:
+    assert parse_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *("192.168.1.5", "192.168.1.5 spam", "192.168.1.5.", "(192.168.1.5)", "@192.168.1.5", "192 . 168 . 1 . 5"),
+        *("192。168。1。5", "1٫2٫3٫4", "192·168·1·5", "0x7f.0.0.1", "0xC0A80105", "1.2.3.4/", "1.2.3.*", "10.0.0.0-9"),
+        *("1.2.3.4 %x", "fra 1.2.3.4 e 1.2.3.5"),
+    ],
+)
+def test_a_name_has_no_address_in_it_however_that_is_written(raw: str) -> None:
+    assert parse_name(raw) is None
+
+
+@pytest.mark.parametrize("name", ["Ada 1.2", "v1.2.3.4", "10.1", "3,14", "0xAda"])
+def test_a_name_may_have_numbers_in_it(name: str) -> None:
+    assert parse_name(name) == name
+
+
+@pytest.mark.parametrize("raw", ["*", "**", "\u066d", "\u2731", "\U0001031f", "* *"])
+def test_a_name_is_not_the_star_that_means_everybody(raw: str) -> None:
+    assert parse_name(raw) is None
+
+
+@pytest.mark.parametrize("name", ["Eva \U0001fa77", "\U0001fae8", "\U0001f9d1\u200d\U0001faf0"])
+def test_an_emoji_may_be_newer_than_python(name: str) -> None:
+    assert parse_name(name) == name
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -149,6 +188,14 @@ def test_nobody_bears_the_operators_name(raw: str) -> None:
         "Ada si é unito alla chat!",
         "Ada sì e unito álla chat",
         "Ada has jo\u0300ined the chat",
+        *(
+            "Ada has joıned the chat",
+            "Ada ha abbandonato ła Chat",
+            "Ada ha abbandønato la Chat",
+            "Ada has left the chαt",
+        ),
+        *("Ada h\u0430 abbandonato la Chat", "Ada ha abband0nato 1a Chat", "Ada ha abbandonato Ia Chat"),
+        *("Ada h@ abbandonato la chat", "Ada si è unita alla chat!"),
         "Ada\ua789 ciao",
         *("Ada\ua6f4 ciao", "Ada\u1365 ciao", "Ada\u1361 ciao", "Ada\u2982 ciao", "Ada\u0c03 ciao", "Ada\u17c8 ciao"),
         "Ad\ufffd",

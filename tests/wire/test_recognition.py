@@ -21,6 +21,7 @@ from protocol import (
     Greeting,
     Hello,
     Lines,
+    Stranger,
     Words,
     is_stranger,
     parse_name,
@@ -42,6 +43,29 @@ HELLO = Events().encode(Hello(1, "it"))
 )
 def test_a_client_that_says_hello_speaks_events(received: bytes, is_over: bool) -> None:
     assert recognise_client(received, is_over) is Events
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        *(b"*1\r\n$4\r\nPING\r\n", b"\x01default\n", b"\x02lp\n", b"\x1b%-12345X@PJL INFO ID\r\n", b"@PJL INFO ID\r\n"),
+        *(b"HTTP/1.1 200 OK\r\n\r\nciao", b"EHLO\r\n", b"lhlo pc\r\n", b"a001 CAPABILITY\r\n", b"RFB 003.008\n"),
+        *(b"JDWP-Handshake", b"\x05\x01\x02"),
+    ],
+)
+def test_what_other_programs_begin_with_is_no_name(received: bytes) -> None:
+    assert protocol.stranger_in(received) is Stranger.OTHER
+
+
+@pytest.mark.parametrize("line", ["POST http://192.168.1.5/{} HTTP/1.1\r\n", "PROPFIND /{} HTTP/1.1\r\n", "GET /{}"])
+def test_a_request_is_one_however_long_its_line_is(line: str) -> None:
+    whole = line.format("a" * 3 * MAX_HELLO_BYTES).encode()
+    assert all(protocol.stranger_in(whole[:size]) is Stranger.WEB for size in range(300, len(whole), 100))
+
+
+@pytest.mark.parametrize("name", ["* Ada", "*Ada*", "Ada HTTP", "HELO", "Capability", "@Ada", "\x08Ada", "\x1b[AAda"])
+def test_what_looks_a_little_like_another_program_may_be_a_name(name: str) -> None:
+    assert protocol.stranger_in(f"{name}\n".encode()) is None
 
 
 @pytest.mark.parametrize("is_over", [False, True])
