@@ -182,10 +182,10 @@ class Broadcast:
         size = 0
         for event in reversed(backlog):
             piece = b"".join(write_backlog(writer, [event]))
-            written.append(piece)
             size += len(piece)
             if size > MAX_BACKLOG_BYTES:
                 break
+            written.append(piece)
         self._write(recipient, [b"".join(reversed(written))] if size else [])
 
     def replay(self, recipient: Recipient, last: int) -> None:
@@ -307,7 +307,7 @@ class Broadcast:
     def break_off(self, recipient: Recipient, why: str, why_left: Reason | None = None) -> None:
         """Write no more to a connection, and wake its thread, which meets the end and hands that over."""
         recipient.end_because(why, why_left)
-        if recipient.state is not ConnectionState.LEAVING:
+        if not recipient.has_left:
             recipient.state = ConnectionState.BROKEN
         self.forget(recipient)
         recipient.cut()

@@ -193,7 +193,7 @@ class Connection:
         return RequestReader().feed(self._received)
 
     def answer(self, pieces: Iterable[bytes], piece_s: float) -> None:
-        """Send the answer to a request. Such a connection is not greeted, so no other thread writes to it.
+        """Send the answer to a request. No other thread writes to such a connection: see `Mailbox.is_request`.
 
         Raises OSError, also where it takes nothing for `piece_s`.
         """

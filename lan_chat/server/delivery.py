@@ -137,11 +137,13 @@ class Delivery:
 
     def kick(self, member: Member, reason: Reason = Reason.KICKED, detail: str | None = None) -> None:
         """Have a member leave, and tell it why."""
-        self._parts.former.discard(member.token_key)
-        self._parts.room.revoke(member, Error(reason.value, detail=detail) if reason is Reason.KICKED else None)
         recipient = member.recipient
         if recipient is not None:
             self._carry_out_all(recipient)  # what was said before counts, and whether the link is broken
+        self._parts.room.revoke(member, Error(reason.value, detail=detail) if reason is Reason.KICKED else None)
+        if member.state is MemberState.GONE:  # it said goodbye just before, and may not take that up again
+            self._parts.former.discard(member.token_key)
+            self._parts.timeline.forget([member.token_key])
         if member.state is MemberState.AWAY or (recipient and recipient.state is ConnectionState.BROKEN):
             why = self._exits.why_expelled(reason, detail)
             log.info(self._words.log_left.format(who=member.name, why=why))
@@ -159,6 +161,22 @@ class Delivery:
         for recipient in others:
             self._expel(recipient, Reason.BANNED, detail)
         log.info(self._words.log_banned.format(what=what))
+
+    def leave(self, token: str) -> bool:
+        """Have the member with this token leave, as it wishes; return whether there was one."""
+        member = self._parts.room.member_with(token)
+        if member is None:
+            return False
+        recipient = member.recipient
+        if recipient is not None:
+            self._carry_out_all(recipient)  # what was said before counts
+        if member.state is MemberState.AWAY:
+            log.info(self._words.log_left.format(who=member.name, why=self._words.why_quit))
+            self._exits.leave(member)
+        elif recipient is not None:
+            recipient.end_because(self._words.why_quit)
+            self._exits.dismiss(recipient)
+        return True
 
     def tell_standing(self, member: Member) -> None:
         """Tell a member whether it may write, if that has changed."""
@@ -218,10 +236,10 @@ class Delivery:
         return min(idles_s, default=None)
 
     def _carry_out_all(self, recipient: Recipient) -> None:
-        """Do what a client said; a failure of ours in one thing is logged, and the others are done."""
+        """Do what a client said before it left; a failure of ours in one thing is logged, and the others are done."""
         for event in recipient.mailbox.take():
             handler = self._handlers.get(type(event))
-            if handler is None or self._is_over:
+            if handler is None or self._is_over or (recipient.has_left and not isinstance(event, Ended)):
                 continue
             try:
                 handler(recipient, event)

@@ -71,7 +71,7 @@ class Exits:
 
     def dismiss(self, recipient: Recipient) -> None:
         """Have a connection leave, and its member with it; it may read the rest."""
-        if recipient.state in (ConnectionState.LEAVING, ConnectionState.CLOSED):
+        if recipient.has_left:
             return
         leaves = recipient.member if recipient.speaks else None
         self._broadcast.hear(recipient)
@@ -87,9 +87,12 @@ class Exits:
 
     def expel(self, recipient: Recipient, reason: Reason, detail: str | None) -> None:
         """Close a connection because the operator wants it, and tell its client why."""
-        if recipient.state in (ConnectionState.LEAVING, ConnectionState.CLOSED):
+        if recipient.has_left:
             return
         recipient.end_because(self.why_expelled(reason, detail))
+        if recipient.answers_itself:  # a browser's next request is told why
+            self._drop(recipient)
+            return
         recipient.why_left = Reason.KICKED  # also where its link has broken just before
         self._broadcast.make_way(recipient)
         self.tell_and_dismiss(recipient, Error(reason.value, detail=detail))
@@ -114,6 +117,8 @@ class Exits:
         """Have those leave that read too slowly, each with its sentence."""
         slow, self._broadcast.too_slow = self._broadcast.too_slow, []
         for recipient in slow:
+            if recipient.has_left:  # sent away meanwhile, and told why
+                continue
             self.tell_and_dismiss(recipient, Error(Reason.TOO_SLOW.value))
 
     def close_room(self) -> None:
@@ -123,7 +128,8 @@ class Exits:
         new = [recipient for recipient in new if recipient.state is ConnectionState.NEW]
         everybody = [*self._greeted, *new]
         for recipient in everybody:
-            self._broadcast.tell_last(recipient, EndConn())
+            if not recipient.answers_itself:
+                self._broadcast.tell_last(recipient, EndConn())
         members = self._room.members()
         for member in members:
             self._places.give_up(member)

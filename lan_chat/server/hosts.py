@@ -1,4 +1,4 @@
-"""What one address may do, however many clients it has: connections, talking, asking to be let in. Any thread.
+"""What one address may do, however many clients it has: connecting, talking, asking to be let in. Any thread.
 
 Many people can be behind one address, so the operator is told when one meets a limit. A machine may own many IPv6
 addresses: these limits do not bind it.
@@ -22,6 +22,9 @@ ASK_RATE, ASK_BURST = 5.0, 100.0
 """How often an address may ask to be let in: sustained rate, in units a second, and burst."""
 MAX_ASK_WAIT_S = 30.0
 """How long it waits for that at most, whatever its members have missed: a page gives up after 40 s of silence."""
+CONNECT_RATE, CONNECT_BURST = 100.0, 400.0
+"""How many connections an address may make, of which a browser makes one for each request: sustained rate, in
+connections a second, and burst."""
 GUESS_RATE, GUESS_BURST = 2.0, 20.0
 """How many wrong codes an address may try: sustained rate, in tries a second, and burst."""
 FAILURE_RATE, FAILURE_BURST = 200.0, 50.0
@@ -40,6 +43,7 @@ class Host:
         self.connections = 0
         self.talking = Allowance(TALK_SHARES * rate, TALK_SHARES * BURST)
         self.asking = Allowance(ASK_RATE, ASK_BURST, ASK_RATE * MAX_ASK_WAIT_S)
+        self.connecting = Allowance(CONNECT_RATE, CONNECT_BURST)
         self.guessing = Allowance(GUESS_RATE, GUESS_BURST)
         self.told: set[str] = set()
         """The limits that the operator was told of."""
@@ -79,6 +83,10 @@ class Hosts:
         """Count a connection that is closed."""
         with self._lock:
             self._host(address).connections -= 1
+
+    def connect(self, address: str) -> float:
+        """Charge an address with a connection, and return how many seconds that has to wait; it counts meanwhile."""
+        return self._charge(address, 1.0, lambda host: host.connecting, limit=self._words.limit_connecting)
 
     def talk(self, address: str, units: float) -> float:
         """Charge an address with what it said, and return how many seconds that has to wait."""
@@ -132,6 +140,6 @@ class Hosts:
             return
         self._looked_at = now
         for address, host in list(self._hosts.items()):
-            allowances = (host.talking, host.asking, host.guessing)
+            allowances = (host.talking, host.asking, host.connecting, host.guessing)
             if not host.connections and all(allowance.is_full(now) for allowance in allowances):
                 del self._hosts[address]

@@ -94,6 +94,16 @@ class Recipient:
         is_in = self.state is ConnectionState.MEMBER or self.state is ConnectionState.BROKEN
         return is_in and self.member is not None and self.member.recipient is self
 
+    @property
+    def has_left(self) -> bool:
+        """Whether nothing that its client says counts any more."""
+        return self.state is ConnectionState.LEAVING or self.state is ConnectionState.CLOSED
+
+    @property
+    def answers_itself(self) -> bool:
+        """Whether its own thread is sending an answer, and no other may write between."""
+        return self.state is ConnectionState.NEW and self.mailbox.is_request
+
     def forget_connection(self) -> None:
         """Keep nothing of the connection, when that is closed: a member that is away keeps this until it comes back."""
         self.cut = lambda: None

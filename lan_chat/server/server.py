@@ -243,12 +243,14 @@ class ChatServer:
     def _process_input(self, connection: Connection) -> bool:
         """Process a client's input until it quits or disconnects, and return whether it quit."""
         mailbox, host = connection.mailbox, connection.address[0]
+        if mailbox.wait_until_shut(self.hosts.connect(host)):
+            return False
         connection.wait_to_be_spoken_to(self._options.greeting_wait_s)
         web, may_wait = self._web, connection.is_silent and not connection.is_extra
         if web is not None and may_wait and web.spares.take(host, connection.accepted_at):
             connection.wait_to_be_spoken_to(SPARE_S)
         if web is not None and connection.asks_by_http:
-            connection.is_browser = True
+            connection.is_browser = mailbox.is_request = True
             self._serve_browser(connection, web)
             return False
         self._note_connected(connection)
@@ -314,7 +316,7 @@ class ChatServer:
                 return
             if request.method != "POST":
                 answer = web.get(request)
-            elif (stream := web.streams.find(token_of(request))) and self._take_from_guest(stream, said_in(request)):
+            elif self._take_from_guest(connection, web, request):
                 answer = no_content()
             else:
                 raise HttpError(HTTPStatus.CONFLICT)
@@ -345,11 +347,25 @@ class ChatServer:
         finally:
             web.streams.close(token, stream)
 
-    def _take_from_guest(self, stream: Stream, said: list[Event]) -> bool:
-        """Hand over what a guest says, no faster than it may, and return whether its stream was still open."""
+    def _take_from_guest(self, connection: Connection, web: WebRoom, request: Request) -> bool:
+        """Take what a guest says, no faster than it may, and return whether it is a member. Raises HttpError."""
+        token, said = token_of(request), said_in(request)
+        if request.path == "/leave":  # its stream may be broken, or about to be replaced by a new one
+            return self._have_leave(connection, token)
+        stream = web.streams.find(token)
+        if stream is None:
+            return False
         granted = [event for events in self._grant(stream.connection, stream.allowance, said) for event in events]
         stream.connection.mailbox.hand_over(granted)
         return granted == said
+
+    def _have_leave(self, connection: Connection, token: str) -> bool:
+        """Have the guest with this token leave, and return whether it was a member; an address may wait here."""
+        if connection.mailbox.wait_until_shut(self.hosts.ask(connection.address[0])):
+            return False
+        with contextlib.suppress(RuntimeError):  # the server has stopped meanwhile
+            return self.call(lambda: self.delivery.leave(token))
+        return False
 
     def _shake_hands(self, connection: Connection) -> None:
         """Do the handshake with a client when it is its turn, which after wrong codes of its address takes a while.

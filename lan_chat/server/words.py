@@ -88,6 +88,7 @@ class ServerWords(OperatorWords):
     limit_connections: str
     limit_talking: str
     limit_asking: str
+    limit_connecting: str
     limit_guessing: str
     limit_places: str
 
@@ -242,6 +243,7 @@ ITALIAN = ServerWords(
     limit_connections="{count} collegamenti",
     limit_talking="i messaggi di tutti i suoi collegamenti insieme",
     limit_asking="le richieste di entrare",
+    limit_connecting="i nuovi collegamenti",
     limit_guessing="i codici sbagliati",
     limit_places="{count} posti tenuti per chi ha perso il collegamento",
     why_quit="ha chiesto di uscire",
@@ -375,6 +377,7 @@ ENGLISH = ServerWords(
     limit_connections="{count} connections",
     limit_talking="the messages of all its connections together",
     limit_asking="requests to be let in",
+    limit_connecting="new connections",
     limit_guessing="wrong codes",
     limit_places="{count} places held for members whose link broke",
     why_quit="it quit",

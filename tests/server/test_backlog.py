@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import protocol
+from lan_chat.server.broadcast import MAX_BACKLOG_BYTES
 from lan_chat.server.words import ITALIAN
 from protocol import Joined, Message, Welcome
 from tests.support.peers import BarePeer, EventPeer, LinePeer, Peer, number_of, texts_of
@@ -51,6 +52,18 @@ def test_the_original_is_shown_nothing_of_before() -> None:
         with BarePeer(server.port, "Ada") as ada:  # which reads a welcome and that it has joined
             bob.say("dopo")
             assert ada.recv() == b"Bob: dopo"
+
+
+def test_what_a_newcomer_is_shown_has_a_limit_that_the_last_piece_keeps() -> None:
+    with room(backlog=20) as server, EventPeer(server.port, "Bob") as bob:
+        for number in range(20):
+            bob.say(f"{'a' * 25}\n" * 499 + f"{number}")
+        bob.events_until(f"{'a' * 25}\n" * 499 + "19")
+        with Peer(server.port) as netcat:
+            netcat.send("Lia\n")
+            shown = netcat.expect("Lia si è unito alla chat!\n")
+            assert "Bob: 19\n" in shown
+            assert MAX_BACKLOG_BYTES / 2 < len(shown) < MAX_BACKLOG_BYTES + 1000
 
 
 def test_without_a_backlog_nothing_is_shown() -> None:

@@ -7,12 +7,13 @@ import socket
 
 import pytest
 
+from lan_chat.server import hosts
 from lan_chat.server.commands import Operator
 from lan_chat.server.options import BURST
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ITALIAN
 from protocol import Error, Say
-from tests.support.peers import EventPeer, LinePeer, Peer
+from tests.support.peers import EventPeer, LinePeer, Peer, drain
 from tests.support.programs import ON_WINE
 from tests.support.servers import limits, start, talk_to
 from tests.support.waiting import wait_until
@@ -26,6 +27,24 @@ def test_one_connection_too_many_is_refused_in_words() -> None:
         wait_until(lambda: len(server.room.addresses) == 1)
         talk_to(server).close()
     server.stop()
+
+
+def test_an_address_that_connects_again_and_again_waits_and_the_operator_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(hosts, "CONNECT_RATE", 0.001)
+    monkeypatch.setattr(hosts, "CONNECT_BURST", 3.0)
+    server = start(limits(max_per_host=10))
+    for _ in range(3):
+        talk_to(server).close()
+    with Peer(server.port) as late, Peer(server.port, source="127.0.0.2") as bob:
+        late.send("Ada\n")
+        wait_until(lambda: ITALIAN.limit_connecting in caplog.text)
+        bob.send("Bob\n")
+        bob.expect("Bob si è unito alla chat!\n")
+        assert [member.name for member in server.room.members()] == ["Bob"]
+        server.stop()
+        assert drain(late) == b"{end_conn}"
 
 
 def test_a_flood_is_slowed_and_loses_nothing() -> None:

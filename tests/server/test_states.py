@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lan_chat.server import broadcast, leaving
 from lan_chat.server.leaving import Leaving
 from lan_chat.server.listening import open_listener
 from lan_chat.server.mail import Ended
@@ -17,8 +18,8 @@ from lan_chat.server.mailbox import Mailbox
 from lan_chat.server.membership import ConnectionState, MemberState, Recipient
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ITALIAN
-from protocol import EndConn, Error, Event, Joined, Left, Resume
-from tests.support.peers import EventPeer, Peer, answer_to, drain, reset
+from protocol import EndConn, Error, Event, Join, Joined, Left, Message, Quit, Resume, Welcome
+from tests.support.peers import EventPeer, LinePeer, Peer, answer_to, drain, reset
 from tests.support.servers import held, limits, lose, member_of, room, start
 from tests.support.waiting import DEADLINE_S, wait_until
 
@@ -84,6 +85,63 @@ def test_who_is_kicked_has_left_although_its_link_breaks_in_the_middle_of_that(m
         assert (left.name, left.reason) == ("Ada", "kicked")
         assert member.state is MemberState.GONE
         assert answer_to(server.port, Resume(ada.welcome.token, 0)) == Error("kicked")
+
+
+@pytest.mark.parametrize("breaks", [False, True], ids=["leaves", "breaks, and no place is held"])
+def test_who_is_kicked_just_as_it_leaves_cannot_take_that_up_again(breaks: bool) -> None:
+    with room(grace_s=0.0) as server, EventPeer(server.port, "Bob") as bob, EventPeer(server.port, "Ada") as ada:
+        bob.expect_event(Joined)
+        caller = threading.Thread(target=kick, args=(server, "Ada"))
+        with held(server) as waiting:
+            waiting.start_call(caller)
+            if breaks:
+                reset(ada.sock)
+                waiting.expect_mail(Ended)
+            else:
+                ada.tell(Quit())
+                waiting.expect_mail(Quit)
+        caller.join()
+        assert bob.expect_event(Left).name == "Ada"
+        bob.say("senza di lei")
+        assert bob.expect_event(Message).text == "senza di lei"
+        assert answer_to(server.port, Resume(ada.welcome.token, 0)) == Error("kicked")
+        with EventPeer(server.port) as eva:
+            eva.tell(Join("Eva", ada.welcome.token, ada.welcome.last, ada.welcome.room))
+            assert eva.expect_event(Welcome).missing is None
+
+
+def test_what_comes_after_a_connection_has_left_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaving, "LINGER_S", 0.05)
+    with room() as server, EventPeer(server.port, "Bob") as bob, LinePeer(server.port, "Ada") as ada:
+        bob.expect_event(Joined)
+        recipient = member_of(server, "Ada").recipient
+        assert recipient is not None
+        ada.send("ciao\n<quit>")  # it is read as a goodbye when the connection ends
+        assert bob.expect_event(Message).text == "ciao"
+        kick(server, "Ada")
+        assert bob.expect_event(Left).reason == "kicked"
+        with EventPeer(server.port, "Ada") as again:
+            bob.expect_event(Joined)
+            wait_until(lambda: len(server.room.connections()) == 2)
+            again.say("sono io")
+            assert bob.expect_event(Message).text == "sono io"
+        assert recipient.state is ConnectionState.CLOSED
+        assert drain(ada).decode().count("{end_conn}") == 1
+
+
+def test_who_is_kicked_as_it_reads_too_slowly_is_told_one_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broadcast, "MAX_UNSENT_BYTES", 1)
+    with room() as server, LinePeer(server.port, "Ada") as ada:
+        member = member_of(server, "Ada")
+
+        def be_slow_and_kicked() -> None:
+            for _ in range(500):  # more than the system takes at once
+                server.delivery.announce("x" * 16000)
+            server.delivery.kick(member)
+            assert member.recipient in server.delivery._parts.broadcast.too_slow
+
+        server.call(be_slow_and_kicked)
+        assert drain(ada).decode().count("{end_conn}") == 1
 
 
 def test_who_is_banned_before_it_was_greeted_is_not_greeted_any_more(monkeypatch: pytest.MonkeyPatch) -> None:

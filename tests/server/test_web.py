@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 from collections.abc import Iterator
 from http.client import HTTPMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,14 +18,16 @@ from lan_chat.server import heartbeats, spares
 from lan_chat.server import server as server_module
 from lan_chat.server.commands import Operator
 from lan_chat.server.http_request import HttpError, Request
+from lan_chat.server.leaving import Leaving
 from lan_chat.server.options import Options
 from lan_chat.server.server import ChatServer
 from lan_chat.server.spares import LOAD_BURST, LOAD_KEPT_S, LOAD_RATE, Spares
-from lan_chat.server.web import said_in
+from lan_chat.server.web import Answer as WebAnswer
+from lan_chat.server.web import WebRoom, said_in
 from lan_chat.server.words import ENGLISH, ITALIAN
 from protocol import EndConn, Error, Event, Join, Joined, Message, Refused, Resume, Welcome
-from tests.support.peers import GREETING, BarePeer, EventPeer, LinePeer, Peer
-from tests.support.servers import SPEAK_S, is_away, lose, start
+from tests.support.peers import GREETING, BarePeer, EventPeer, LinePeer, Peer, drain
+from tests.support.servers import SPEAK_S, held, is_away, lose, start
 from tests.support.servers import limits as usual_limits
 from tests.support.waiting import DEADLINE_S, wait_until
 from tests.support.web_guests import Answer, Guest, ask, ask_raw, come_in, request_bytes, token_for
@@ -120,6 +124,56 @@ def test_the_client_for_windows_is_given_away_whole_where_there_is_one(tmp_path:
         assert ask(server.port, "GET", "/chat_client.exe").status == 404
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("ends", ["banned", "stopped"])
+def test_nothing_stands_in_the_middle_of_a_download_that_ends_early(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    file = tmp_path / "chat_client.exe"
+    file.write_bytes(bytes(range(256)) * 4000)
+    has_ended, is_whole = threading.Event(), threading.Event()
+    download = WebRoom._download
+
+    def download_slowly(self: WebRoom, request: Request) -> WebAnswer:
+        answer = download(self, request)
+
+        def pieces() -> Iterator[bytes]:
+            yield next(answer.pieces)
+            yield next(answer.pieces)
+            assert has_ended.wait(DEADLINE_S)
+            yield from answer.pieces
+            is_whole.set()
+
+        return WebAnswer(answer.status, pieces())
+
+    monkeypatch.setattr(WebRoom, "_download", download_slowly)
+    server = start(limits(client_file=file))
+    stop = threading.Thread(target=server.stop)
+    try:
+        with Peer(server.port) as peer:
+            peer.send(request_bytes(server.port, "GET", "/chat_client.exe"))
+            peer.expect("\r\n\r\n")
+            if ends == "banned":
+                server.call(lambda: server.delivery.ban("127.0.0.1"))
+            else:
+                close_all = Leaving.close_all
+
+                def close_later(self: Leaving, *arguments: Any) -> None:
+                    has_ended.set()
+                    assert is_whole.wait(DEADLINE_S)  # the download goes on meanwhile
+                    close_all(self, *arguments)
+
+                monkeypatch.setattr(Leaving, "close_all", close_later)
+                stop.start()
+            has_ended.set()
+            body = drain(peer)
+        assert file.read_bytes().startswith(body)
+        assert len(body) > 0
+    finally:
+        server.stop()
+        if stop.ident is not None:
+            stop.join()
 
 
 def ask_bytes(port: int, request: bytes) -> bytes:
@@ -280,6 +334,27 @@ def test_who_leaves_has_left(room: ChatServer) -> None:
         assert lia.expect("Chat.\n").endswith("Zoe ha abbandonato la Chat.\n")
         assert zoe.expect_end() == ""
         assert zoe.say("ancora?").status == 409
+
+
+def test_who_leaves_while_its_stream_is_broken_has_left(room: ChatServer) -> None:
+    with LinePeer(room.port, "Lia") as lia:
+        zoe = come_in(room.port, "Zoe")
+        lose(room, zoe, "Zoe")
+        assert zoe.post("/leave").status == 204
+        assert lia.expect("Chat.\n").endswith("Zoe ha abbandonato la Chat.\n")
+        assert zoe.post("/leave").status == 409
+
+
+def test_who_leaves_just_as_a_new_stream_takes_over_has_left(room: ChatServer) -> None:
+    statuses: list[int] = []
+    with LinePeer(room.port, "Lia") as lia, come_in(room.port, "Zoe") as zoe:
+        leaver = threading.Thread(target=lambda: statuses.append(zoe.post("/leave").status))
+        with held(room) as waiting, Guest(room.port, Resume(zoe.token, 0)):
+            waiting.expect_mail(Resume)
+            waiting.start_call(leaver)
+        leaver.join()
+        assert statuses == [204]
+        assert lia.expect("Chat.\n").endswith("Zoe ha abbandonato la Chat.\n")
 
 
 def test_who_has_no_stream_says_nothing(room: ChatServer) -> None:

@@ -85,8 +85,8 @@ class Held:
 
     def expect_mail(self, kind: type[Event]) -> None:
         """Wait until a client has said this."""
-        mailboxes = [connection.mailbox for connection in self._server.room.connections()]
-        wait_until(lambda: any(isinstance(event, kind) for mailbox in mailboxes for event in mailbox._said))
+        connections = self._server.room.connections  # also one that comes meanwhile
+        wait_until(lambda: any(isinstance(event, kind) for one in connections() for event in one.mailbox._said))
 
     def start_call(self, caller: threading.Thread) -> None:
         """Start a thread that calls the delivery thread, and wait until it has."""
