@@ -509,7 +509,7 @@ _JOINERS = "\u200c\u200d"
 _EMOJI_STYLE = "\ufe0f"
 """Asks for the coloured form of the character before, and counts as part of it."""
 _TONE_OF_LISU = "\ua4fd"
-"""Looks like a colon, and is a letter of a script that has no other tones."""
+"""Looks like a colon, and is a letter in its own script."""
 _EMOJI = re.compile("[\U0001f000-\U0001faff]")
 """The blocks of Unicode that are emoji and other pictures; a Python that is older than one takes it for unprintable."""
 _DOTS = str.maketrans("。·・٫", "....")
@@ -523,8 +523,7 @@ _LOOK_ALIKES = str.maketrans(
     "10@$35|iıłøđаеорсухіјѕһԁтнкмαειοτυρνκ",
     "loasesllllodaeopcyxljshdthkmaelotupvk",
 )
-"""What looks like a Latin letter, by that; also a digit in its place, and the i, which looks like an l where it is
-large."""
+"""What looks like a Latin letter, and that letter; an i counts as an l, which its capital looks like."""
 _STARS = "*\u066d\u204e\u2217\u2731\U0001031f "
 """What looks like the `*` that means everybody."""
 
