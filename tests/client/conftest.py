@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import protocol
 from lan_chat.client.console import known_places
 from lan_chat.client.session import Session
 from lan_chat.client.settings import Settings
@@ -22,6 +21,7 @@ from lan_chat.server.server import ChatServer
 from protocol import Greeting, Welcome
 from tests.support.coded_front import CODE, CodedFront
 from tests.support.fake_search import FakeSearch
+from tests.support.pace import Pace, held_pauses
 from tests.support.peers import GREETING, bind
 from tests.support.played_server import Play, PlayedServer
 from tests.support.seats import HAS_XDOTOOL, Ask, DialogHands, FakeSession, Reader, ReaderSit, Seat, Sit
@@ -230,7 +230,7 @@ def long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def slow_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses that even a busy machine does not lose, so that each send is a recv."""
-    monkeypatch.setattr(protocol, "BARE_PAUSE_S", 0.15)
-    monkeypatch.setattr(protocol, "BARE_FAREWELL_S", 0.15)
+def pace(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pace]:
+    """The pauses before what is written to an original server, which the test ends."""
+    with held_pauses(monkeypatch) as pace:
+        yield pace

@@ -16,8 +16,9 @@ from lan_chat.client.session import Disconnected, LinkBroken, Session, State
 from lan_chat.client.words import ITALIAN, LANGUAGES
 from lan_chat.server.server import ChatServer
 from protocol import EndConn, Error, Greeting, Hello, Joined, Message, Refused, Say, Welcome
+from tests.support.pace import Pace
 from tests.support.peers import GREETING, LinePeer
-from tests.support.played_server import Play, message
+from tests.support.played_server import Play, PlayedServer, message
 from tests.support.sessions import Meet, arrows_in_picture, come_in, events_until, next_event, why_not
 from tests.support.waiting import wait_until
 
@@ -261,26 +262,37 @@ def test_close_does_not_wait_for_a_server_that_never_reads(
 # --- with an original server ------------------------------------------------------------------------------------------
 
 
-def test_to_an_original_server_each_text_is_a_recv_of_its_own(play: Play, meet: Meet, slow_pace: None) -> None:
+def received_with_pauses(server: PlayedServer, pace: Pace, count: int) -> tuple[list[bytes], list[float]]:
+    """Return what an original server receives first, with one `recv` after each pause; and the pauses, in seconds."""
+    received, pauses = [], []
+    for _ in range(count):
+        pauses.append(pace.end_pause())
+        received.append(server.peer.recv())
+    return received, pauses
+
+
+def test_to_an_original_server_each_text_is_a_recv_of_its_own(play: Play, meet: Meet, pace: Pace) -> None:
     server = play(ORIGINAL_GREETING)
     session = meet(server)
     session.join("Ada")
     session.say("perché no?")
     session.say("due\nrighe")
     session.quit()
-    assert [server.peer.recv().decode() for _ in range(6)] == ["Ada", "perché no?", "due", "righe", "{quit}", ""]
+    received, pauses = received_with_pauses(server, pace, 5)
+    assert [data.decode() for data in received] == ["Ada", "perché no?", "due", "righe", "{quit}"]
+    assert pauses == [protocol.BARE_PAUSE_S] * 4 + [protocol.BARE_FAREWELL_S]
+    assert server.peer.expect_end() == ""
 
 
-def test_a_long_text_reaches_an_original_server_in_pieces_that_it_can_read(
-    play: Play, meet: Meet, slow_pace: None
-) -> None:
+def test_a_long_text_reaches_an_original_server_in_pieces_that_it_can_read(play: Play, meet: Meet, pace: Pace) -> None:
     server = play(ORIGINAL_GREETING)
     session = meet(server)
     session.say("è" * 700)
     session.quit()
-    pieces = [server.peer.recv() for _ in range(3)]
+    pieces, _ = received_with_pauses(server, pace, 3)
     assert pieces.pop() == b"{quit}"
     assert b"".join(pieces).decode() == "è" * 700
+    assert all(piece.decode() for piece in pieces)  # no character is cut
 
 
 def test_a_control_word_at_the_end_of_somebodys_text_is_text(play: Play, meet: Meet) -> None:

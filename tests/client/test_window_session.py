@@ -110,9 +110,7 @@ def test_the_name_from_the_command_line_is_offered(server: ChatServer, sit: Sess
     assert bea.draft == "ada"
 
 
-def test_the_name_from_the_command_line_is_offered_to_an_original_server_once(
-    play: Play, sit: SessionSit, slow_pace: None
-) -> None:
+def test_the_name_from_the_command_line_is_offered_to_an_original_server_once(play: Play, sit: SessionSit) -> None:
     server = play(ORIGINAL_GREETING)
     ada = sit(server, name="Ada")
     ada.see(ORIGINAL_GREETING)
@@ -267,7 +265,7 @@ def test_a_window_can_speak_english(server: ChatServer, sit: SessionSit) -> None
     ada.wait(lambda: ada.window.people.title["text"] == "In the chat: 1")
 
 
-def test_with_an_original_server_a_window_shows_what_it_says(play: Play, sit: SessionSit, slow_pace: None) -> None:
+def test_with_an_original_server_a_window_shows_what_it_says(play: Play, sit: SessionSit) -> None:
     server = play(ORIGINAL_GREETING)
     ada = sit(server)
     ada.see(ORIGINAL_GREETING)
