@@ -16,6 +16,27 @@ ROWS = """
         (row.querySelector(".who bdi, .unseen bdi").textContent) + ": " + row.querySelector(".text").textContent)
 """
 
+ASK_ALL = """{
+    const wait = setTimeout
+    let first = %d
+    window.tabsBeside = 0
+    window.setTimeout = (wake, ms, ...more) => {
+        const beside = first
+        if (typeof ASK_MS === "undefined" || ms !== ASK_MS || !(beside || tabsBeside)) return wait(wake, ms, ...more)
+        first = 0
+        const look = () => answers.length < (beside || tabsBeside) ? wait(look, 5) : wake()
+        look()
+    }
+}"""
+"""Has a page that asks the tabs beside it wait until so many have answered; on a busy machine ASK_MS may be too short.
+
+So it is for the first question, by which it learns whether it is another guest, and for all while `tabsBeside` says how
+many there are.
+"""
+
+IS_ASKED = "return location.origin === arguments[0] && typeof channel === 'object' && channel.onmessage !== null"
+"""Whether a page answers to one of this origin that asks."""
+
 
 class Browser:
     """A browser, with the tabs that a test has opened."""
@@ -31,12 +52,24 @@ class Browser:
         return self.visit(f"http://127.0.0.1:{port}/")
 
     def visit(self, address: str) -> Tab:
-        """Open any page in a window of its own."""
+        """Open any page in a window of its own; one of the chat waits until all tabs beside it have answered it."""
+        origin = address.rpartition("/")[0]
+        self._origins.add(origin)
+        beside = self._count_asked(origin)
         self.driver.switch_to.new_window("window")
         tab = Tab(self.driver, self.driver.current_window_handle)
-        self._origins.add(address.rpartition("/")[0])
+        script = tab.command("Page.addScriptToEvaluateOnNewDocument", source=ASK_ALL % beside)
         tab.load(address)
+        tab.command("Page.removeScriptToEvaluateOnNewDocument", **script)  # when it is loaded anew, there may be fewer
         return tab
+
+    def _count_asked(self, origin: str) -> int:
+        """Return how many tabs answer to a new one of this origin."""
+        count = 0
+        for handle in self.driver.window_handles:
+            self.driver.switch_to.window(handle)
+            count += bool(self.driver.execute_script(IS_ASKED, origin))
+        return count
 
     def join(self, port: int, name: str) -> Tab:
         """Open the page and come in under a name."""
@@ -106,6 +139,10 @@ class Tab:
             is_hidden,
         )
 
+    def expect_answers(self, count: int) -> None:
+        """Have the page wait, whenever it asks the tabs beside it, until so many have answered."""
+        self.run("tabsBeside = arguments[0]", count)
+
     def run(self, script: str, *arguments: object) -> Any:
         self._switch()
         return self.driver.execute_script(script, *arguments)
@@ -163,8 +200,7 @@ class Tab:
         """Click the button that shows this text."""
         is_it = "(one) => one.textContent === arguments[0] && one.checkVisibility()"
         find = f"[...document.querySelectorAll('button')].find({is_it})"
-        self.until(find, what)
-        self.run(f"{find}.click()", what)
+        self.until(f"((one) => one && (one.click(), true))({find})", what)  # at once: it may be gone in a moment
 
     def rows(self) -> list[str]:
         """Return what was said, in order: `NAME: TEXT`, one's own name as `NAME (tu)`."""

@@ -89,8 +89,9 @@ def test_a_link_that_is_cut_comes_back_with_all_that_was_said_meanwhile(serve: S
         tab.see("in invio")
         bob.say("intanto")
         bob.expect("Bob: intanto\n")
+        tab.see("Riprova ora")
         proxy.allow()
-        tab.click("Riprova ora")
+        tab.run("ui.retry.click()")  # also where the page has tried just before by itself
         tab.see("Connesso")
         assert bob.expect("Ada: anche questo\n") == "Ada: detto nel buio\nAda: anche questo\n"
         tab.until("document.querySelectorAll('#rows .row').length === 3")
@@ -234,11 +235,14 @@ def test_a_sixth_tab_says_why_it_waits_and_comes_in_when_another_closes(serve: S
     tabs = [browser.join(server.port, f"Ospite {number}") for number in range(5)]
     waiting = [browser.open(server.port) for _ in range(2)]
     for number, tab in enumerate(waiting):
+        tab.expect_answers(len(tabs) + 1)
         tab.choose(f"In attesa {number}")
         tab.see("Ci sono già cinque schede in chat")
     tabs[0].say("si può ancora parlare")
     tabs[1].see("si può ancora parlare")
     tabs[2].close()
+    for tab in waiting:
+        tab.expect_answers(len(tabs))
     tabs[1].see("In attesa")
     tabs[3].say("{quit}")
     for number, tab in enumerate(waiting):
