@@ -151,21 +151,30 @@ def test_where_nobody_answers_a_dialog_asks(
     display: None, own_signals: None, play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lan_chat.client.window.CLOSE_MS", 1)
-    monkeypatch.setattr("lan_chat.client.session.QUIT_S", 0.1)  # the played server does not answer to `{quit}`
+    monkeypatch.setattr("lan_chat.client.session.QUIT_S", DEADLINE_S)
     answer_console(monkeypatch)
     server = play()
     run = ConnectDialog.run
+    heard: list[str] = []
+
+    def hear_goodbye() -> None:
+        heard.append(server.peer.expect_end())
+        server.peer.close()
+
+    hearing = threading.Thread(target=hear_goodbye)
 
     def answer_and_run(dialog: ConnectDialog) -> Session | None:
         assert dialog.host.get() == "localhost"  # from the command line
         answer(dialog, "127.0.0.1", str(server.port))
         session = run(dialog)
         server.peer.tell(EndConn())  # which closes the window that follows
+        hearing.start()
         return session
 
     monkeypatch.setattr(ConnectDialog, "run", answer_and_run)
     assert chat_client.main(["localhost"]) == 0
-    assert server.peer.expect_end().endswith("{quit}\n")
+    hearing.join()
+    assert heard[0].endswith("{quit}\n")
 
 
 @pytest.mark.screen

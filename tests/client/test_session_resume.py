@@ -510,14 +510,16 @@ def test_a_link_that_is_found_after_one_has_left_is_closed_without_a_word(
 def test_who_leaves_while_it_asks_to_be_let_in_again_says_goodbye(
     play: Play, meet: Meet, monkeypatch: pytest.MonkeyPatch, leave: str
 ) -> None:
-    monkeypatch.setattr("lan_chat.client.session.QUIT_S", 0.05)
+    monkeypatch.setattr("lan_chat.client.session.QUIT_S", DEADLINE_S)
     server, session = come_in(play, meet)
     server.peer.break_off()
     link = server.next_peer()
     link.expect_resume(server.peer.token, 1)
-    getattr(session, leave)()
+    leaving = threading.Thread(target=getattr(session, leave))
+    leaving.start()
     assert link.expect_end() == "{quit}\n"
     link.close()
+    leaving.join()
     assert events_until(session, Disconnected) == [LinkBroken(0.0), NOTHING_SAID]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
@@ -63,11 +64,20 @@ def test_end_conn_is_told_in_two_lines_and_closes_the_window(
 ) -> None:
     monkeypatch.setattr("lan_chat.client.window.CLOSE_MS", 200)
     ada = sit(server, join="Ada")
+    banner = ada.window._end_banner
+    choices, shown = banner._choices, [""]
+
+    def note_and_close() -> None:
+        ada.window._drain()
+        shown.append(ada.shown)
+        choices.close()
+
+    banner._choices = dataclasses.replace(choices, close=note_and_close)
     server.stop()
-    ada.see("\nIl server si è disconnesso.\nLa finestra si chiuderà tra 5 secondi.")
-    ada.wait(lambda: ada.session.events.empty())
-    assert ITALIAN.connection_error not in ada.shown
+    wait_until(lambda: not ada.session._thread.is_alive())  # all is there that the window can be told
     ada.wait(lambda: not ada.is_open)
+    assert "\nIl server si è disconnesso.\nLa finestra si chiuderà tra 5 secondi." in shown[-1]
+    assert ITALIAN.connection_error not in shown[-1]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -141,7 +151,8 @@ def test_end_conn_said_twice_is_told_once(play: Play, sit: SessionSit) -> None:
 def test_a_window_that_is_closed_by_hand_after_end_conn_is_not_closed_again(
     play: Play, sit: SessionSit, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("lan_chat.client.window.CLOSE_MS", 50)
+    monkeypatch.setattr("lan_chat.client.window.CLOSE_MS", 10**7)  # so that it is closed by hand
+    monkeypatch.setattr("lan_chat.client.end_banner.LOOK_MS", 50)
     server = play()
     ada = sit(server, join="Ada")
     server.peer.tell(EndConn())
@@ -149,7 +160,7 @@ def test_a_window_that_is_closed_by_hand_after_end_conn_is_not_closed_again(
     ada.close_window()
     is_later: list[bool] = []
     other = tk.Tk()
-    other.after(100, lambda: is_later.append(True))
+    other.after(100, lambda: is_later.append(True))  # a countdown that was not stopped would have counted on before
     wait_until(lambda: other.update() or is_later)  # type: ignore[func-returns-value]
     other.destroy()
     assert capfd.readouterr().err == ""

@@ -18,6 +18,7 @@ from tests.support.peers import EventPeer, LinePeer
 from tests.support.proxy import Proxy
 from tests.support.servers import limits
 from tests.support.session_seats import LinkedSeat, LinkedSit, SessionSeat
+from tests.support.waiting import DEADLINE_S
 
 pytestmark = pytest.mark.screen
 
@@ -225,7 +226,7 @@ def test_a_window_whose_link_is_broken_closes_at_once(
     sit: LinkedSit, proxy: Proxy, long_pauses: None, monkeypatch: pytest.MonkeyPatch, is_frozen: bool
 ) -> None:
     monkeypatch.setattr("lan_chat.client.session.QUIT_S", 0.05)
-    monkeypatch.setattr("lan_chat.client.link.CONNECT_S", 0.5)  # a thread that tries to connect is not waited for
+    monkeypatch.setattr("lan_chat.client.link.CONNECT_S", DEADLINE_S)  # its thread ends when the proxy is closed
     ada = sit(proxy, join="Ada")
     if is_frozen:
         proxy.freeze()
