@@ -16,7 +16,9 @@ from lan_chat.server.listening import open_listener
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ENGLISH
 from protocol import Notice
+from tests.support.sends import Sends
 from tests.support.servers import Serve, limits
+from tests.support.waiting import DEADLINE_S
 
 
 @pytest.fixture
@@ -42,6 +44,23 @@ def serve() -> Iterator[Serve]:
 @pytest.fixture
 def operator(server: ChatServer) -> Operator:
     return Operator(server, ENGLISH)
+
+
+@pytest.fixture
+def sends(monkeypatch: pytest.MonkeyPatch) -> Sends:
+    """All that servers send from here on."""
+    return Sends(monkeypatch)
+
+
+@pytest.fixture
+def bare_texts_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a bare text that ends in a goodbye wait for what follows for as long as a test does; a name settles as ever.
+
+    It is a text when nothing has followed, and a client that is held up before it closes must not be too late.
+    """
+    settle_s = protocol.SETTLE_S
+    monkeypatch.setattr(protocol, "settle_s", lambda _: settle_s)
+    monkeypatch.setattr(protocol, "SETTLE_S", DEADLINE_S)
 
 
 @pytest.fixture

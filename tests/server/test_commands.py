@@ -11,7 +11,8 @@ from lan_chat.server.commands import Operator
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ITALIAN
 from protocol import EndConn, Error, Notice, Say
-from tests.support.peers import BarePeer, EventPeer, LinePeer, Peer
+from tests.support.peers import BarePeer, EventPeer, LinePeer, Peer, drain
+from tests.support.sends import Sends
 from tests.support.servers import limits, start, talk_to
 from tests.support.waiting import wait_until
 
@@ -40,6 +41,7 @@ def test_who_is_kicked_is_told_why_and_so_is_the_room(
     server: ChatServer,
     operator: Operator,
     kind: type[LinePeer | BarePeer | EventPeer],
+    sends: Sends,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -49,9 +51,8 @@ def test_who_is_kicked_is_told_why_and_so_is_the_room(
             assert bob.expect_event(Error) == Error("kicked", detail="troppo rumore")
             bob.expect_event(EndConn)
         elif isinstance(bob, BarePeer):
-            assert bob.recv().decode() == f"{ITALIAN.kicked} troppo rumore"
-            assert bob.recv() == b"{end_conn}"
-            assert bob.recv() == b""
+            assert drain(bob).decode() == f"{ITALIAN.kicked} troppo rumore{{end_conn}}"
+            assert sends.recvs(bob)[-2:] == [f"{ITALIAN.kicked} troppo rumore".encode(), b"{end_conn}"]
         else:
             assert bob.expect_end() == f"{ITALIAN.kicked} troppo rumore\n{{end_conn}}\n"
         ada.expect("Bob il Grande ha abbandonato la Chat. (allontanato dall'operatore)\n")

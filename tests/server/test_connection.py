@@ -7,12 +7,12 @@ import socket
 
 import pytest
 
-from lan_chat.server.outbox import Outbox
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ITALIAN
 from protocol import Error, Join, Joined, Message, Refused, Resume, Say, Welcome
 from tests.support.peers import GREETING, BarePeer, EventPeer, LinePeer, Peer
-from tests.support.servers import member_of, talk_to
+from tests.support.sends import Sends
+from tests.support.servers import talk_to
 
 TAKEN = ITALIAN.taken
 
@@ -40,24 +40,13 @@ def test_a_last_line_without_its_end_counts(server: ChatServer) -> None:
         assert netcat.expect_end().endswith("Ada: ciao\n")
 
 
-def test_a_bare_client_has_each_message_as_a_send_of_its_own(
-    server: ChatServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bare_client_has_each_message_as_a_send_of_its_own(server: ChatServer, sends: Sends) -> None:
     """So that each is a `recv` of its own, unless the client's machine is busy for longer than the pause."""
-    sent: list[tuple[Outbox, bytes]] = []
-    send = Outbox._send_now
-
-    def note_and_send(outbox: Outbox, data: bytes | memoryview) -> int:
-        sent.append((outbox, bytes(data)))
-        return send(outbox, data)
-
-    monkeypatch.setattr(Outbox, "_send_now", note_and_send)
     with BarePeer(server.port, "Ada") as ada, LinePeer(server.port, "Bob") as bob:
         bob.send("uno\ndue\ntre\n")
         ada.expect("Bob: tre")
-        recipient = member_of(server, "Ada").recipient
-        own = [data.decode() for outbox, data in sent if recipient is not None and outbox is recipient.outbox]
-        assert own[-4:] == ["Bob si è unito alla chat!", "Bob: uno", "Bob: due", "Bob: tre"]
+        received = [data.decode() for data in sends.recvs(ada)]
+        assert received[-4:] == ["Bob si è unito alla chat!", "Bob: uno", "Bob: due", "Bob: tre"]
 
 
 @pytest.mark.parametrize("name", ["ada", "ADA", " Ada ", "Ａｄａ", "A\u0064a"])

@@ -11,6 +11,7 @@ from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ITALIAN
 from protocol import Error, Joined, Left, Message, Quit, Say
 from tests.support.peers import BarePeer, EventPeer, LinePeer
+from tests.support.sends import Sends
 from tests.support.servers import talk_to
 
 
@@ -84,6 +85,7 @@ def test_an_empty_message_is_not_said(server: ChatServer, nothing: str) -> None:
         assert ada.expect("fine\n") == "Ada: fine\n"
 
 
+@pytest.mark.usefixtures("bare_texts_wait")
 def test_bye_and_quit_in_one_packet_say_bye_and_quit(server: ChatServer) -> None:
     with LinePeer(server.port, "Bob") as bob:
         lines, bare = LinePeer(server.port, "Lia"), BarePeer(server.port, "Ugo")
@@ -97,6 +99,7 @@ def test_bye_and_quit_in_one_packet_say_bye_and_quit(server: ChatServer) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("bare_texts_wait")
 def test_what_was_said_before_a_reset_was_said(server: ChatServer) -> None:
     with LinePeer(server.port, "Bob") as bob:
         for _ in range(10):
@@ -169,40 +172,46 @@ def test_a_message_over_the_limit_is_refused_to_its_author_alone(server: ChatSer
         assert events.expect_event(Message).text == longest
 
 
-def test_a_second_line_stays_under_its_authors_name(server: ChatServer) -> None:
+def test_a_second_line_stays_under_its_authors_name(server: ChatServer, sends: Sends) -> None:
     lines, bare, events = LinePeer(server.port, "Lia"), BarePeer(server.port, "Ugo"), EventPeer(server.port, "Eva")
     with lines, bare, events:
         lines.expect("Eva si è unito alla chat!\n")
-        bare.expect("Eva si è unito alla chat!")
         events.say("uno\nLia: due\u2028Ugo: tre")
         assert lines.expect("tre\n") == "Eva: uno\nEva: Lia: due\nEva: Ugo: tre\n"
-        assert [bare.recv().decode() for _ in range(3)] == ["Eva: uno", "Eva: Lia: due", "Eva: Ugo: tre"]
+        bare.expect("Eva: Ugo: tre")
+        assert sends.recvs(bare)[-3:] == [b"Eva: uno", b"Eva: Lia: due", b"Eva: Ugo: tre"]
 
 
-def test_what_a_bare_client_gets_fits_its_recv_and_cuts_no_letter(server: ChatServer) -> None:
+def test_what_a_bare_client_gets_fits_its_recv_and_cuts_no_letter(server: ChatServer, sends: Sends) -> None:
     text = "è😀" * 1000
     with BarePeer(server.port, "Ugo") as bare, LinePeer(server.port, "Lia") as lines:
-        assert bare.recv().decode() == "Lia si è unito alla chat!"
+        bare.expect("Lia si è unito alla chat!")
         lines.say(text)
-        heard = ""
-        while len(heard) < len(text):
-            piece = bare.recv().decode()  # fails on half a letter, as the original does
-            assert piece.startswith("Lia: ")
-            heard += piece.removeprefix("Lia: ")
-        assert heard == text
+        lines.say("fine")
+        bare.expect("Lia: fine")
+        received = sends.recvs(bare)
+        assert max(map(len, received)) <= protocol.BARE_RECV_BYTES
+        rows = [data.decode() for data in received]  # fails on half a letter, as the original does
+        *pieces, last = rows[rows.index("Lia si è unito alla chat!") + 1 :]
+        assert all(piece.startswith("Lia: ") for piece in pieces)
+        assert "".join(piece.removeprefix("Lia: ") for piece in pieces) == text
+        assert last == "Lia: fine"
 
 
-def test_no_burst_makes_a_bare_client_show_a_row_that_nobody_said(server: ChatServer) -> None:
+def test_no_burst_makes_a_bare_client_show_a_row_that_nobody_said(server: ChatServer, sends: Sends) -> None:
     names = ("Ugo: ", "Mal: ")
     with BarePeer(server.port, "Ugo") as victim, LinePeer(server.port, "Mal") as mallory:
-        assert victim.recv().decode() == "Mal si è unito alla chat!"
+        victim.expect("Mal si è unito alla chat!")
         forged = "x" * 11 + "Alice: vi odio tutti{end_conn}"
         mallory.send("".join(f"{forged}\n" for _ in range(200)) + "fine\n")
-        rows = [victim.recv().decode()]
-        while not rows[-1].endswith("fine"):
-            rows.append(victim.recv().decode())
+        victim.expect("Mal: fine")
+        received = sends.recvs(victim, protocol.BARE_SHORTEST_PAUSE_S)
+        assert max(map(len, received)) <= protocol.BARE_RECV_BYTES
+        rows = [data.decode() for data in received]
+        rows = rows[rows.index("Mal si è unito alla chat!") + 1 :]
         assert all(row.startswith(names) for row in rows)
         assert "".join(rows).count(forged) == 200
+        assert rows[-1].endswith("fine")
 
 
 def test_kindness_to_a_bare_client_never_makes_it_fall_behind(server: ChatServer) -> None:

@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from lan_chat.server.server import ChatServer
 from protocol import EndConn
-from tests.support.peers import BarePeer, EventPeer, LinePeer, Peer
+from tests.support.peers import BarePeer, EventPeer, LinePeer, Peer, drain
 from tests.support.programs import ON_WINE
+from tests.support.sends import Sends
 from tests.support.servers import start, talk_to
 
 
 @pytest.mark.slow
-def test_stopping_tells_everybody_whatever_they_speak(server: ChatServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_stopping_tells_everybody_whatever_they_speak(server: ChatServer, sends: Sends) -> None:
     silent = [talk_to(server) for _ in range(5)]
     bares = [BarePeer(server.port, f"bare{number}") for number in range(20)]
     lines = [LinePeer(server.port, f"lines{number}") for number in range(15)]
     events = [EventPeer(server.port, f"events{number}") for number in range(10)]
     for bare in bares:
         bare.expect("events9 si è unito alla chat!")
-    received: dict[Peer, list[bytes]] = {bare: [] for bare in bares}
-    readers = [threading.Thread(target=lambda peer=bare: received[peer].extend(iter(peer.recv, b""))) for bare in bares]
-    for reader in readers:
-        reader.start()
     for number in range(3):
         lines[0].say(f"ultima {number}")
     lines[0].expect("ultima 2\n")
     server.stop()
-    for reader in readers:
-        reader.join()
     for bare in bares:
-        assert received[bare][-1] == b"{end_conn}"
-        assert b"".join(received[bare][:-1]).decode().endswith("ultima 2")
+        assert drain(bare).decode().endswith("ultima 2{end_conn}")
+        assert sends.recvs(bare)[-1] == b"{end_conn}"
     assert lines[0].expect_end() == "{end_conn}\n"
     for line_peer in lines[1:]:
         assert line_peer.expect_end().endswith("ultima 2\n{end_conn}\n")
