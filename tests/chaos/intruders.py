@@ -86,7 +86,7 @@ class Intruder:
         with self.connect(address) as peer:
             peer.sock.settimeout(DEADLINE_S)
             try:
-                SecureSocket(peer.sock, self.rng.choice(WRONG_KEYS))
+                SecureSocket(peer.sock, Channel(self.rng.choice(WRONG_KEYS), is_server=False))
                 self.counted[IN] += 1
             except WrongCodeError:
                 self.counted[WRONG] += 1

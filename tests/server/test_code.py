@@ -22,7 +22,7 @@ from lan_chat.server.options import Options
 from lan_chat.server.server import ChatServer
 from protocol import EndConn, Error, Events, Hello, Join, Left, Message, Refused
 from tests.support.peers import GREETING, EventPeer, Peer, drain, reset
-from tests.support.programs import TOP, Program, ServerProgram
+from tests.support.programs import PATIENT, TOP, Program, ServerProgram
 from tests.support.secure_peers import (
     KEY,
     OTHER_KEY,
@@ -33,7 +33,8 @@ from tests.support.secure_peers import (
     SecurePeer,
     SecureSocket,
 )
-from tests.support.servers import IT, SPEAK_S, is_away, limits, member_of, start, talk_to
+from tests.support.sends import Sends
+from tests.support.servers import IT, SPEAK_S, have_patience, is_away, limits, member_of, start, talk_to
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.psk
@@ -156,12 +157,11 @@ def test_lines_without_tls_read_what_is_needed(room: ChatServer) -> None:
         assert peer.expect_end() == f"\n{SENTENCE}\n{{end_conn}}\n"
 
 
-def test_bare_without_tls_reads_what_is_needed_and_its_control_word_alone(room: ChatServer) -> None:
+def test_bare_without_tls_reads_what_is_needed_and_its_control_word_alone(room: ChatServer, sends: Sends) -> None:
     with talk_to(room) as peer:
         peer.send("Ada")
-        assert peer.recv().decode() == SENTENCE
-        assert peer.recv() == b"{end_conn}"
-        assert peer.recv() == b""
+        assert drain(peer).decode() == SENTENCE + "{end_conn}"
+        assert sends.recvs(peer)[-2:] == [SENTENCE.encode(), b"{end_conn}"]
 
 
 def test_browser_reads_what_is_needed(room: ChatServer) -> None:
@@ -462,6 +462,7 @@ def test_who_asks_where_the_room_is_is_told_that_it_needs_a_code(room: ChatServe
 
 
 def test_room_without_a_code_answers_tls_as_ever(server: ChatServer) -> None:
+    have_patience(server)
     with Peer(server.port) as peer:
         peer.send(Channel(KEY, is_server=False).take_outgoing())
         assert drain(peer) == protocol.TLS_ALERT
@@ -472,13 +473,13 @@ def test_room_without_a_code_answers_tls_as_ever(server: ChatServer) -> None:
 
 def test_program_makes_a_code_and_shows_it_to_its_operator_alone(tmp_path: Path) -> None:
     log, record = tmp_path / "log", tmp_path / "record"
-    options = ("--code", "--log-file", str(log), "--log-level", "debug", "--history", str(record))
+    options = ("--code", "--log-file", str(log), "--log-level", "debug", "--history", str(record), *PATIENT)
     with ServerProgram(*options) as program:
         program.expect(IT.room_code.format(code=""))
         written = program.expect("\n").strip()
         code = parse_code(written)
         assert code is not None
-        with SecureLinePeer(program.port, "Ada", key_of(code)) as ada:
+        with SecureLinePeer(program.port, "Ada", key_of(code), speaks_first=True) as ada:
             ada.say(f"one says {'no'} code aloud")
             ada.expect("aloud\n")
         with pytest.raises(WrongCodeError):
@@ -493,14 +494,14 @@ def test_program_makes_a_code_and_shows_it_to_its_operator_alone(tmp_path: Path)
 
 @pytest.mark.parametrize("typed", ["Baba coco, no: BABACOCO didi-fofo\n", "no code\nbaba-coco-didi-fofo\n"])
 def test_program_asks_for_a_code_that_no_command_line_shows(typed: str) -> None:
-    command = ("--host", "127.0.0.1", "--port", "0", "--code", "-")
+    command = ("--host", "127.0.0.1", "--port", "0", "--code", "-", *PATIENT)
     with Program(TOP / "chat_server.py", *command) as program:
         program.type(typed)
         program.expect(IT.code_prompt)
         program.expect("127.0.0.1  porta ")
         port = int(program.expect("\n"))
         program.expect(IT.room_code.format(code="baba-coco-didi-fofo"))
-        with SecureLinePeer(port, "Ada", key_of("babacocodidifofo")):
+        with SecureLinePeer(port, "Ada", key_of("babacocodidifofo"), speaks_first=True):
             pass
 
 

@@ -21,7 +21,7 @@ from lan_chat.server.invitation import BLOCKS, Invitation, client_beside_this, h
 from lan_chat.server.server import ChatServer
 from lan_chat.server.words import ENGLISH, ITALIAN, LANGUAGES, ServerWords
 from tests.support.peers import Peer
-from tests.support.programs import TOP, Program, ServerProgram
+from tests.support.programs import PATIENT, TOP, Program, ServerProgram
 
 LINK = "http://192.168.1.20:53000/"
 COLORS = re.compile("\033\\[[0-9;]*m")
@@ -192,14 +192,14 @@ def get(port: int, host: str = "127.0.0.1") -> str:
 
 
 def test_a_browser_gets_the_page_where_the_banner_says() -> None:
-    with ServerProgram("--web-name", "Aula.Scuola.it") as program:
+    with ServerProgram("--web-name", "Aula.Scuola.it", *PATIENT) as program:
         assert get(program.port).startswith("HTTP/1.1 200 ")
         assert get(program.port, "aula.scuola.it").startswith("HTTP/1.1 200 ")
         assert get(program.port, "altra.scuola.it").startswith("HTTP/1.1 421 ")
 
 
 def test_without_the_web_a_browser_reads_why_and_no_link_is_shown() -> None:
-    with ServerProgram("--web", "off") as program:
+    with ServerProgram("--web", "off", *PATIENT) as program:
         assert get(program.port).startswith("HTTP/1.1 501 ")
         program.interrupt()
         assert "http" not in program.expect_end()[1]
@@ -210,7 +210,7 @@ def test_without_the_web_a_browser_reads_why_and_no_link_is_shown() -> None:
 def test_in_a_room_with_a_code_browsers_are_let_in_only_if_told_and_then_it_says_what_that_means(
     options: tuple[str, ...], status: int
 ) -> None:
-    with ServerProgram("--code", "baba-coco-didi-fofo", *options) as program:
+    with ServerProgram("--code", "baba-coco-didi-fofo", *options, *PATIENT) as program:
         assert get(program.port).startswith(f"HTTP/1.1 {status} ")
         program.interrupt()
         output = program.expect_end()[1]

@@ -84,9 +84,10 @@ class Peer:
 class LinePeer(Peer):
     """A member that speaks lines, as netcat does."""
 
-    def __init__(self, port: int, name: str) -> None:
+    def __init__(self, port: int, name: str, *, speaks_first: bool = False) -> None:
         super().__init__(port)
-        self.expect(GREETING)
+        if not speaks_first:
+            self.expect(GREETING)
         self.say(name)
         self.expect(f"{name} si è unito alla chat!\n")
 

@@ -24,6 +24,8 @@ TOP = Path(__file__).resolve().parent.parent.parent
 ORIGINAL = TOP / "tests" / "original"
 ON_WINE = sys.platform == "win32" and hasattr(ctypes.windll.ntdll, "wine_get_version")
 """Whether this Windows is wine, of which some of its own faults are known; a test that meets one says which."""
+PATIENT = ("--greeting-wait", str(DEADLINE_S))
+"""The options of a server that waits for a client's first word for as long as a test waits: all have to speak first."""
 SomeProgram = TypeVar("SomeProgram", bound="Program")
 
 

@@ -14,9 +14,9 @@ KEY, OTHER_KEY = bytes(range(32)), bytes(32)
 class SecureSocket:
     """As much of a socket as peers use; what goes through it is encrypted from the handshake on."""
 
-    def __init__(self, sock: socket.socket, key: bytes = KEY) -> None:
+    def __init__(self, sock: socket.socket, channel: Channel) -> None:
         self.raw = sock
-        self.channel = Channel(key, is_server=False)
+        self.channel = channel
         self._said = b""
         self.raw.sendall(self.channel.take_outgoing())
         while not self.channel.is_open:
@@ -51,9 +51,10 @@ class SecurePeer(Peer):
     key = KEY
 
     def __init__(self, port: int, key: bytes | None = None) -> None:
+        channel = Channel(key or self.key, is_server=False)  # slow: before the server waits for its first bytes
         super().__init__(port)
         try:
-            self.sock = SecureSocket(self.sock, key or self.key)  # type: ignore[assignment]
+            self.sock = SecureSocket(self.sock, channel)  # type: ignore[assignment]
         except BaseException:
             self.sock.close()
             raise
@@ -62,9 +63,9 @@ class SecurePeer(Peer):
 class SecureLinePeer(LinePeer, SecurePeer):
     """A member that speaks lines in TLS."""
 
-    def __init__(self, port: int, name: str, key: bytes = KEY) -> None:
+    def __init__(self, port: int, name: str, key: bytes = KEY, *, speaks_first: bool = False) -> None:
         self.key = key
-        super().__init__(port, name)
+        super().__init__(port, name, speaks_first=speaks_first)
 
 
 class SecureBarePeer(BarePeer, SecurePeer):

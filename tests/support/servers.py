@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,6 +33,12 @@ SPEAK_S = 0.25
 def limits(**given: object) -> Options:
     """The limits of a server for tests: nobody waits long for its greeting, and all come from one address."""
     return Options(**{"greeting_wait_s": 0.02, "max_per_host": 0, **given})  # type: ignore[arg-type]
+
+
+def have_patience(server: ChatServer) -> None:
+    """Wait from now on for a client's first word for as long as a test waits: on a busy machine it comes late."""
+    server._options = dataclasses.replace(server._options, greeting_wait_s=DEADLINE_S)
+    server.delivery._greeting_wait_s = DEADLINE_S
 
 
 def talk_to(server: ChatServer) -> Peer:
@@ -87,6 +95,15 @@ class Held:
         """Wait until a client has said this."""
         connections = self._server.room.connections  # also one that comes meanwhile
         wait_until(lambda: any(isinstance(event, kind) for one in connections() for event in one.mailbox._said))
+
+    def end_grace(self) -> None:
+        """Have the time be over in which those who are away may come back; this turn began before that."""
+        places = self._server.delivery._parts.places
+        ends_at = time.monotonic() + 0.01
+        for _, _, member in places._deadlines:
+            member.deadline = ends_at
+        places._deadlines = [(ends_at, number, member) for _, number, member in places._deadlines]
+        wait_until(lambda: time.monotonic() > ends_at)
 
     def start_call(self, caller: threading.Thread) -> None:
         """Start a thread that calls the delivery thread, and wait until it has."""
