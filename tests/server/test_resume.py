@@ -7,7 +7,6 @@ import dataclasses
 import json
 import random
 import threading
-import time
 
 import pytest
 
@@ -181,14 +180,14 @@ def test_of_many_links_that_come_back_at_once_one_is_the_member_and_the_others_a
 
 
 def test_who_comes_back_just_when_the_grace_ends_has_not_left() -> None:
-    with room(grace_s=0.2) as server, LinePeer(server.port, "Bob") as bob:
+    with room() as server, LinePeer(server.port, "Bob") as bob:
         ada = EventPeer(server.port, "Ada")
         with BackPeer(server.port) as back:
             lose(server, ada, "Ada")
             with held(server) as waiting:
                 back.tell(Resume(ada.welcome.token, ada.welcome.last + 1))
                 waiting.expect_mail(Resume)
-                wait_until(lambda: time.monotonic() > member_of(server, "Ada").deadline)
+                waiting.end_grace()
             back.expect_event(Welcome)
             back.say("ancora qui")
             assert "abbandonato" not in bob.expect("Ada: ancora qui\n")

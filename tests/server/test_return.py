@@ -163,6 +163,7 @@ def test_it_comes_back_under_another_name_and_what_it_said_is_not_said_twice() -
 def test_it_is_shown_nothing_from_before_it_came_first() -> None:
     with room(grace_s=0) as server, LinePeer(server.port, "Bob") as bob:
         bob.say("prima")
+        bob.expect("Bob: prima\n")
         with EventPeer(server.port, "Ada") as ada:
             leave(server, ada, "Ada")
         bob.say("dopo")

@@ -27,7 +27,7 @@ from lan_chat.server.web import WebRoom, said_in
 from lan_chat.server.words import ENGLISH, ITALIAN
 from protocol import EndConn, Error, Event, Join, Joined, Message, Refused, Resume, Welcome
 from tests.support.peers import GREETING, BarePeer, EventPeer, LinePeer, Peer, drain
-from tests.support.servers import SPEAK_S, held, is_away, lose, start
+from tests.support.servers import SPEAK_S, have_patience, held, is_away, lose, start
 from tests.support.servers import limits as usual_limits
 from tests.support.waiting import DEADLINE_S, wait_until
 from tests.support.web_guests import Answer, Guest, ask, ask_raw, come_in, request_bytes, token_for
@@ -448,7 +448,7 @@ def test_a_guest_may_be_away_for_longer_than_others() -> None:
     try:
         with LinePeer(server.port, "Lia") as lia:
             zoe, eva = come_in(server.port, "Zoe"), EventPeer(server.port, "Eva")
-            zoe.close()
+            lose(server, zoe, "Zoe")
             eva.close()
             assert "Zoe ha abbandonato" not in lia.expect("Eva ha abbandonato la Chat.\n")
             assert is_away(server, "Zoe")
@@ -502,14 +502,34 @@ def test_a_spare_connection_that_was_greeted_carries_nothing_out(room: ChatServe
         assert message.text == "di nuovo"
 
 
+def hold_two_spares(monkeypatch: pytest.MonkeyPatch) -> threading.Barrier:
+    """Return where two silent connections meet the test before the server looks for a load beside them, and again.
+
+    Whatever is loaded between the two is beside them, however late.
+    """
+    barrier, take = threading.Barrier(3, timeout=DEADLINE_S), Spares.take
+
+    def take_late(self: Spares, host: str, accepted_at: float) -> bool:
+        barrier.wait()
+        barrier.wait()
+        return take(self, host, accepted_at)
+
+    monkeypatch.setattr(spares, "LOAD_S", 3 * DEADLINE_S)
+    monkeypatch.setattr(Spares, "take", take_late)
+    return barrier
+
+
 def test_connections_that_a_browser_opens_as_it_loads_a_page_are_not_greeted_and_load_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(spares, "LOAD_S", DEADLINE_S)
+    spares_wait = hold_two_spares(monkeypatch)
     server = start(limits())
     try:
         with Peer(server.port) as first, Peer(server.port) as second:
+            spares_wait.wait()
+            have_patience(server)
             assert ask(server.port, "GET", "/").status == 200
+            spares_wait.wait()
             load_the_next(server, first, second)
     finally:
         server.stop()
@@ -558,14 +578,16 @@ def test_a_load_is_remembered_until_its_spare_connections_are_asked_about_whoeve
 def test_who_tries_a_page_again_that_met_a_greeted_connection_is_not_met_by_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(spares, "LOAD_S", DEADLINE_S)
     server = start(limits())
     try:
         with Peer(server.port) as greeted:
             greeted.expect(GREETING)
+            spares_wait = hold_two_spares(monkeypatch)
             with Peer(server.port) as first, Peer(server.port) as second:
+                spares_wait.wait()
                 greeted.send(request_bytes(server.port, "GET", "/"))
                 assert greeted.expect_end() == ""
+                spares_wait.wait()
                 load_the_next(server, first, second)
     finally:
         server.stop()
@@ -629,10 +651,11 @@ def test_in_a_full_room_those_who_are_in_go_on_talking() -> None:
 
 
 def test_without_the_web_a_browser_reads_what_this_is(server: ChatServer) -> None:
-    answer = ask(server.port, "GET", "/")
-    assert (answer.status, answer.text) == (501, f"{ITALIAN.stranger}\n")
     with EventPeer(server.port, "Eva") as eva:
         assert eva.welcome.web is None
+    have_patience(server)
+    answer = ask(server.port, "GET", "/")
+    assert (answer.status, answer.text) == (501, f"{ITALIAN.stranger}\n")
 
 
 @pytest.mark.psk
