@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -170,14 +169,14 @@ def test_who_is_banned_before_it_was_greeted_is_not_greeted_any_more(monkeypatch
 
 
 def test_a_grace_that_ends_just_as_the_server_stops_ends_once() -> None:
-    with room(grace_s=0.2) as server, EventPeer(server.port, "Bob") as bob, EventPeer(server.port, "Ada") as ada:
+    with room() as server, EventPeer(server.port, "Bob") as bob, EventPeer(server.port, "Ada") as ada:
         bob.expect_event(Joined)
         lose(server, ada, "Ada")
         member = member_of(server, "Ada")
         stop = threading.Thread(target=server.stop)
         with held(server) as waiting:
             waiting.start_call(stop)
-            wait_until(lambda: time.monotonic() > member.deadline)
+            waiting.end_grace()
         bob.expect_event(EndConn)
         stop.join()
         assert member.state is MemberState.GONE
