@@ -508,13 +508,11 @@ _JOINERS = "\u200c\u200d"
 """What joins or parts two characters: part of Persian and Indic words, and of emoji."""
 _EMOJI_STYLE = "\ufe0f"
 """Asks for the coloured form of the character before, and counts as part of it."""
-_TONE_OF_LISU = "\ua4fd"
-"""Looks like a colon, and is a letter in its own script."""
 _EMOJI = re.compile("[\U0001f000-\U0001faff]")
 """The blocks of Unicode that are emoji and other pictures; a Python that is older than one takes it for unprintable."""
 _DOTS = str.maketrans("。·・٫", "....")
 """What stands for the dot of an address elsewhere, or looks like it."""
-_ADDRESS = re.compile(r"(?<![\w.])(0x[\da-f]+|\d+)( ?\. ?(0x[\da-f]+|\d+|\*)){3}(?!\w)|(?<!\w)0x[\da-f]{6,8}(?!\w)")
+_ADDRESS = re.compile(r"(?<![\w.])(0x[\da-f]+|\d{1,3})( ?\. ?(0x[\da-f]+|\d{1,3}|\*)){3}(?!\w|\.\d)")
 """What can be taken for an IPv4 address or network, wherever it stands in a name; an IPv6 address has colons."""
 _REQUEST = re.compile(r"[A-Z-]{3,20} [/*]|(?i:.* HTTP/\d)|SSH-|PROXY ")
 """The first line of another protocol's client."""
@@ -610,7 +608,7 @@ def parse_name(raw: str) -> str | None:
         and not _has_tower(name)
         and not name.startswith('{"')  # the beginning of an event that was cut
         and not any(notice in _letters_of(name) for notice in _NOTICES)
-        and (key in RESERVED_KEYS or _letters_of(name) not in _RESERVED_LETTERS)
+        and not _looks_reserved(key)
         and unicodedata.category(key[0] if key else " ") not in ("Mn", "Me")  # an accent without a base character
         and not _ADDRESS.search(key.translate(_DOTS))
         and not _REQUEST.match(name)
@@ -652,7 +650,7 @@ def _has_tower(name: str) -> bool:
 
 def _is_foreign_mark(name: str, place: int) -> bool:
     """Return whether what looks like a colon is no sign of the script that it stands in, as a visarga is."""
-    if not place or (unicodedata.category(name[place])[0] != "M" and name[place] != _TONE_OF_LISU):
+    if unicodedata.category(name[place])[0] != "M" or not place:
         return True
     script, before = (unicodedata.name(name[at], "").partition(" ")[0] for at in (place, place - 1))
     return script != before
@@ -661,6 +659,12 @@ def _is_foreign_mark(name: str, place: int) -> bool:
 def _letters_of(text: str) -> str:
     """Return the letters and digits of a text, folded, without accents, and what looks alike as one."""
     return "".join(_LETTERS.findall(unicodedata.normalize("NFKD", name_key(text)).translate(_LOOK_ALIKES)))
+
+
+def _looks_reserved(key: str) -> bool:
+    """Return whether a name, by its key, is no reserved one and is written with look-alikes of all its letters."""
+    letters = _letters_of(key)
+    return key not in RESERVED_KEYS and len(letters) == len(key) and letters in _RESERVED_LETTERS
 
 
 def name_key(name: str) -> str:
@@ -691,7 +695,7 @@ TOKEN = re.compile(r"[0-9A-Za-z_-]{16,64}")
 RESERVED_KEYS = frozenset({name_key(SERVER_NAME)})
 """Keys (`name_key`) of names that no member may take."""
 _RESERVED_LETTERS = frozenset(map(_letters_of, RESERVED_KEYS))
-"""The same as `_letters_of` returns them: nor what looks like one of them."""
+"""The same as `_letters_of` returns them: nor what looks like one of them, letter by letter."""
 
 
 # --- telnet ---------------------------------------------------------------------------------------------------------
@@ -1358,8 +1362,8 @@ _WEB_LINE = re.compile(
 )
 """How a request begins (RFC 9112, section 3), also one whose line comes in pieces: nobody is called `GET /`."""
 _OTHER_LINE = re.compile(
-    rb"SSH-|PROXY (TCP|UNKNOWN)|[A-Z-]{1,20} [^\r\n]* [A-Z]{2,10}/\d|HTTP/\d|(?i:(EHLO|HELO|LHLO)[ \r])|CAP LS"
-    rb"|(NICK|USER|PASS) [^\r\n]*\r\n|\w{1,8} CAPABILITY\r\n|\*\d+\r\n|RFB \d{3}\.\d{3}\n|JDWP-Handshake"
+    rb"SSH-|PROXY (TCP|UNKNOWN)|[A-Z-]{1,20} [^\r\n]* [A-Z]{2,10}/\d|HTTP/\d|(?i:(EHLO|HELO|LHLO) |(EHLO|LHLO)\r)"
+    rb"|CAP LS|(NICK|USER|PASS) [^\r\n]*\r\n|\w{1,8} CAPABILITY\r\n|\*\d+\r\n|RFB \d{3}\.\d{3}\n|JDWP-Handshake"
     rb"|[\x01-\x05]|\x1b%-12345X|@PJL "
 )
 """How some other programs begin: SSH, a load balancer, RTSP, SIP and HTTP/2, a web server, SMTP, IRC, IMAP, Redis, VNC,

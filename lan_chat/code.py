@@ -37,8 +37,8 @@ def make_code() -> str:
 def parse_code(text: str) -> str | None:
     """Return the letters of the code that was typed, in lower case, or None where it has not the form of one.
 
-    Case, blanks, hyphens, quotes, full stops and invisible characters do not matter, nor what stands before a colon:
-    the server's own line can be pasted.
+    Case, blanks, punctuation and invisible characters do not matter, nor what stands before a colon: the server's own
+    line can be pasted.
     """
     folded = unicodedata.normalize("NFKC", text[:MAX_TYPED_CHARACTERS]).casefold()
     letters = "".join(char for char in folded.rpartition(":")[2] if not _is_passed_over(char))
@@ -58,6 +58,6 @@ def key_of(code: str) -> bytes:
 
 
 def _is_passed_over(char: str) -> bool:
-    """Return whether a character is blank, punctuation, or cannot be seen."""
+    """Return whether a character is blank, punctuation that joins no letters, or cannot be seen."""
     category = unicodedata.category(char)
-    return category[0] in "ZC" or category in ("Pd", "Po", "Pi", "Pf", "Mn") or char == MINUS
+    return (category[0] in "ZCP" and category != "Pc") or category == "Mn" or char == MINUS

@@ -149,7 +149,7 @@ class Delivery:
             log.info(self._words.log_left.format(who=member.name, why=why))
         if member.state is MemberState.AWAY:
             self._exits.leave(member, Reason.KICKED)
-        elif recipient is not None:  # what it has said since, and that its link has broken since, is too late
+        elif recipient is not None:  # what has come into its mailbox since then does not count
             self._exits.expel(recipient, reason, detail)
 
     def ban(self, what: str, detail: str | None = None) -> None:

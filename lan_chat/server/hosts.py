@@ -25,6 +25,8 @@ MAX_ASK_WAIT_S = 30.0
 CONNECT_RATE, CONNECT_BURST = 100.0, 400.0
 """How many connections an address may make, of which a browser makes one for each request: sustained rate, in
 connections a second, and burst."""
+MAX_CONNECT_WAIT_S = 3.0
+"""How long a connection waits for that at most: our client gives up after 5 s."""
 GUESS_RATE, GUESS_BURST = 2.0, 20.0
 """How many wrong codes an address may try: sustained rate, in tries a second, and burst."""
 FAILURE_RATE, FAILURE_BURST = 200.0, 50.0
@@ -43,7 +45,7 @@ class Host:
         self.connections = 0
         self.talking = Allowance(TALK_SHARES * rate, TALK_SHARES * BURST)
         self.asking = Allowance(ASK_RATE, ASK_BURST, ASK_RATE * MAX_ASK_WAIT_S)
-        self.connecting = Allowance(CONNECT_RATE, CONNECT_BURST)
+        self.connecting = Allowance(CONNECT_RATE, CONNECT_BURST, CONNECT_RATE * MAX_CONNECT_WAIT_S)
         self.guessing = Allowance(GUESS_RATE, GUESS_BURST)
         self.told: set[str] = set()
         """The limits that the operator was told of."""
@@ -85,7 +87,7 @@ class Hosts:
             self._host(address).connections -= 1
 
     def connect(self, address: str) -> float:
-        """Charge an address with a connection, and return how many seconds that has to wait; it counts meanwhile."""
+        """Charge an address with a connection, and return how many seconds that has to wait, in one of its places."""
         return self._charge(address, 1.0, lambda host: host.connecting, limit=self._words.limit_connecting)
 
     def talk(self, address: str, units: float) -> float:

@@ -28,8 +28,8 @@ class Mailbox:
         self.is_joined = False
         """Whether this client is a member; written by the delivery thread, read by the other without the lock."""
         self.is_request = False
-        """Whether this is a browser's request, which its own thread answers; written by that before it does, read by
-        the delivery thread without the lock."""
+        """Whether this is a browser's request, which its own thread answers, unless it opens a stream; written by that
+        before it does, read by the delivery thread without the lock."""
 
     # The connection's thread; `hand_over` also those of a guest's requests.
 

@@ -249,7 +249,7 @@ class ChatServer:
         web, may_wait = self._web, connection.is_silent and not connection.is_extra
         if web is not None and may_wait and web.spares.take(host, connection.accepted_at):
             connection.wait_to_be_spoken_to(SPARE_S)
-        if web is not None and connection.asks_by_http:
+        if web is not None and connection.asks_by_http and not mailbox.is_shut:  # then it was banned, and told so
             connection.is_browser = mailbox.is_request = True
             self._serve_browser(connection, web)
             return False
@@ -350,21 +350,21 @@ class ChatServer:
     def _take_from_guest(self, connection: Connection, web: WebRoom, request: Request) -> bool:
         """Take what a guest says, no faster than it may, and return whether it is a member. Raises HttpError."""
         token, said = token_of(request), said_in(request)
+        stream, granted = web.streams.find(token), []
+        if stream is not None:
+            granted = [event for events in self._grant(stream.connection, stream.allowance, said) for event in events]
         if request.path == "/leave":  # its stream may be broken, or about to be replaced by a new one
             return self._have_leave(connection, token)
-        stream = web.streams.find(token)
-        if stream is None:
-            return False
-        granted = [event for events in self._grant(stream.connection, stream.allowance, said) for event in events]
-        stream.connection.mailbox.hand_over(granted)
+        if stream is not None:
+            stream.connection.mailbox.hand_over(granted)
         return granted == said
 
     def _have_leave(self, connection: Connection, token: str) -> bool:
-        """Have the guest with this token leave, and return whether it was a member; an address may wait here."""
-        if connection.mailbox.wait_until_shut(self.hosts.ask(connection.address[0])):
-            return False
+        """Have the guest with this token leave, and return whether it was a member; who guesses tokens waits here."""
         with contextlib.suppress(RuntimeError):  # the server has stopped meanwhile
-            return self.call(lambda: self.delivery.leave(token))
+            if self.call(lambda: self.delivery.leave(token)):
+                return True
+        connection.mailbox.wait_until_shut(self.hosts.ask(connection.address[0]))
         return False
 
     def _shake_hands(self, connection: Connection) -> None:

@@ -42,7 +42,12 @@ def test_case_blanks_hyphens_and_invisible_characters_do_not_matter(code: str, d
         "baba-coco-didi-fofo",
         "Codice della stanza: BABA-COCO-DIDI-FOFO",
         "ｂａｂａ－ｃｏｃｏ－ｄｉｄｉ－ｆｏｆｏ",
-        *("«baba-coco-didi-fofo».", '"baba-coco-didi-fofo"', "baba\u2043coco\u2043didi\u2043fofo"),
+        *(
+            "«baba-coco-didi-fofo».",
+            '"baba-coco-didi-fofo"',
+            "„baba-coco-didi-fofo“",
+            "baba\u2043coco\u2043didi\u2043fofo",
+        ),
         "BABA COCO DİDİ FOFO",  # a Turkish keyboard's capital letter
     ],
 )

@@ -52,7 +52,7 @@ def test_a_name_is_all_printable(raw: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", ["Alice: ciao", "Alice:", ":", "Alice： ciao", "Alice︓ ciao", "Alice﹕", "⩴", "Alice⧴"]
+    "raw", ["Alice: ciao", "Alice:", ":", "Alice： ciao", "Alice︓ ciao", "Alice﹕", "⩴", "Alice⧴", "ꓮꓓꓮꓽ"]
 )
 def test_a_name_has_no_colon_however_it_is_written(raw: str) -> None:
     assert parse_name(raw) is None
@@ -122,7 +122,7 @@ def test_nothing_that_unicode_calls_a_colon_follows_a_name() -> None:
     assert {colon for colon in colons if parse_name(f"Ada{colon} ciao") is not None} == letters | money
 
 
-@pytest.mark.parametrize("name", ["राम\u0903", "র\u0983", "ரஃ", "\u1000\u1038", "₡arlos", "ꓡꓲꓽ"])
+@pytest.mark.parametrize("name", ["राम\u0903", "র\u0983", "ரஃ", "\u1000\u1038", "₡arlos"])
 def test_a_sign_of_its_own_script_is_part_of_a_name(name: str) -> None:
     assert parse_name(name) == name
 
@@ -142,12 +142,12 @@ def test_nobody_bears_the_operators_name(raw: str) -> None:
     assert name_key(raw) in RESERVED_KEYS
 
 
-@pytest.mark.parametrize("raw", ["S\u0435rver", "Server.", "[Server]", "5erver", "Sérver", "S e r v e r"])
+@pytest.mark.parametrize("raw", ["S\u0435rver", "5erver", "Sérver", "\u0455\u0435rver"])
 def test_nobody_bears_a_name_that_looks_like_the_operators(raw: str) -> None:
     assert parse_name(raw) is None
 
 
-@pytest.mark.parametrize("name", ["Servera", "Server 2", "Il server di Ada", "Сервер"])
+@pytest.mark.parametrize("name", ["Servera", "Server 2", "Il server di Ada", "Сервер", "* Server"])
 def test_a_name_may_have_the_operators_in_it(name: str) -> None:
     assert parse_name(name) == name
 
@@ -156,7 +156,7 @@ def test_a_name_may_have_the_operators_in_it(name: str) -> None:
     "raw",
     [
         *("192.168.1.5", "192.168.1.5 spam", "192.168.1.5.", "(192.168.1.5)", "@192.168.1.5", "192 . 168 . 1 . 5"),
-        *("192。168。1。5", "1٫2٫3٫4", "192·168·1·5", "0x7f.0.0.1", "0xC0A80105", "1.2.3.4/", "1.2.3.*", "10.0.0.0-9"),
+        *("192。168。1。5", "1٫2٫3٫4", "192·168·1·5", "0x7f.0.0.1", "1.2.3.4/", "1.2.3.*", "10.0.0.0-9"),
         *("1.2.3.4 %x", "fra 1.2.3.4 e 1.2.3.5"),
     ],
 )
@@ -164,7 +164,10 @@ def test_a_name_has_no_address_in_it_however_that_is_written(raw: str) -> None:
     assert parse_name(raw) is None
 
 
-@pytest.mark.parametrize("name", ["Ada 1.2", "v1.2.3.4", "10.1", "3,14", "0xAda"])
+@pytest.mark.parametrize(
+    "name",
+    ["Ada 1.2", "v1.2.3.4", "10.1", "3,14", "0xC0FFEE", "27.11.2026 10.30", "06.12.34.56.78", "Win 10.0.19045.1"],
+)
 def test_a_name_may_have_numbers_in_it(name: str) -> None:
     assert parse_name(name) == name
 

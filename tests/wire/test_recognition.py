@@ -63,7 +63,9 @@ def test_a_request_is_one_however_long_its_line_is(line: str) -> None:
     assert all(protocol.stranger_in(whole[:size]) is Stranger.WEB for size in range(300, len(whole), 100))
 
 
-@pytest.mark.parametrize("name", ["* Ada", "*Ada*", "Ada HTTP", "HELO", "Capability", "@Ada", "\x08Ada", "\x1b[AAda"])
+@pytest.mark.parametrize(
+    "name", ["* Ada", "*Ada*", "Ada HTTP", "HELO", "Helo\r", "Capability", "@Ada", "\x08Ada", "\x1b[AAda"]
+)
 def test_what_looks_a_little_like_another_program_may_be_a_name(name: str) -> None:
     assert protocol.stranger_in(f"{name}\n".encode()) is None
 
