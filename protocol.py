@@ -1113,8 +1113,10 @@ class Lines(_Framed):
             line = clean_text(raw)
             if line in CONTROL_WORDS:
                 events.append(CONTROL_WORDS[line])
-            elif (reason := fault_of(line)) in (Reason.TOO_LONG, Reason.TOO_MANY_LINES):  # also breaks without `\n`
-                events.append(Fault(reason))
+            elif is_too_long(line):
+                events.append(Fault(Reason.TOO_LONG))
+            elif line is not raw and line.count("\n") >= MAX_MESSAGE_LINES:  # of other breaks: `\r`, U+2028
+                events.append(Fault(Reason.TOO_MANY_LINES))
             elif line and not line.isspace():
                 events.append(Say(line))
             else:

@@ -236,10 +236,10 @@ class Delivery:
         return min(idles_s, default=None)
 
     def _carry_out_all(self, recipient: Recipient) -> None:
-        """Do what a client said before it left; a failure of ours in one thing is logged, and the others are done."""
+        """Do what a client said; a failure of ours in one thing is logged, and the others are done."""
         for event in recipient.mailbox.take():
             handler = self._handlers.get(type(event))
-            if handler is None or self._is_over or (recipient.has_left and not isinstance(event, Ended)):
+            if handler is None or self._is_over:
                 continue
             try:
                 handler(recipient, event)
@@ -311,6 +311,8 @@ class Delivery:
             self._broadcast.answer(recipient, answer.data)
 
     def _take_quit(self, recipient: Recipient, goodbye: Quit | EndConn) -> None:
+        if recipient.has_left:
+            return
         recipient.end_because(self._words.why_quit)
         closes_itself = isinstance(goodbye, Quit) and not goodbye.waits
         if not closes_itself and not issubclass(recipient.kind, Events):

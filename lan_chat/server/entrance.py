@@ -59,6 +59,8 @@ class Entrance:
 
     def send_away(self, recipient: Recipient, strange: Strange) -> None:
         """Answer a client of another protocol in that, unless it was greeted and knows by now where it is."""
+        if recipient.has_left:
+            return
         stranger, is_greeted = strange.stranger, recipient.state is ConnectionState.CHOOSING
         kind = self._words.other_protocol if stranger is Stranger.OTHER else stranger.value
         log.info(self._words.log_stranger.format(address=recipient, kind=kind))
@@ -71,6 +73,8 @@ class Entrance:
 
     def turn_away(self, recipient: Recipient, turned_away: TurnAway) -> None:
         """Have a client leave that found no place, or has lost it, or has not the code."""
+        if recipient.has_left:
+            return
         is_full = turned_away.reason is Reason.FULL
         if is_full:
             log.warning(self._words.log_turned_away_full.format(address=recipient))
