@@ -160,6 +160,7 @@ class ChatServer:
             except Exception:
                 log.exception(self._words.log_failure.format(thread="accept"))
                 sock.close()
+            time.sleep(0)  # of a thousand that come at once, the others get the interpreter between any two
 
     def _take_in(self, sock: socket.socket, address: Address) -> None:
         """Set up a new connection and its thread, or turn it away with a sentence."""
